@@ -1,0 +1,325 @@
+"""All that can happen, one class a journal kind.
+
+An event is past tense, immutable and complete: the state of the engine is a fold over events, so whatever is not in one
+did not happen. Inputs come from the world (bars, reports, operators, timers); decisions are what the engine answered,
+recorded so that a replay of the journal can hold its own answers against them. Times are UTC microseconds of the market
+clock, prices and money 1/10,000 units.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+import msgspec
+
+from axiomd.contracts.fills import Fill, Trade
+from axiomd.contracts.orders import Order
+from axiomd.contracts.signals import Signal
+
+KillLevel = Literal["halt", "flatten"]
+Verdict = tuple[str, int, int]
+"""Guard, figure, limit."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What every event has: the moment it happened, in market time."""
+
+    KIND: ClassVar[str] = ""
+    ts_us: int
+
+
+# --- the world: inputs of the engine ---
+
+
+class RunStarted(Event, frozen=True, kw_only=True):
+    """A run began; `market_sha256` names the tape that bar ranges of a replay refer to."""
+
+    KIND: ClassVar[str] = "run.started"
+    run_id: str
+    mode: str
+    account: str
+    code_version: str
+    config_hash: str
+    market_sha256: str = ""
+
+
+class ConfigLoaded(Event, frozen=True, kw_only=True):
+    """The whole effective run configuration from here on, as plain values."""
+
+    KIND: ClassVar[str] = "config.loaded"
+    config_hash: str
+    config: dict[str, Any]
+
+
+class SessionOpened(Event, frozen=True, kw_only=True):
+    """A session of the calendar began. `equity_units` is the broker's figure where it is the truth, else None."""
+
+    KIND: ClassVar[str] = "session.opened"
+    session: str
+    open_us: int
+    close_us: int
+    equity_units: int | None = None
+
+
+class CandidatesSelected(Event, frozen=True, kw_only=True):
+    """Stage 1 chose, best first; Stage 2 of that strategy sees these symbols and no other."""
+
+    KIND: ClassVar[str] = "candidates.selected"
+    strategy: str
+    symbols: tuple[str, ...]
+
+
+class BarsClosed(Event, frozen=True, kw_only=True):
+    """All bars that closed at or before `ts_us` and after the event before it.
+
+    Live carries the rows (start_us, symbol index, O, H, L, C, V); a replay names a range of its hashed tape instead.
+    """
+
+    KIND: ClassVar[str] = "bar.closed"
+    rows: tuple[tuple[int, int, int, int, int, int, int], ...] = ()
+    first: int = 0
+    last: int = 0
+    warm_up: bool = False
+
+
+class SessionClosed(Event, frozen=True, kw_only=True):
+    """A session of the calendar ended."""
+
+    KIND: ClassVar[str] = "session.closed"
+    session: str
+
+
+class OrderSent(Event, frozen=True, kw_only=True):
+    """An order left for the broker."""
+
+    KIND: ClassVar[str] = "order.sent"
+    key: str
+
+
+class OrderAcked(Event, frozen=True, kw_only=True):
+    """The broker has the order and works it."""
+
+    KIND: ClassVar[str] = "order.acked"
+    key: str
+    broker_id: int
+
+
+class OrderRejected(Event, frozen=True, kw_only=True):
+    """The broker refused the order."""
+
+    KIND: ClassVar[str] = "order.rejected"
+    key: str
+    reason: str
+
+
+class OrderCancelled(Event, frozen=True, kw_only=True):
+    """The broker took the order off; `reason` is ours where we asked for it."""
+
+    KIND: ClassVar[str] = "order.cancelled"
+    key: str
+    reason: str
+
+
+class OrderExpired(Event, frozen=True, kw_only=True):
+    """The order's validity ended unfilled, or its setup was too old to be placed (`missed`)."""
+
+    KIND: ClassVar[str] = "order.expired"
+    key: str
+    reason: str = "expired"
+
+
+class FillReceived(Event, frozen=True, kw_only=True):
+    """The broker executed (a part of) an order."""
+
+    KIND: ClassVar[str] = "fill.received"
+    fill: Fill
+
+
+class BrokerConnected(Event, frozen=True, kw_only=True):
+    """The link to the broker is up; nothing opens before the reconciliation is through."""
+
+    KIND: ClassVar[str] = "broker.connected"
+    broker: str
+    account: str
+
+
+class BrokerLost(Event, frozen=True, kw_only=True):
+    """The link to the broker is down."""
+
+    KIND: ClassVar[str] = "broker.lost"
+    reason: str
+
+
+class FeedStale(Event, frozen=True, kw_only=True):
+    """Bars of a symbol that should be there are not."""
+
+    KIND: ClassVar[str] = "feed.stale"
+    symbol: str
+    lateness_us: int
+
+
+class ClockSkewed(Event, frozen=True, kw_only=True):
+    """Wall clock and reference are further apart than allowed."""
+
+    KIND: ClassVar[str] = "clock.skewed"
+    skew_us: int
+    against: str
+
+
+class ReconStarted(Event, frozen=True, kw_only=True):
+    """Both truths are being compared."""
+
+    KIND: ClassVar[str] = "recon.started"
+
+
+class ReconDrift(Event, frozen=True, kw_only=True):
+    """Both truths differ; each line names what the journal and what the broker says."""
+
+    KIND: ClassVar[str] = "recon.drift"
+    differences: tuple[str, ...]
+
+
+class ReconAdopted(Event, frozen=True, kw_only=True):
+    """An operator took the broker's truth for ours."""
+
+    KIND: ClassVar[str] = "recon.adopted"
+    reason: str
+    positions: dict[str, int]
+
+
+class ReconCompleted(Event, frozen=True, kw_only=True):
+    """Both truths agree."""
+
+    KIND: ClassVar[str] = "recon.completed"
+    positions: dict[str, int]
+
+
+class OperatorCommand(Event, frozen=True, kw_only=True):
+    """A person asked for something; `name` as in the control protocol."""
+
+    KIND: ClassVar[str] = "operator.command"
+    name: str
+    operator: str = ""
+    args: dict[str, Any] = {}
+
+
+class KillTripped(Event, frozen=True, kw_only=True):
+    """The kill switch is latched at this level."""
+
+    KIND: ClassVar[str] = "kill.tripped"
+    level: KillLevel
+    reason: str
+    trip_id: str
+    source: str
+
+
+class KillReset(Event, frozen=True, kw_only=True):
+    """An operator released the trip of that id."""
+
+    KIND: ClassVar[str] = "kill.reset"
+    trip_id: str
+    operator: str
+    reason: str
+    new_peak: bool = False
+
+
+class RunStopped(Event, frozen=True, kw_only=True):
+    """The run ended in order."""
+
+    KIND: ClassVar[str] = "run.stopped"
+    reason: str
+
+
+# --- the answers: decisions of the engine ---
+
+
+class SignalEmitted(Event, frozen=True, kw_only=True):
+    """A strategy's setup completed; `signal.outcome` says why no order was tried, where none was."""
+
+    KIND: ClassVar[str] = "signal.emitted"
+    signal: Signal
+
+
+class OrderSized(Event, frozen=True, kw_only=True):
+    """A leg was given its quantity, or 0 with the reason."""
+
+    KIND: ClassVar[str] = "order.sized"
+    key: str
+    symbol: str
+    side: str
+    qty: int
+    equity_units: int
+    reason: str = ""
+
+
+class OrderBlocked(Event, frozen=True, kw_only=True):
+    """A guard refused the leg; all verdicts up to the refusal, with figure and limit."""
+
+    KIND: ClassVar[str] = "order.blocked"
+    order: Order
+    guard: str
+    verdicts: tuple[Verdict, ...]
+
+
+class OrderIntent(Event, frozen=True, kw_only=True):
+    """The leg will be sent: this row is durable before the broker hears of it."""
+
+    KIND: ClassVar[str] = "order.intent"
+    order: Order
+    verdicts: tuple[Verdict, ...]
+
+
+class CloseIntent(Event, frozen=True, kw_only=True):
+    """A position will be closed by hand or by the kill switch: `reference` names the closing order."""
+
+    KIND: ClassVar[str] = "order.close"
+    reference: str
+    symbol: str
+    qty: int
+    reason: str
+
+
+class PositionChanged(Event, frozen=True, kw_only=True):
+    """A fill moved a position; `trade` is set where it closed one."""
+
+    KIND: ClassVar[str] = "position.changed"
+    symbol: str
+    qty: int
+    cash_units: int
+    trade: Trade | None = None
+
+
+class GuardTripped(Event, frozen=True, kw_only=True):
+    """A guard asks for the kill switch."""
+
+    KIND: ClassVar[str] = "guard.tripped"
+    guard: str
+    figure: int
+    limit: int
+    level: KillLevel
+
+
+EVENTS: Final[tuple[type[Event], ...]] = (
+    RunStarted, ConfigLoaded, SessionOpened, CandidatesSelected, BarsClosed, SessionClosed, OrderSent, OrderAcked,
+    OrderRejected, OrderCancelled, OrderExpired, FillReceived, BrokerConnected, BrokerLost, FeedStale, ClockSkewed,
+    ReconStarted, ReconDrift, ReconAdopted, ReconCompleted, OperatorCommand, KillTripped, KillReset, RunStopped,
+    SignalEmitted, OrderSized, OrderBlocked, OrderIntent, CloseIntent, PositionChanged, GuardTripped,
+)  # fmt: skip
+DECISIONS: Final = (SignalEmitted, OrderSized, OrderBlocked, OrderIntent, CloseIntent, PositionChanged, GuardTripped)
+BY_KIND: Final[dict[str, type[Event]]] = {event.KIND: event for event in EVENTS}
+
+
+def key_of(event: Event) -> str:
+    """Give the key an event is filed under: of its order, its signal, or nothing."""
+    match event:
+        case OrderIntent() | OrderBlocked():
+            return event.order.idempotency_key
+        case FillReceived():
+            return event.fill.reference
+        case SignalEmitted():
+            return event.signal.signal_id
+        case CloseIntent():
+            return event.reference
+        case OrderSent() | OrderAcked() | OrderRejected() | OrderCancelled() | OrderExpired() | OrderSized():
+            return event.key
+    return ""

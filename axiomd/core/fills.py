@@ -1,0 +1,124 @@
+"""First touch over a bar (04, Fills): which resting order fills, at what price, and what it costs.
+
+A bar does not tell what happened first inside it; wherever that matters these rules take the outcome that is worse for
+us and say that they did. Compiled, integer price units; the simulated broker, the compiled backtest and the narrow API
+all call these and nothing else. `side` is +1 for a buy, -1 for a sell.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from axiomd.core.compiled import njit
+from axiomd.core.rounding import round_up
+
+STOP: Final = 0
+LIMIT: Final = 1
+MARKET: Final = 2
+KINDS: Final = {"stop": STOP, "limit": LIMIT, "market": MARKET}
+
+UNTOUCHED: Final = 0
+FILLED: Final = 1
+TRIGGERED: Final = 2
+"""A stop entry opened beyond its limit: it rests as a limit entry from the next bar on."""
+
+NO_EXIT: Final = 0
+EXIT_STOP: Final = 1
+EXIT_TARGET: Final = 2
+EXIT_EOD: Final = 3
+EXIT_KILL: Final = 4
+EXIT_NAMES: Final = ("", "SL", "TP", "EOD", "KILL")
+
+COSTS = np.dtype(
+    [
+        ("per_share_e8", "i8"),
+        ("minimum_e12", "i8"),
+        ("notional_bps_e4", "i8"),
+        ("slippage_bps_e4", "i8"),
+        ("slippage_ticks", "i8"),
+    ],
+    align=True,
+)
+
+_CENT_E12: Final = 10**10
+_CENT_UNITS: Final = 100
+_BPS_E4_IN_ONE: Final = 10**8
+
+
+@njit
+def entry_touch(
+    kind: int, side: int, stop: int, limit: int, triggered: bool, open_: int, high: int, low: int
+) -> tuple[int, int, bool]:
+    """Say whether an entry fills in a bar: (UNTOUCHED, FILLED or TRIGGERED; price; whether that was at OPEN).
+
+    `limit` 0 means none. The price is the print, before slippage.
+    """
+    if kind == MARKET:
+        return FILLED, open_, True
+    if kind == LIMIT or triggered:
+        if side > 0:
+            return (FILLED, min(open_, limit), open_ <= limit) if low <= limit else (UNTOUCHED, 0, False)
+        return (FILLED, max(open_, limit), open_ >= limit) if high >= limit else (UNTOUCHED, 0, False)
+    if side > 0:
+        if high < stop:
+            return UNTOUCHED, 0, False
+        price = max(open_, stop)
+        if limit > 0 and price > limit:
+            return TRIGGERED, 0, False
+        return FILLED, price, open_ >= stop
+    if low > stop:
+        return UNTOUCHED, 0, False
+    price = min(open_, stop)
+    if limit > 0 and price < limit:
+        return TRIGGERED, 0, False
+    return FILLED, price, open_ <= stop
+
+
+@njit
+def first_leg(long_level: int, short_level: int, open_: int) -> int:
+    """Choose between two touched legs of a group: the one whose level is nearer to OPEN, the long one on a tie."""
+    return 1 if abs(long_level - open_) <= abs(short_level - open_) else -1
+
+
+@njit
+def exit_touch(
+    side: int, stop: int, target: int, is_entry_bar: bool, entered_at_open: bool, open_: int, high: int, low: int
+) -> tuple[int, int, bool]:
+    """Say whether a position's exits fill in a bar: (NO_EXIT, EXIT_STOP or EXIT_TARGET; price; ambiguous).
+
+    `side` is the position's; `stop` or `target` 0 means none. Ambiguous: stop and target both touched, or the target
+    touched in the entry bar and not counted, because the entry was not at OPEN.
+    """
+    if side > 0:
+        stopped = stop > 0 and low <= stop
+        reached = target > 0 and high >= target
+    else:
+        stopped = stop > 0 and high >= stop
+        reached = target > 0 and low <= target
+    if stopped:
+        if is_entry_bar and not entered_at_open:
+            return EXIT_STOP, stop, reached
+        return EXIT_STOP, min(open_, stop) if side > 0 else max(open_, stop), reached
+    if reached:
+        if is_entry_bar and not entered_at_open:
+            return NO_EXIT, 0, True
+        return EXIT_TARGET, max(open_, target) if side > 0 else min(open_, target), False
+    return NO_EXIT, 0, False
+
+
+@njit
+def slippage(costs: np.void, price: int, tick: int) -> int:
+    """Give by how many ticks a stop, market, EOD or KILL fill moves against us."""
+    return costs.slippage_ticks + round_up(price * costs.slippage_bps_e4, tick * _BPS_E4_IN_ONE) // (
+        tick * _BPS_E4_IN_ONE
+    )
+
+
+@njit
+def commission(costs: np.void, qty: int, price: int) -> int:
+    """Give a fill's commission in instrument money units: the larger of minimum and charge, half up to the cent."""
+    charge_e12 = costs.per_share_e8 * qty * 10_000 + price * qty * costs.notional_bps_e4
+    charge_e12 = max(charge_e12, costs.minimum_e12)
+    return (charge_e12 + _CENT_E12 // 2) // _CENT_E12 * _CENT_UNITS

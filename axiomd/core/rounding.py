@@ -1,0 +1,44 @@
+"""Prices to the tick grid, always against us (04, Rounding).
+
+Everything here is integer arithmetic on 1/10,000 units, compiled. `side` is +1 for a long entry, -1 for a short one.
+"""
+
+from __future__ import annotations
+
+from axiomd.core.compiled import njit
+
+
+@njit
+def round_up(price: int, tick: int) -> int:
+    """Give the lowest grid price that is not below `price`."""
+    return -(-price // tick) * tick
+
+
+@njit
+def round_down(price: int, tick: int) -> int:
+    """Give the highest grid price that is not above `price`."""
+    return price // tick * tick
+
+
+@njit
+def round_stop_entry(price: int, side: int, tick: int) -> int:
+    """Round a stop entry: a buy stop up, a sell stop down."""
+    return round_up(price, tick) if side > 0 else round_down(price, tick)
+
+
+@njit
+def round_limit_entry(price: int, side: int, tick: int) -> int:
+    """Round a limit entry towards a worse chance of a fill: a buy down, a sell up."""
+    return round_down(price, tick) if side > 0 else round_up(price, tick)
+
+
+@njit
+def round_stop_loss(price: int, side: int, tick: int) -> int:
+    """Round a stop-loss away from the entry: below a long down, above a short up."""
+    return round_down(price, tick) if side > 0 else round_up(price, tick)
+
+
+@njit
+def round_take_profit(price: int, side: int, tick: int) -> int:
+    """Round a take-profit away from the entry: above a long up, below a short down."""
+    return round_up(price, tick) if side > 0 else round_down(price, tick)
