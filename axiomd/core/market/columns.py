@@ -1,0 +1,123 @@
+"""A frame of bars taken apart into plain arrays, as far as its columns allow.
+
+Validation, quality and the tape all work on these arrays, so that the casing of symbols is normalised in one place and
+a frame with one broken column can still be judged in all the others. It judges nothing itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, SYMBOL, TS, VOLUME
+from axiomd.core.market.sessions import BoolArray, Int64Array
+
+Float64Array = npt.NDArray[np.float64]
+
+DTYPES: Final[dict[str, pl.DataType]] = {
+    SYMBOL: pl.String(),
+    TS: pl.Datetime("us", "UTC"),
+    **{name: pl.Float64() for name in PRICE_COLUMNS},
+    VOLUME: pl.Int64(),
+}
+"""The contract's dtypes as polars has them."""
+
+EMPTY: Final = pl.DataFrame(schema=DTYPES)
+"""A frame of no bars that keeps the contract."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarColumns:
+    """Arrays of one frame, in its order of rows; a column that cannot be read is None.
+
+    `symbols` are the normalised names, rising, `code` the index into them (-1: missing). `ts_us` is UTC, `ts_known`
+    marks the rows that have one; `is_utc` is False where the frame's times are naive, and then only their order counts.
+    Prices are `float64[n]` with NaN for missing values; `volume` is `int64[n]`, 0 where `volume_known` is False.
+    """
+
+    height: int
+    symbols: tuple[str, ...]
+    code: Int64Array | None
+    ts_us: Int64Array | None
+    ts_known: BoolArray | None
+    is_utc: bool
+    prices: dict[str, Float64Array]
+    volume: Int64Array | None
+    volume_known: BoolArray | None
+
+
+def normalise_symbol(symbol: str) -> str:
+    """Give a symbol its one spelling: upper case, no blanks around it."""
+    return symbol.strip().upper()
+
+
+def find_column(df: pl.DataFrame, name: str) -> str | None:
+    """Find a contract column in a frame, in its own case first, then in any other; None where it is missing."""
+    if name in df.columns:
+        return name
+    return next((column for column in df.columns if column.upper() == name.upper()), None)
+
+
+def normalise(df: pl.DataFrame) -> pl.DataFrame:
+    """Cut a valid frame to the contract's columns with symbols in their one spelling."""
+    return df.select(COLUMNS).with_columns(pl.col(SYMBOL).str.strip_chars().str.to_uppercase())
+
+
+def take_apart(df: pl.DataFrame) -> BarColumns:
+    """Turn a frame into arrays, column by column, without judging it; never raises on what a column holds."""
+    symbols, code = _symbols(df)
+    ts_us, ts_known, is_utc = _times(df)
+    volume, volume_known = _volume(df)
+    return BarColumns(
+        height=df.height,
+        symbols=symbols,
+        code=code,
+        ts_us=ts_us,
+        ts_known=ts_known,
+        is_utc=is_utc,
+        prices=_prices(df),
+        volume=volume,
+        volume_known=volume_known,
+    )
+
+
+def _symbols(df: pl.DataFrame) -> tuple[tuple[str, ...], Int64Array | None]:
+    column = find_column(df, SYMBOL)
+    if column is None or df.schema[column] not in (pl.String, pl.Categorical, pl.Enum):
+        return (), None
+    clean = df[column].cast(pl.String).str.strip_chars().str.to_uppercase()
+    names = tuple(sorted(clean.drop_nulls().unique().to_list()))
+    if not names:
+        return (), np.full(df.height, -1, dtype=np.int64)
+    code = clean.replace_strict(list(names), list(range(len(names))), default=None, return_dtype=pl.Int64)
+    return names, code.fill_null(-1).to_numpy()
+
+
+def _times(df: pl.DataFrame) -> tuple[Int64Array | None, BoolArray | None, bool]:
+    column = find_column(df, TS)
+    dtype = df.schema[column] if column is not None else None
+    if column is None or not isinstance(dtype, pl.Datetime):
+        return None, None, False
+    series = df[column].dt.cast_time_unit("us")
+    return series.to_physical().fill_null(0).to_numpy(), series.is_not_null().to_numpy(), dtype.time_zone is not None
+
+
+def _prices(df: pl.DataFrame) -> dict[str, Float64Array]:
+    found = {name: find_column(df, name) for name in PRICE_COLUMNS}
+    return {
+        name: df[column].cast(pl.Float64).to_numpy()
+        for name, column in found.items()
+        if column is not None and df.schema[column].is_numeric()
+    }
+
+
+def _volume(df: pl.DataFrame) -> tuple[Int64Array | None, BoolArray | None]:
+    column = find_column(df, VOLUME)
+    if column is None or not df.schema[column].is_numeric():
+        return None, None
+    series = df[column].cast(pl.Int64, strict=False)
+    return series.fill_null(0).to_numpy(), series.is_not_null().to_numpy()

@@ -1,0 +1,29 @@
+"""Wilder's averages (04): the first value is the plain mean of n, then (previous * (n - 1) + value) / n.
+
+Compiled, float64 on price units; only filters and distances use it, never a level, a size or a cent.
+"""
+
+from __future__ import annotations
+
+from axiomd.core.compiled import njit
+
+
+@njit
+def true_range(high: int, low: int, previous_close: int) -> int:
+    """Give max(H - L, |H - Cprev|, |L - Cprev|) in price units; `previous_close` 0 means there is none yet."""
+    if previous_close == 0:
+        return high - low
+    return max(high - low, abs(high - previous_close), abs(low - previous_close))
+
+
+@njit
+def smooth(average: float, value: float, seen: int, n: int) -> float:
+    """Take the next value into an average that has `seen` values so far.
+
+    Until n values are in, the result is their running sum divided by n: it is the mean once the n-th is in, and no
+    average before.
+    """
+    if seen < n:
+        total = average * n + value
+        return total / n
+    return (average * (n - 1) + value) / n
