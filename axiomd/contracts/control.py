@@ -1,0 +1,171 @@
+"""What console and daemon say to each other: one JSON object a line, protocol version 1.
+
+It says which messages there are, how large they may be and what an observer may ask. It opens no socket. A line that is
+too long or malformed is a `ProtocolViolation`, after which a server closes that client and no other.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+
+from axiomd.contracts.errors import ProtocolViolation
+
+PROTOCOL_VERSION: Final = 1
+LINE_BYTES_MAX: Final = 64 * 1024
+"""A client's line above it closes that client."""
+HEARTBEAT_S_MAX: Final = 1.0
+"""A server is silent for no longer."""
+
+Role = Literal["operator", "observer"]
+CommandName = Literal[
+    "kill", "resume", "flatten", "close", "cancel", "pause", "unpause", "acknowledge", "reload_config", "note"
+]
+
+_ARGS: Final[dict[str, frozenset[str]]] = {
+    "kill": frozenset({"level", "reason", "everything"}),
+    "resume": frozenset({"trip_id", "account", "reason", "new_peak"}),
+    "flatten": frozenset({"reason", "everything"}),
+    "close": frozenset({"symbol", "qty"}),
+    "cancel": frozenset({"key"}),
+    "pause": frozenset({"symbol", "strategy", "until"}),
+    "unpause": frozenset({"symbol", "strategy"}),
+    "acknowledge": frozenset({"alarm"}),
+    "reload_config": frozenset(),
+    "note": frozenset({"text"}),
+}
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Hello(_Message):
+    """Open a conversation: who speaks, in which version, with what rights."""
+
+    type: Literal["hello"] = "hello"
+    version: int
+    role: Role
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class ControlCommand(_Message):
+    """Ask the daemon for something; ``seq`` is the newest state the operator saw, ``id`` comes back in the result."""
+
+    type: Literal["command"] = "command"
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    name: CommandName
+    seq: Annotated[int, Field(ge=0)]
+    args: dict[str, JsonValue] = {}
+
+    @model_validator(mode="after")
+    def _known_args(self) -> ControlCommand:
+        unknown = sorted(set(self.args) - _ARGS[self.name])
+        if unknown:
+            raise ValueError(f"{self.name} takes no {unknown[0]}")
+        if self.name == "close" and not isinstance(self.args.get("symbol"), str):
+            raise ValueError("close needs a symbol")
+        qty = self.args.get("qty")
+        if qty is not None and (isinstance(qty, bool) or not isinstance(qty, int) or qty < 1):
+            raise ValueError("qty is a whole number of shares, 1 or more")
+        if self.name == "kill" and self.args.get("level", "halt") not in ("halt", "flatten"):
+            raise ValueError("level is halt or flatten")
+        return self
+
+
+class Welcome(_Message):
+    """Answer a hello: which daemon this is."""
+
+    type: Literal["welcome"] = "welcome"
+    version: int
+    run_id: str
+    mode: Literal["paper", "live", "replay"]
+    account: str
+
+
+class Snapshot(_Message):
+    """Give the whole state as of ``seq``."""
+
+    type: Literal["snapshot"] = "snapshot"
+    seq: Annotated[int, Field(ge=0)]
+    state: dict[str, JsonValue]
+
+
+class Delta(_Message):
+    """Give what changed up to ``seq`` since the message before."""
+
+    type: Literal["delta"] = "delta"
+    seq: Annotated[int, Field(ge=0)]
+    changes: dict[str, JsonValue]
+
+
+class Heartbeat(_Message):
+    """Say that the daemon lives; ``ts`` is UTC microseconds."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    ts: int
+    seq: Annotated[int, Field(ge=0)]
+
+
+class CommandResult(_Message):
+    """Answer a command; ``error`` is None where it was done."""
+
+    type: Literal["result"] = "result"
+    id: str
+    ok: bool
+    error: str | None = None
+
+
+class Closing(_Message):
+    """Say why the server closes this client."""
+
+    type: Literal["closing"] = "closing"
+    reason: str
+
+
+ClientMessage = Annotated[Hello | ControlCommand, Field(discriminator="type")]
+ServerMessage = Annotated[Welcome | Snapshot | Delta | Heartbeat | CommandResult | Closing, Field(discriminator="type")]
+
+_CLIENT: Final[TypeAdapter[Hello | ControlCommand]] = TypeAdapter(ClientMessage)
+_SERVER: Final[TypeAdapter[Welcome | Snapshot | Delta | Heartbeat | CommandResult | Closing]] = TypeAdapter(
+    ServerMessage
+)
+
+
+def parse_client(line: bytes) -> Hello | ControlCommand:
+    """Read a client's line; `ProtocolViolation` where it is too long or says nothing known."""
+    if len(line) > LINE_BYTES_MAX:
+        raise ProtocolViolation(f"a line of more than {LINE_BYTES_MAX} bytes", "control socket", peer="client")
+    try:
+        return _CLIENT.validate_json(line)
+    except (ValidationError, ValueError, RecursionError) as problem:
+        raise ProtocolViolation(_reason(problem), "control socket", peer="client") from None
+
+
+def parse_server(line: bytes) -> Welcome | Snapshot | Delta | Heartbeat | CommandResult | Closing:
+    """Read a server's line, of any length; `ProtocolViolation` where it says nothing known."""
+    try:
+        return _SERVER.validate_json(line)
+    except (ValidationError, ValueError, RecursionError) as problem:
+        raise ProtocolViolation(_reason(problem), "control socket", peer="daemon") from None
+
+
+def line_of(message: BaseModel) -> bytes:
+    """Write a message as one line with its newline."""
+    return message.model_dump_json().encode() + b"\n"
+
+
+def is_allowed(role: Role, command: ControlCommand) -> bool:
+    """Say whether a role may ask for it; an emergency stop at level halt is open to anyone present."""
+    if role == "operator":
+        return True
+    return command.name == "kill" and command.args.get("level", "halt") == "halt" and not command.args.get("everything")
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, ValidationError):
+        first = problem.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return "the line is no JSON"
