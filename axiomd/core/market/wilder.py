@@ -20,10 +20,11 @@ def true_range(high: int, low: int, previous_close: int) -> int:
 def smooth(average: float, value: float, seen: int, n: int) -> float:
     """Take the next value into an average that has `seen` values so far.
 
-    Until n values are in, the result is their running sum divided by n: it is the mean once the n-th is in, and no
-    average before.
+    Until n values are in, the result is their plain sum and no average: integers add up exactly, so the first average
+    is the exact mean.
     """
-    if seen < n:
-        total = average * n + value
-        return total / n
+    if seen < n - 1:
+        return average + value
+    if seen == n - 1:
+        return (average + value) / n
     return (average * (n - 1) + value) / n

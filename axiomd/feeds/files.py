@@ -1,0 +1,379 @@
+"""Recorded bars from Parquet and CSV, one file or a folder of them, into checked frames and tapes.
+
+Whatever is wrong with a file becomes one line that names the file and the way out, never a traceback. A tape drops bars
+outside sessions and counts them; any other violation ends the reading before anything else happens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME, Rule, Timeframe, Violation
+from axiomd.contracts.errors import DataContractError, InputError
+from axiomd.contracts.units import DAY_US
+from axiomd.core.market.columns import normalise, normalise_symbol, take_apart
+from axiomd.core.market.sessions import SessionTable
+from axiomd.core.market.tape import (
+    TS_US,
+    Tape,
+    TapeFile,
+    bars_array,
+    bars_sha256,
+    count_between_ticks,
+    frame_sha256,
+)
+from axiomd.core.market.validate import (
+    daily_violations,
+    intraday_violations,
+    raise_if_any,
+    structure_violations,
+)
+from axiomd.feeds.calendars import session_table
+from axiomd.feeds.frames import covering_table, intraday_timeframe
+
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
+
+BarPaths = str | Path | Sequence[str | Path]
+"""A bars file, a folder of them, or several of either."""
+
+TICK_UNITS_DEFAULT: Final = 100
+SUFFIXES: Final = (".parquet", ".csv")
+_NAMES_SHOWN_MAX: Final = 20
+_LINES_SHOWN_MAX: Final = 1_000
+"""Bound on the lines of one CSV that are named one by one; a file of the wrong kind is wrong in every line."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarFile:
+    """One file as read: its frame is not judged yet."""
+
+    path: Path
+    sha256: str
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DailyBars:
+    """Valid daily bars sorted by (symbol, ts), with the hash over them and the files they came from."""
+
+    frame: pl.DataFrame
+    sha256: str
+    files: tuple[TapeFile, ...]
+
+
+def read_bars(path: BarPaths, timeframe: str | Timeframe = Timeframe.M1) -> pl.DataFrame:
+    """Read bars into one frame of the contract's columns and dtypes, symbols in upper case.
+
+    Files of a folder are taken in the order of their names; a symbol may be in several of them, and rows are then
+    sorted by (symbol, ts) unless a file is itself out of order. Values are not judged: validate the frame. Raises
+    `InputError` for a file that is missing, empty, truncated or of another kind, `DataContractError` for wrong columns.
+    """
+    frames = [_structured(file, Timeframe(timeframe)) for file in read_files(path)]
+    joined = pl.concat(frames)
+    if len(frames) > 1 and all(_rises(frame) for frame in frames):
+        return joined.sort(SYMBOL, TS, maintain_order=True)
+    return joined
+
+
+def read_files(path: BarPaths) -> list[BarFile]:
+    """Read every bars file behind a path as it is; raises as `read_bars` does, but for wrong columns of a Parquet."""
+    return [_read(file) for file in _bar_paths(path)]
+
+
+def load_tape(
+    paths: BarPaths,
+    symbols: Sequence[str] | None,
+    calendar: str | ExchangeCalendar,
+    *,
+    timeframe: str | Timeframe = Timeframe.M1,
+    first: date | None = None,
+    last: date | None = None,
+    tick_units: int | Mapping[str, int] = TICK_UNITS_DEFAULT,
+) -> Tape:
+    """Read, check and sort the bars of `symbols` (None: all there are) for a run over sessions `first` to `last`.
+
+    Bars before `first` are kept to warm up, sessions after `last` are cut off. Bars outside sessions are dropped and
+    counted. `tick_units` is the tick in price units, for all or by symbol. Raises `DataContractError` for any other
+    violation and `InputError` for a symbol that is not there or for dates without a bar.
+    """
+    if first is not None and last is not None and first > last:
+        raise InputError(f"{first} is after {last}", _span_text(first, last), "give the earlier date first")
+    files = read_files(paths)
+    step = intraday_timeframe(timeframe)
+    frames = [_structured(file, step) for file in files]
+    names = _chosen(frames, symbols)
+    frames = [frame.filter(pl.col(SYMBOL).is_in(names)) for frame in frames]
+    sessions = _sessions(frames, calendar, last)
+    frames, dropped = _inside(frames, sessions, last)
+    for file, frame in zip(files, frames, strict=True):
+        raise_if_any(intraday_violations(frame, sessions, timeframe_us=step.us), str(file.path))
+    joined = pl.concat(frames)
+    if len(frames) > 1:
+        raise_if_any(_duplicates(joined), "several files together")
+    bars = bars_array(joined, names)
+    _check_span(bars[:, TS_US], sessions, first, last)
+    ticks = np.array([_tick(tick_units, name) for name in names], dtype=np.int64)
+    return Tape(
+        symbols=names,
+        bars=bars,
+        timeframe_us=step.us,
+        sessions=sessions,
+        dropped=dropped,
+        between_ticks=count_between_ticks(bars, ticks),
+        sha256=bars_sha256(names, bars, step.us),
+        files=tuple(_described(file) for file in files),
+    )
+
+
+def load_daily(paths: BarPaths, symbols: Sequence[str] | None = None, *, before: date | None = None) -> DailyBars:
+    """Read and check the daily bars of `symbols` (None: all), of sessions before a date where one is given.
+
+    A symbol without daily bars is no error: it is too young for any indicator. Raises `DataContractError` for any
+    violation and `InputError` as `read_bars` does.
+    """
+    files = read_files(paths)
+    frames = []
+    for file in files:
+        frame = _structured(file, Timeframe.D1)
+        if symbols is not None:
+            frame = frame.filter(pl.col(SYMBOL).is_in([normalise_symbol(name) for name in symbols]))
+        if before is not None:
+            frame = frame.filter(pl.col(TS).dt.date() < before)
+        raise_if_any(daily_violations(frame), str(file.path))
+        frames.append(frame)
+    joined = pl.concat(frames).sort(SYMBOL, TS, maintain_order=True)
+    if len(frames) > 1:
+        raise_if_any(_duplicates(joined), "several files together")
+    return DailyBars(joined, frame_sha256(joined, Timeframe.D1.us), tuple(_described(file) for file in files))
+
+
+def _bar_paths(path: BarPaths) -> list[Path]:
+    roots = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    found = [file for root in roots for file in _files_of(root)]
+    if not found:
+        raise InputError("no bars file was given", "--bars", "give a Parquet or CSV file, or a folder of them")
+    return found
+
+
+def _files_of(root: Path) -> list[Path]:
+    if root.is_file():
+        if root.suffix.lower() not in SUFFIXES:
+            raise InputError(f"a {root.suffix or 'nameless'} file is no bars file", str(root), "use .parquet or .csv")
+        return [root]
+    if not root.is_dir():
+        raise InputError("there is no such file or folder", str(root), "check the path")
+    inside = sorted(
+        file
+        for file in root.rglob("*")
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
+    )
+    if not inside:
+        raise InputError("the folder holds no .parquet or .csv file", str(root), "check the path")
+    return inside
+
+
+def _read(path: Path) -> BarFile:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", str(path), "check its permissions") from None
+    if not content.strip():
+        raise InputError("the file is empty", str(path), "write it again")
+    frame = _parquet(content, path) if path.suffix.lower() == ".parquet" else _csv(content, path)
+    if not frame.height:
+        raise InputError("the file has no rows", str(path), "write it again or leave it out")
+    return BarFile(path, hashlib.sha256(content).hexdigest(), frame)
+
+
+def _parquet(content: bytes, path: Path) -> pl.DataFrame:
+    if content[:4] != b"PAR1" or content[-4:] != b"PAR1":
+        raise InputError("not a whole Parquet file (truncated?)", str(path), "copy or write it again")
+    try:
+        return pl.read_parquet(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        raise InputError(f"not a readable Parquet file ({error})", str(path), "copy or write it again") from None
+
+
+def _csv(content: bytes, path: Path) -> pl.DataFrame:
+    header = content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+    for separator, name in ((b";", "semicolons"), (b"\t", "tabs")):
+        if separator in header and b"," not in header:
+            raise InputError(
+                f"the columns are separated by {name}", str(path), "write commas between columns and points in numbers"
+            )
+    try:
+        text = pl.read_csv(io.BytesIO(content), infer_schema=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
+        remedy = (
+            "write decimal points, not decimal commas, and one row a line"
+            if "more fields" in str(error)
+            else "write it again as UTF-8 CSV with a header"
+        )
+        raise InputError(f"not a readable CSV file ({str(error).splitlines()[0]})", str(path), remedy) from None
+    return _typed(text.rename(str.strip), path)
+
+
+def _typed(text: pl.DataFrame, path: Path) -> pl.DataFrame:
+    found: list[Violation] = []
+    columns: list[pl.Series] = []
+    for name in text.columns:
+        series = text[name].str.strip_chars().replace("", None)
+        kind = name.upper()
+        if kind == TS.upper():
+            series, faults = _times(series)
+            found += faults
+        elif kind in PRICE_COLUMNS:
+            series, faults = _numbers(series, pl.Float64())
+            found += faults
+        elif kind == VOLUME:
+            series, faults = _numbers(series, pl.Int64())
+            found += faults
+        columns.append(series.alias(name))
+    if found:
+        rules = {violation.rule for violation in found}
+        remedy = (
+            "write ts as ISO-8601 with its offset, like 2013-10-04T13:30:00+00:00"
+            if rules == {Rule.NAIVE_TIMESTAMP}
+            else "write plain numbers with a decimal point and ISO-8601 times with an offset"
+        )
+        raise DataContractError(str(found[0]), str(path), remedy, violations=tuple(found))
+    return pl.DataFrame(columns)
+
+
+def _times(text: pl.Series) -> tuple[pl.Series, list[Violation]]:
+    iso = (
+        text.str.replace(r"^(\d{4}-\d\d-\d\d)[ t]", "${1}T")
+        .str.replace(r"[zZ]$", "+00:00")
+        .str.replace(r"T(\d\d:\d\d)([+-]\d\d:?\d\d)$", "T${1}:00${2}")
+    )
+    parsed = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
+    bad = parsed.is_null() & text.is_not_null()
+    naive = bad & text.str.contains(r"^\d{4}-\d\d-\d\d([ Tt]\d\d:\d\d(:\d\d(\.\d+)?)?)?$").fill_null(value=False)
+    return parsed, [
+        *_by_line(text, naive, Rule.NAIVE_TIMESTAMP, "ts {value!r} has no offset from UTC"),
+        *_by_line(text, bad & ~naive, Rule.WRONG_DTYPE, "ts {value!r} is no ISO-8601 time"),
+    ]
+
+
+def _numbers(text: pl.Series, dtype: pl.DataType) -> tuple[pl.Series, list[Violation]]:
+    parsed = text.cast(dtype, strict=False)
+    if dtype == pl.Int64() and parsed.null_count() > text.null_count():
+        # other programs write whole numbers with a point behind them
+        as_float = text.cast(pl.Float64, strict=False)
+        whole = as_float.round() == as_float
+        parsed = pl.select(pl.when(whole).then(as_float.cast(pl.Int64, strict=False))).to_series()
+    bad = parsed.is_null() & text.is_not_null()
+    return parsed, list(_by_line(text, bad, Rule.WRONG_DTYPE, f"{text.name} {{value!r}} is no {_KIND[str(dtype)]}"))
+
+
+_KIND: Final = {"Float64": "number with a decimal point", "Int64": "whole number"}
+
+
+def _by_line(text: pl.Series, bad: pl.Series, rule: Rule, detail: str) -> Iterator[Violation]:
+    for row in bad.arg_true().head(_LINES_SHOWN_MAX).to_list():
+        yield Violation(rule=rule, symbol=None, ts=None, detail=f"line {row + 2}: {detail.format(value=text[row])}")
+
+
+def _structured(file: BarFile, timeframe: Timeframe) -> pl.DataFrame:
+    raise_if_any(structure_violations(file.frame, take_apart(file.frame)), str(file.path))
+    midnight = bool((file.frame[TS].to_physical() % DAY_US == 0).all())
+    if midnight and timeframe is not Timeframe.D1:
+        raise InputError("holds daily bars where intraday bars are read", str(file.path), "give it with --daily")
+    if not midnight and timeframe is Timeframe.D1 and not bool((file.frame[TS].to_physical() % DAY_US == 0).any()):
+        raise InputError("holds intraday bars where daily bars are read", str(file.path), "give it with --bars")
+    return normalise(file.frame)
+
+
+def _rises(frame: pl.DataFrame) -> bool:
+    return bool(frame.select((pl.col(TS).diff().over(SYMBOL) >= timedelta(0)).fill_null(value=True).all()).item())
+
+
+def _chosen(frames: Sequence[pl.DataFrame], symbols: Sequence[str] | None) -> tuple[str, ...]:
+    there = sorted({name for frame in frames for name in frame[SYMBOL].unique().to_list()})
+    if symbols is None:
+        return tuple(there)
+    names = tuple(sorted({normalise_symbol(name) for name in symbols}))
+    missing = [name for name in names if name not in there]
+    if missing or not names:
+        shown = ", ".join(there[:_NAMES_SHOWN_MAX]) + (" ..." if len(there) > _NAMES_SHOWN_MAX else "")
+        what = f"no bars of {', '.join(missing)}" if missing else "no symbols were asked for"
+        raise InputError(what, "symbols", f"choose from those in the data: {shown}")
+    return names
+
+
+def _sessions(frames: Sequence[pl.DataFrame], calendar: str | ExchangeCalendar, last: date | None) -> SessionTable:
+    whole = covering_table(take_apart(pl.concat(frames)), calendar)
+    if last is None or not len(whole):
+        return whole
+    end = min(last, whole.date(len(whole) - 1))
+    begin = min(whole.date(0), end)
+    return session_table(calendar, begin, end)
+
+
+def _inside(
+    frames: Sequence[pl.DataFrame], sessions: SessionTable, last: date | None
+) -> tuple[list[pl.DataFrame], int]:
+    kept: list[pl.DataFrame] = []
+    dropped = 0
+    for frame in frames:
+        ts_us = frame[TS].to_physical().to_numpy()
+        if last is not None:
+            wanted = frame.filter(pl.Series(ts_us < _end_us(sessions, last)))
+            ts_us = wanted[TS].to_physical().to_numpy()
+        else:
+            wanted = frame
+        inside = sessions.indices_of(ts_us) >= 0
+        dropped += int(len(inside) - np.count_nonzero(inside))
+        kept.append(wanted if bool(inside.all()) else wanted.filter(pl.Series(inside)))
+    return kept, dropped
+
+
+def _end_us(sessions: SessionTable, last: date) -> int:
+    """Where a run to `last` ends: the midnight (UTC) after it, or its session's close where that is later."""
+    midnight = (last - date(1970, 1, 1)).days * DAY_US + DAY_US
+    return max(midnight, int(sessions.close_us[-1])) if len(sessions) else midnight
+
+
+def _duplicates(frame: pl.DataFrame) -> list[Violation]:
+    again = frame.filter(pl.struct(SYMBOL, TS).is_duplicated()).select(SYMBOL, TS).unique().sort(SYMBOL, TS)
+    detail = "the bar is in more than one file"
+    return [Violation(Rule.DUPLICATE_INDEX, symbol, ts, detail) for symbol, ts in again.iter_rows()]
+
+
+def _check_span(
+    ts_us: np.ndarray[tuple[int], np.dtype[np.int64]], sessions: SessionTable, first: date | None, last: date | None
+) -> None:
+    if not len(ts_us):
+        raise InputError(
+            "no bars in these dates and sessions", _span_text(first, last), "check calendar, dates and data"
+        )
+    newest = sessions.date(sessions.index_of(int(ts_us[-1])))
+    oldest = sessions.date(sessions.index_of(int(ts_us[0])))
+    if first is not None and newest < first:
+        raise InputError("no bars in these dates", _span_text(first, last), f"the bars span {oldest} to {newest}")
+
+
+def _span_text(first: date | None, last: date | None) -> str:
+    return f"--from {first or '(start)'} --to {last or '(end)'}"
+
+
+def _tick(tick_units: int | Mapping[str, int], name: str) -> int:
+    return tick_units if isinstance(tick_units, int) else tick_units.get(name, TICK_UNITS_DEFAULT)
+
+
+def _described(file: BarFile) -> TapeFile:
+    ts_us = file.frame[TS].to_physical()
+    first, last = ts_us.min(), ts_us.max()
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    return TapeFile(str(file.path), file.sha256, file.frame.height, first, last)
