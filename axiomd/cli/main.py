@@ -1,0 +1,126 @@
+"""The table of commands: find the one that was typed, load its module alone, and turn its errors into one line.
+
+It decides nothing about trading. It must stay cheap: ``axiomd --help`` loads this file and ``sys``, and no command ever
+pays for another one's imports.
+"""
+
+from __future__ import annotations
+
+import sys
+
+MODULE = 0
+HELP = 1
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "replay": ("axiomd.cli.replay", "run the whole daemon over recorded bars under a virtual clock"),
+    "signals": ("axiomd.cli.signals", "write signals.csv only"),
+    "orders": ("axiomd.cli.orders", "export, list or show orders"),
+    "data": ("axiomd.cli.data", "fetch, import, validate or judge market data"),
+    "report": ("axiomd.cli.report", "write a run's report as static HTML"),
+    "journal": ("axiomd.cli.journal", "verify or show a journal"),
+    "config": ("axiomd.cli.config", "check or show the effective configuration, or print its schema"),
+    "doctor": ("axiomd.cli.doctor", "check that this machine can run axiomd"),
+}
+
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code; every error becomes one line on stderr."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if arguments and arguments[0] == "--version":
+        from axiomd import __version__
+
+        print(f"axiomd {__version__}")
+        return 0
+    return _guarded(arguments)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {entry[HELP]}" for name, entry in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: axiomd COMMAND [options]",
+            "",
+            "The trading daemon of one systematic trader or a small desk.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "example: axiomd replay --bars bars.parquet --config configs/runs/inside_bar.yml",
+            "`axiomd COMMAND --help` shows a command's options and an example.",
+        ]
+    )
+
+
+def _guarded(arguments: list[str]) -> int:
+    import os
+
+    from axiomd.contracts.errors import EXIT_INPUT, EXIT_INTERNAL, AxiomdError
+
+    is_debugged = os.environ.get("AXIOMD_DEBUG") == "1"
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
+    except AxiomdError as problem:
+        _say(problem.line())
+        code = problem.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`| head`); without this the interpreter complains once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError) as problem:
+        _say(f"error: {problem.strerror} · {problem.filename} · check the path and its permissions")
+        code = EXIT_INPUT
+    except MemoryError:
+        _say("error: out of memory · axiomd · give fewer bars at once")
+        code = EXIT_INTERNAL
+    except Exception as problem:
+        cause = " ".join(f"{type(problem).__name__}: {problem}".split())
+        _say(f"error: internal failure ({cause}) · axiomd · run it again with AXIOMD_DEBUG=1 and report the traceback")
+        code = EXIT_INTERNAL
+    if is_debugged:
+        import traceback
+
+        traceback.print_exc()
+    return code
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    from importlib import import_module
+
+    from axiomd.cli.parser import Parser
+    from axiomd.contracts.errors import UsageError
+
+    if not arguments:
+        raise UsageError("no command is given", "axiomd", "see axiomd --help")
+    name, *rest = arguments
+    if name not in COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        raise UsageError(
+            f"unknown command {name}", "axiomd", f"did you mean {near[0]}?" if near else "see axiomd --help"
+        )
+    module = import_module(COMMANDS[name][MODULE])
+    parser = Parser(prog=f"axiomd {name}", description=COMMANDS[name][HELP])
+    module.configure(parser)
+    try:
+        parsed = parser.parse_args(rest)
+    except SystemExit as end:  # argparse ends the process after --help
+        return end.code if isinstance(end.code, int) else 0
+    code = module.run(parsed)
+    assert isinstance(code, int), name
+    return code

@@ -1,0 +1,60 @@
+"""Find strategies by entry point, by name and version, and check the parameters a run gives them.
+
+It decides which installed plug-in a name means. It never imports one that was not asked for, so that a broken package
+beside ours cannot stop a run of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+
+from axiomd.config.mistakes import config_error
+from axiomd.contracts.errors import ConfigError
+from axiomd.contracts.runs import StrategyConfig
+from axiomd.core.strategies.api import Strategy
+
+STRATEGIES: Final = "axiomd.strategies"
+
+
+def known_strategies() -> tuple[str, ...]:
+    """Return the names of the installed strategies, sorted; none is imported for it."""
+    return tuple(sorted({point.name for point in entry_points(group=STRATEGIES)}))
+
+
+def find_strategy(name: str, version: str, where: str = "strategy") -> Strategy:
+    """Load the strategy of a name and version; `ConfigError` that lists the known ones where there is none."""
+    points = entry_points(group=STRATEGIES, name=name)
+    if not points:
+        known = ", ".join(known_strategies()) or "none is installed"
+        raise ConfigError(f"unknown strategy {name}", where, f"known: {known}")
+    found = [_load(point, where) for point in points]
+    for strategy in found:
+        if strategy.version == version:
+            return strategy
+    versions = ", ".join(sorted(strategy.version for strategy in found))
+    raise ConfigError(f"strategy {name} has no version {version}", where, f"known: {versions}")
+
+
+def strategy_params(strategy: Strategy, entry: StrategyConfig, where: str = "params") -> BaseModel:
+    """Parse the parameters a run gives a strategy into the strategy's own model; `ConfigError` names a wrong one."""
+    document: Mapping[str, object] = entry.params
+    try:
+        return strategy.params.model_validate(document)
+    except ValidationError as problem:
+        raise config_error(
+            problem, strategy.params, document, where, lambda key: f"{where} {entry.id}.params.{key}"
+        ) from None
+
+
+def _load(point: EntryPoint, where: str) -> Strategy:
+    try:
+        plugin = point.load()
+    except (ImportError, AttributeError, SyntaxError) as problem:
+        raise ConfigError(f"strategy {point.name} cannot be loaded: {problem}", where, f"mend {point.value}") from None
+    if not isinstance(plugin, Strategy):
+        raise ConfigError(f"{point.value} is no Strategy", where, "point the entry at a Strategy object")
+    return plugin
