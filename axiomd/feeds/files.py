@@ -112,7 +112,8 @@ def load_tape(
     step = intraday_timeframe(timeframe)
     frames = [_structured(file, step) for file in files]
     names = _chosen(frames, symbols)
-    frames = [frame.filter(pl.col(SYMBOL).is_in(names)) for frame in frames]
+    if symbols is not None:
+        frames = [frame.filter(pl.col(SYMBOL).is_in(names)) for frame in frames]
     sessions = _sessions(frames, calendar, last)
     frames, dropped = _inside(frames, sessions, last)
     for file, frame in zip(files, frames, strict=True):
@@ -312,7 +313,8 @@ def _chosen(frames: Sequence[pl.DataFrame], symbols: Sequence[str] | None) -> tu
 
 
 def _sessions(frames: Sequence[pl.DataFrame], calendar: str | ExchangeCalendar, last: date | None) -> SessionTable:
-    whole = covering_table(take_apart(pl.concat(frames)), calendar)
+    ends = [frame.select(end) for frame in frames for end in (pl.col(TS).min(), pl.col(TS).max())]
+    whole = covering_table(take_apart(pl.concat(ends)), calendar)
     if last is None or not len(whole):
         return whole
     end = min(last, whole.date(len(whole) - 1))

@@ -284,7 +284,7 @@ def _volume(name: Name, key: int, bars: Int64Array) -> Int64Array:
     # wide minutes trade more: a range of one usual minute adds its half
     width = (bars[:, 3] - bars[:, 4]) * 1_000_000 // (bars[:, 2] * name.volatility_cbp) * 512
     weight = curve * curve >> 10
-    return np.maximum(1, name.volume_mean * weight // 1024 * (256 + noise) // 768 * (512 + width) // 1024)
+    return np.asarray(np.maximum(1, name.volume_mean * weight // 1024 * (256 + noise) // 768 * (512 + width) // 1024))
 
 
 def _name(seed: int, symbol: str, start_units: int | None) -> Name:

@@ -64,7 +64,12 @@ def find_column(df: pl.DataFrame, name: str) -> str | None:
 
 def normalise(df: pl.DataFrame) -> pl.DataFrame:
     """Cut a valid frame to the contract's columns with symbols in their one spelling."""
-    return df.select(COLUMNS).with_columns(pl.col(SYMBOL).str.strip_chars().str.to_uppercase())
+    spelled = df[SYMBOL].unique().to_list()
+    if all(symbol == normalise_symbol(symbol) for symbol in spelled):
+        return df.select(COLUMNS)
+    return df.select(COLUMNS).with_columns(
+        pl.col(SYMBOL).replace_strict(spelled, [normalise_symbol(symbol) for symbol in spelled], return_dtype=pl.String)
+    )
 
 
 def take_apart(df: pl.DataFrame) -> BarColumns:
@@ -89,11 +94,15 @@ def _symbols(df: pl.DataFrame) -> tuple[tuple[str, ...], Int64Array | None]:
     column = find_column(df, SYMBOL)
     if column is None or df.schema[column] not in (pl.String, pl.Categorical, pl.Enum):
         return (), None
-    clean = df[column].cast(pl.String).str.strip_chars().str.to_uppercase()
-    names = tuple(sorted(clean.drop_nulls().unique().to_list()))
+    written = df[column].cast(pl.String)
+    spelled = written.drop_nulls().unique().to_list()
+    names = tuple(sorted({normalise_symbol(symbol) for symbol in spelled}))
     if not names:
         return (), np.full(df.height, -1, dtype=np.int64)
-    code = clean.replace_strict(list(names), list(range(len(names))), default=None, return_dtype=pl.Int64)
+    index = {name: k for k, name in enumerate(names)}
+    code = written.replace_strict(
+        spelled, [index[normalise_symbol(symbol)] for symbol in spelled], default=None, return_dtype=pl.Int64
+    )
     return names, code.fill_null(-1).to_numpy()
 
 

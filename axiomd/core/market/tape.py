@@ -103,7 +103,10 @@ def in_order(bars: Int64Array) -> Int64Array:
     together = (ts_us[1:] == ts_us[:-1]) & (symbol[1:] >= symbol[:-1])
     if bool(np.all(later | together)):
         return bars
-    return np.ascontiguousarray(bars[np.lexsort((symbol, ts_us))])
+    # one key, since a stable sort merges the runs of whole symbols that files come in; a lexsort sorts twice
+    width = int(symbol.max()) + 1
+    key = (ts_us - ts_us.min()) * width + symbol
+    return np.ascontiguousarray(bars[np.argsort(key, kind="stable")])
 
 
 def count_between_ticks(bars: Int64Array, tick_units: Int64Array) -> int:
