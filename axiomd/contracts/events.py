@@ -262,21 +262,14 @@ class OrderBlocked(Event, frozen=True, kw_only=True):
 
 
 class OrderIntent(Event, frozen=True, kw_only=True):
-    """The leg will be sent: this row is durable before the broker hears of it."""
+    """The order will be sent: this row is durable before the broker hears of it.
+
+    An order with a `parent_key` closes that entry's position; it passed no entry guard and has no verdicts.
+    """
 
     KIND: ClassVar[str] = "order.intent"
     order: Order
     verdicts: tuple[Verdict, ...]
-
-
-class CloseIntent(Event, frozen=True, kw_only=True):
-    """A position will be closed by hand or by the kill switch: `reference` names the closing order."""
-
-    KIND: ClassVar[str] = "order.close"
-    reference: str
-    symbol: str
-    qty: int
-    reason: str
 
 
 class PositionChanged(Event, frozen=True, kw_only=True):
@@ -303,9 +296,9 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     RunStarted, ConfigLoaded, SessionOpened, CandidatesSelected, BarsClosed, SessionClosed, OrderSent, OrderAcked,
     OrderRejected, OrderCancelled, OrderExpired, FillReceived, BrokerConnected, BrokerLost, FeedStale, ClockSkewed,
     ReconStarted, ReconDrift, ReconAdopted, ReconCompleted, OperatorCommand, KillTripped, KillReset, RunStopped,
-    SignalEmitted, OrderSized, OrderBlocked, OrderIntent, CloseIntent, PositionChanged, GuardTripped,
+    SignalEmitted, OrderSized, OrderBlocked, OrderIntent, PositionChanged, GuardTripped,
 )  # fmt: skip
-DECISIONS: Final = (SignalEmitted, OrderSized, OrderBlocked, OrderIntent, CloseIntent, PositionChanged, GuardTripped)
+DECISIONS: Final = (SignalEmitted, OrderSized, OrderBlocked, OrderIntent, PositionChanged, GuardTripped)
 BY_KIND: Final[dict[str, type[Event]]] = {event.KIND: event for event in EVENTS}
 
 
@@ -318,8 +311,6 @@ def key_of(event: Event) -> str:
             return event.fill.reference
         case SignalEmitted():
             return event.signal.signal_id
-        case CloseIntent():
-            return event.reference
         case OrderSent() | OrderAcked() | OrderRejected() | OrderCancelled() | OrderExpired() | OrderSized():
             return event.key
     return ""

@@ -90,6 +90,26 @@ def read_files(path: BarPaths) -> list[BarFile]:
     return [_read(file) for file in _bar_paths(path)]
 
 
+def read_each(path: BarPaths) -> Iterator[tuple[Path, BarFile | DataContractError]]:
+    """Read file after file, giving a file's `DataContractError` in its place so that the others are read too."""
+    for file in _bar_paths(path):
+        try:
+            outcome: BarFile | DataContractError = _read(file)
+        except DataContractError as error:
+            outcome = error
+        yield file, outcome
+
+
+def duplicates_between(frames: Sequence[pl.DataFrame]) -> list[Violation]:
+    """Find the bars that stand in more than one of several frames of the contract's columns."""
+    if len(frames) < 2:
+        return []
+    once = pl.concat([frame.select(SYMBOL, TS).unique() for frame in frames])
+    again = once.filter(pl.struct(SYMBOL, TS).is_duplicated()).unique().sort(SYMBOL, TS)
+    detail = "the bar is in more than one file"
+    return [Violation(Rule.DUPLICATE_INDEX, symbol, ts, detail) for symbol, ts in again.iter_rows()]
+
+
 def load_tape(
     paths: BarPaths,
     symbols: Sequence[str] | None,
@@ -119,8 +139,7 @@ def load_tape(
     for file, frame in zip(files, frames, strict=True):
         raise_if_any(intraday_violations(frame, sessions, timeframe_us=step.us), str(file.path))
     joined = pl.concat(frames)
-    if len(frames) > 1:
-        raise_if_any(_duplicates(joined), "several files together")
+    raise_if_any(duplicates_between(frames), "several files together")
     bars = bars_array(joined, names)
     _check_span(bars[:, TS_US], sessions, first, last)
     ticks = np.array([_tick(tick_units, name) for name in names], dtype=np.int64)
@@ -153,8 +172,7 @@ def load_daily(paths: BarPaths, symbols: Sequence[str] | None = None, *, before:
         raise_if_any(daily_violations(frame), str(file.path))
         frames.append(frame)
     joined = pl.concat(frames).sort(SYMBOL, TS, maintain_order=True)
-    if len(frames) > 1:
-        raise_if_any(_duplicates(joined), "several files together")
+    raise_if_any(duplicates_between(frames), "several files together")
     return DailyBars(joined, frame_sha256(joined, Timeframe.D1.us), tuple(_described(file) for file in files))
 
 
@@ -344,12 +362,6 @@ def _end_us(sessions: SessionTable, last: date) -> int:
     """Where a run to `last` ends: the midnight (UTC) after it, or its session's close where that is later."""
     midnight = (last - date(1970, 1, 1)).days * DAY_US + DAY_US
     return max(midnight, int(sessions.close_us[-1])) if len(sessions) else midnight
-
-
-def _duplicates(frame: pl.DataFrame) -> list[Violation]:
-    again = frame.filter(pl.struct(SYMBOL, TS).is_duplicated()).select(SYMBOL, TS).unique().sort(SYMBOL, TS)
-    detail = "the bar is in more than one file"
-    return [Violation(Rule.DUPLICATE_INDEX, symbol, ts, detail) for symbol, ts in again.iter_rows()]
 
 
 def _check_span(

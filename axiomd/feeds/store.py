@@ -23,18 +23,22 @@ from axiomd.core.market.columns import EMPTY, normalise, normalise_symbol
 
 
 class BarStore:
-    """Bars on this machine under one folder: `m1/SPY.parquet`, `m5/...`, `d1/...`, each sorted by `ts`."""
+    """Bars on this machine under a state dir: `bars/m1/SPY.parquet`, `daily/SPY.parquet`, each sorted by `ts`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def folder(self, timeframe: Timeframe) -> Path:
+        """Say where the bars of a timeframe are kept."""
+        return self._root / "daily" if timeframe is Timeframe.D1 else self._root / "bars" / timeframe.value
+
     def path(self, symbol: str, timeframe: Timeframe) -> Path:
         """Say where a symbol's bars are kept; characters that mean something to a file system are escaped."""
-        return self._root / timeframe.value / f"{quote(normalise_symbol(symbol), safe='')}.parquet"
+        return self.folder(timeframe) / f"{quote(normalise_symbol(symbol), safe='')}.parquet"
 
     def symbols(self, timeframe: Timeframe) -> tuple[str, ...]:
         """Name the symbols that have bars, rising."""
-        return tuple(sorted(unquote(file.stem) for file in (self._root / timeframe.value).glob("*.parquet")))
+        return tuple(sorted(unquote(file.stem) for file in self.folder(timeframe).glob("*.parquet")))
 
     def read(self, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
         """Read a symbol's bars, an empty frame where there are none; raises `InputError` for a broken file."""

@@ -72,6 +72,27 @@ def normalise(df: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def legible(df: pl.DataFrame) -> pl.DataFrame:
+    """Give what can be read of a frame in the contract's columns and dtypes: missing prices for columns that cannot.
+
+    Rows without a symbol or a UTC time are left out, and all of them where the whole column cannot be read.
+    """
+    bars = take_apart(df)
+    if bars.code is None or bars.ts_us is None or bars.ts_known is None or not bars.is_utc or not bars.symbols:
+        return EMPTY
+    missing = np.full(bars.height, np.nan)
+    volume = bars.volume if bars.volume is not None else np.zeros(bars.height, dtype=np.int64)
+    return pl.DataFrame(
+        {
+            SYMBOL: pl.Series(bars.symbols, dtype=pl.String).gather(np.maximum(bars.code, 0)),
+            TS: pl.Series(bars.ts_us).cast(DTYPES[TS]),
+            **{name: bars.prices.get(name, missing) for name in PRICE_COLUMNS},
+            VOLUME: volume,
+        },
+        schema=DTYPES,
+    ).filter(pl.Series((bars.code >= 0) & bars.ts_known))
+
+
 def take_apart(df: pl.DataFrame) -> BarColumns:
     """Turn a frame into arrays, column by column, without judging it; never raises on what a column holds."""
     symbols, code = _symbols(df)

@@ -1,0 +1,369 @@
+"""The simulated broker: it matches resting orders against bars by first touch and keeps its own truth.
+
+Orders, executions, positions and ids are its own; it shares no state with the engine, only the rules of `core.fills`.
+An entry's children lie with it from the start and wake when it fills; legs of one OCA group end with the first fill.
+It is what a replay trades against and what paper trading uses without a broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from axiomd.broker.port import BrokerCommand, OpenOrder, Truth
+from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
+from axiomd.contracts.events import (
+    Event,
+    FillReceived,
+    OrderAcked,
+    OrderCancelled,
+    OrderExpired,
+    OrderRejected,
+    OrderSent,
+)
+from axiomd.contracts.fills import Fill
+from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_STOP, SUFFIX_TARGET, Order
+from axiomd.contracts.units import side_of
+from axiomd.core.board import Records
+from axiomd.core.fills import (
+    EXIT_STOP,
+    FILLED,
+    KINDS,
+    LIMIT,
+    NO_EXIT,
+    TRIGGERED,
+    commission,
+    entry_touch,
+    exit_touch,
+    first_leg,
+    slippage,
+)
+
+Bar = Sequence[int]
+"""A row of a tape: start in UTC us, symbol index, O, H, L, C in price units, V in shares."""
+LastBar = Callable[[int], tuple[int, int]]
+"""Gives (start in UTC us, CLOSE) of the last bar of a symbol index."""
+
+_IDS_A_LEG = 4
+
+
+class _Entry:
+    """A resting entry with its children asleep."""
+
+    __slots__ = ("broker_id", "index", "is_triggered", "kind", "limit", "order", "sign", "stop")
+
+    def __init__(self, order: Order, index: int, broker_id: int) -> None:
+        self.order = order
+        self.index = index
+        self.broker_id = broker_id
+        self.kind = KINDS[order.entry_type]
+        self.sign = 1 if order.side == "BUY" else -1
+        self.stop = order.stop_price or 0
+        self.limit = order.limit_price or 0
+        self.is_triggered = False
+
+
+@dataclass(slots=True)
+class _Position:
+    """What is held in a symbol, with its exits awake or, once closing, cancelled."""
+
+    entry: _Entry
+    qty: int
+    stop: int
+    target: int
+    flatten_at_us: int
+    closing: str = ""
+
+
+class SimBroker:
+    """Match orders against bars. `ticks` are the tick sizes by symbol index, in price units."""
+
+    def __init__(
+        self, symbols: Sequence[str], ticks: Sequence[int], costs: Records, *, bar_us: int, skips_ambiguous: bool
+    ) -> None:
+        self._symbols = tuple(symbols)
+        self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
+        self._ticks = tuple(ticks)
+        self._costs = costs[0]
+        self._bar_us = bar_us
+        self._skips_ambiguous = skips_ambiguous
+        self._groups: dict[int, list[list[_Entry]]] = {}
+        self._positions: dict[int, _Position] = {}
+        self._executions: list[Fill] = []
+        self._next_id = 1
+
+    # --- commands ---
+
+    def execute(self, command: BrokerCommand, ts_us: int) -> list[Event]:
+        """Carry out a command; everything is acknowledged at once."""
+        if isinstance(command, SendEntries):
+            return self._place(tuple(leg.value for leg in command.legs), ts_us)
+        if isinstance(command, CancelEntry):
+            return self._cancel(command, ts_us)
+        return self._close(command, ts_us)
+
+    def _place(self, orders: Sequence[Order], ts_us: int) -> list[Event]:
+        out: list[Event] = []
+        group: list[_Entry] = []
+        for order in orders:
+            entry = _Entry(order, self._index_of[order.symbol], self._next_id)
+            self._next_id += _IDS_A_LEG
+            group.append(entry)
+            out.append(OrderSent(ts_us=ts_us, key=order.idempotency_key))
+            out.append(OrderAcked(ts_us=ts_us, key=order.idempotency_key, broker_id=entry.broker_id))
+        self._groups.setdefault(group[0].index, []).append(group)
+        return out
+
+    def place(self, orders: Sequence[Order], ts_us: int) -> list[Event]:
+        """Take the legs of one group as they are: orders of a file were judged when they were exported."""
+        return self._place(orders, ts_us)
+
+    def _cancel(self, command: CancelEntry, ts_us: int) -> list[Event]:
+        for groups in self._groups.values():
+            for group in groups:
+                for entry in group:
+                    if entry.order.idempotency_key == command.key:
+                        self._drop(group, entry)
+                        return [OrderCancelled(ts_us=ts_us, key=command.key, reason=command.reason)]
+        return []
+
+    def _close(self, command: ClosePosition, ts_us: int) -> list[Event]:
+        position = self._positions.get(self._index_of[command.symbol])
+        if position is None or position.closing:
+            return []
+        position.closing = command.reference
+        position.stop = position.target = 0
+        self._next_id += 1
+        return [
+            OrderSent(ts_us=ts_us, key=command.reference),
+            OrderAcked(ts_us=ts_us, key=command.reference, broker_id=self._next_id - 1),
+        ]
+
+    # --- the market ---
+
+    def match(self, bars: Sequence[Bar], closes_us: int) -> list[Event]:
+        """Match all bars that close together: fills and exits over all symbols first, then expiries."""
+        out: list[Event] = []
+        for bar in bars:
+            index = bar[1]
+            position = self._positions.get(index)
+            if position is not None:
+                self._match_exits(out, position, bar, closes_us)
+            if index in self._groups:
+                for group in list(self._groups[index]):
+                    self._match_group(out, group, bar, closes_us, is_held=position is not None)
+        for groups in list(self._groups.values()):
+            for group in list(groups):
+                for entry in list(group):
+                    if entry.order.valid_to_us <= closes_us:
+                        self._drop(group, entry)
+                        out.append(OrderExpired(ts_us=closes_us, key=entry.order.idempotency_key))
+        return out
+
+    def end_session(self, close_us: int, last_bar: LastBar) -> list[Event]:
+        """Close what should have been flat by now at the CLOSE of the session's last bar."""
+        out: list[Event] = []
+        for index, position in list(self._positions.items()):
+            if position.flatten_at_us:
+                start_us, close = last_bar(index)
+                reference = position.entry.order.idempotency_key + SUFFIX_EOD
+                self._leave(out, position, reference, close, start_us, close_us, 0, slips=True, is_ambiguous=False)
+        return out
+
+    def _match_exits(self, out: list[Event], position: _Position, bar: Bar, closes_us: int) -> None:
+        start_us, _, open_, high, low, _, volume = bar
+        key = position.entry.order.idempotency_key
+        if position.closing:
+            self._leave(
+                out, position, position.closing, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
+            )
+        elif position.flatten_at_us and start_us >= position.flatten_at_us:
+            self._leave(
+                out, position, key + SUFFIX_EOD, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
+            )
+        else:
+            code, price, is_ambiguous = exit_touch(
+                position.entry.sign, position.stop, position.target, False, False, open_, high, low
+            )
+            if code != NO_EXIT:
+                self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=is_ambiguous)
+
+    def _match_group(self, out: list[Event], group: list[_Entry], bar: Bar, closes_us: int, *, is_held: bool) -> None:
+        start_us, _, open_, high, low, _, _ = bar
+        touched: list[tuple[_Entry, int, bool]] = []
+        for entry in group:
+            order = entry.order
+            if order.valid_from_us <= start_us and closes_us <= order.valid_to_us:
+                code, price, is_at_open = entry_touch(
+                    entry.kind, entry.sign, entry.stop, entry.limit, entry.is_triggered, open_, high, low
+                )
+                if code == FILLED:
+                    touched.append((entry, price, is_at_open))
+                elif code == TRIGGERED:
+                    entry.is_triggered = True
+        if not touched:
+            return
+        if is_held:
+            self._end_group(out, group, closes_us, lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting"))
+        elif len(touched) == 2 and self._skips_ambiguous:
+            self._end_group(
+                out, group, closes_us, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="ambiguous")
+            )
+        else:
+            is_ambiguous = len(touched) == 2
+            first = touched[0]
+            if is_ambiguous:
+                long, short = sorted(touched, key=lambda touch: -touch[0].sign)
+                first = long if first_leg(_level(long[0]), _level(short[0]), open_) > 0 else short
+            self._enter(out, group, first, bar, closes_us, is_ambiguous=is_ambiguous)
+
+    def _enter(
+        self, out: list[Event], group: list[_Entry], touch: tuple[_Entry, int, bool], bar: Bar, closes_us: int,
+        *, is_ambiguous: bool,
+    ) -> None:  # fmt: skip
+        entry, print_, is_at_open = touch
+        start_us, index, open_, high, low, _, volume = bar
+        order, sign = entry.order, entry.sign
+        position = _Position(
+            entry, order.qty, order.stop_loss_price or 0, order.take_profit_price or 0, order.flatten_at_us
+        )
+        self._positions[index] = position
+        code, price, exit_is_ambiguous = exit_touch(
+            sign, position.stop, position.target, True, is_at_open, open_, high, low
+        )
+        slips = entry.kind != LIMIT and not entry.is_triggered
+        self._execute(
+            out, entry, order.idempotency_key, sign, order.qty, print_, start_us, closes_us, volume,
+            slips=slips, is_ambiguous=is_ambiguous or (exit_is_ambiguous and code == NO_EXIT),
+        )  # fmt: skip
+        group.remove(entry)
+        self._end_group(
+            out, group, closes_us, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="oco_cancelled")
+        )
+        if code != NO_EXIT:
+            self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=exit_is_ambiguous)
+
+    def _leave_at(
+        self, out: list[Event], position: _Position, code: int, price: int, bar: Bar, closes_us: int,
+        *, is_ambiguous: bool,
+    ) -> None:  # fmt: skip
+        is_stop = code == EXIT_STOP
+        reference = position.entry.order.idempotency_key + (SUFFIX_STOP if is_stop else SUFFIX_TARGET)
+        self._leave(
+            out, position, reference, price, bar[0], closes_us, bar[6], slips=is_stop, is_ambiguous=is_ambiguous
+        )
+
+    def _leave(
+        self, out: list[Event], position: _Position, reference: str, price: int, start_us: int, closes_us: int,
+        volume: int, *, slips: bool, is_ambiguous: bool,
+    ) -> None:  # fmt: skip
+        del self._positions[position.entry.index]
+        self._execute(
+            out, position.entry, reference, -position.entry.sign, position.qty, price, start_us, closes_us, volume,
+            slips=slips, is_ambiguous=is_ambiguous,
+        )  # fmt: skip
+
+    def _execute(
+        self, out: list[Event], entry: _Entry, reference: str, sign: int, qty: int, print_: int, start_us: int,
+        closes_us: int, volume: int, *, slips: bool, is_ambiguous: bool,
+    ) -> None:  # fmt: skip
+        tick = self._ticks[entry.index]
+        slipped_ticks = slippage(self._costs, print_, tick) if slips else 0
+        price = print_ + sign * slipped_ticks * tick
+        fill = Fill(
+            exec_id=f"S{len(self._executions) + 1}",
+            reference=reference,
+            symbol=entry.order.symbol,
+            side=side_of(sign),
+            qty=qty,
+            price=price,
+            commission=commission(self._costs, qty, price),
+            bar_ts_us=start_us,
+            slippage_ticks=slipped_ticks,
+            ambiguous=is_ambiguous,
+            beyond_volume=0 < volume < qty * 10,
+        )
+        self._executions.append(fill)
+        out.append(FillReceived(ts_us=closes_us, fill=fill))
+
+    def _drop(self, group: list[_Entry], entry: _Entry) -> None:
+        group.remove(entry)
+        if not group:
+            self._forget(group, entry.index)
+
+    def _end_group(
+        self, out: list[Event], group: list[_Entry], closes_us: int, report: Callable[[str], Event]
+    ) -> None:
+        del closes_us
+        for entry in group:
+            out.append(report(entry.order.idempotency_key))
+        index = next((entry.index for entry in group), None)
+        group.clear()
+        for known in [index] if index is not None else list(self._groups):
+            self._forget(group, known)
+
+    def _forget(self, group: list[_Entry], index: int) -> None:
+        groups = [known for known in self._groups.get(index, []) if known is not group and known]
+        if groups:
+            self._groups[index] = groups
+        else:
+            self._groups.pop(index, None)
+
+    # --- its own truth ---
+
+    def truth(self) -> Truth:
+        """Give positions, open orders and executions."""
+        orders = [
+            OpenOrder(
+                entry.broker_id,
+                entry.order.idempotency_key,
+                entry.order.symbol,
+                entry.order.side,
+                entry.order.qty,
+                entry.order.entry_type,
+                entry.order.entry_level,
+                entry.order.oco_id,
+            )
+            for groups in self._groups.values()
+            for group in groups
+            for entry in group
+        ]
+        for position in self._positions.values():
+            orders.extend(_working_exits(position))
+        return Truth(
+            positions={
+                self._symbols[index]: position.entry.sign * position.qty for index, position in self._positions.items()
+            },
+            orders=tuple(orders),
+            executions=tuple(self._executions),
+        )
+
+
+def _level(entry: _Entry) -> int:
+    return entry.stop or entry.limit
+
+
+def _working_exits(position: _Position) -> list[OpenOrder]:
+    order, side = position.entry.order, side_of(-position.entry.sign)
+    key, qty, oca = order.idempotency_key, position.qty, order.idempotency_key
+    if position.closing:
+        return [OpenOrder(0, position.closing, order.symbol, side, qty, "market", 0, "")]
+    children = (
+        (SUFFIX_STOP, "stop", position.stop, 1),
+        (SUFFIX_TARGET, "limit", position.target, 2),
+        (SUFFIX_EOD, "market", position.flatten_at_us, 3),
+    )
+    return [
+        OpenOrder(
+            position.entry.broker_id + offset,
+            key + suffix,
+            order.symbol,
+            side,
+            qty,
+            kind,
+            price if kind != "market" else 0,
+            oca,
+        )
+        for suffix, kind, price, offset in children
+        if price
+    ]

@@ -1,0 +1,612 @@
+"""The engine: what happened in, what to do out.
+
+`Engine.handle(event)` is the walk of the house: bars are marked and looked at by strategies, setups are sized, judged
+and become orders; reports of the broker move orders and positions. It reads no clock, opens no file, awaits nothing
+and draws no random number, so live, paper, replay and recovery are drivers of this one class. Its state is a fold over
+the events it was given. One short method a station, in the order of the walk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import (
+    Approved,
+    CancelEntry,
+    ClosePosition,
+    Command,
+    MarkEquity,
+    Record,
+    SendEntries,
+    TripLatch,
+)
+from axiomd.contracts.errors import ProtocolViolation
+from axiomd.contracts.fills import ExitReason, Fill
+from axiomd.contracts.orders import SUFFIX_KILL, Order, role_kind, split_reference
+from axiomd.contracts.signals import Signal
+from axiomd.contracts.units import Side
+from axiomd.core import board as b
+from axiomd.core.board import Board, Ints
+from axiomd.core.compiled import njit
+from axiomd.core.guards import loss
+from axiomd.core.guards.chain import Chain
+from axiomd.core.guards.price import is_beyond
+from axiomd.core.orders.book import Book, Leg
+from axiomd.core.orders.bracket import order_of, signal_of
+from axiomd.core.orders.lifecycle import Happening
+from axiomd.core.plan import Plan, StrategyPlan, board_of
+from axiomd.core.portfolio import Holding, book_fill
+from axiomd.core.scan import LOSS, SETUPS, STALE, advance, gross_exposure, strategy_equity, symbol_is_stale
+from axiomd.core.sizing import size
+from axiomd.core.strategies import api
+
+_LEVELS: Final = {"": 0, "halt": 1, "flatten": 2}
+_EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
+_NO_COMMANDS: Final[list[Command]] = []
+
+
+class Engine:
+    """Decide one account's run. The only owner of its state; nothing else writes to its board, book or holdings."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.board: Board = board_of(plan)
+        self.account: np.void = self.board.account[0]
+        self.book = Book()
+        self.holdings: dict[int, Holding] = {}
+        self.session = ""
+        self.level = ""
+        self.trip_id = ""
+        self.is_connected = False
+        self.is_reconciled = False
+        self.resumes = 0
+        self._chain = Chain(self.board)
+        self._index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
+        self._slots: list[tuple[int, int, int, int]] = self.board.slots.tolist()
+        self._executions: set[str] = set()
+        self._sends: deque[int] = deque()
+        self._losses_in_a_row = 0
+        self._streak_has_tripped = False
+        self._filled_us = -1
+        self._curve_has_begun = False
+        limits = plan.limits[0]
+        self._rate_us = int(limits["rate_us"])
+        self._fill_ppm = int(limits["fill_ppm"])
+        self._streak_max = int(limits["consecutive_losses"])
+        self._repeats = {
+            (index, side): loss.Burst(int(limits["execution_fills"]), int(limits["execution_us"]))
+            for index in range(len(plan.instruments))
+            for side in ("BUY", "SELL")
+        }
+        self._rejects = loss.Burst(int(limits["rejects"]), int(limits["rejects_us"]))
+        self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = {
+            e.SessionOpened: self._open_session,
+            e.CandidatesSelected: self._select,
+            e.BarsClosed: self._take_bars,
+            e.SessionClosed: self._close_session,
+            e.OrderSent: lambda event: self._move(event.key, Happening.SENT),
+            e.OrderAcked: lambda event: self._move(event.key, Happening.ACKED),
+            e.OrderCancelled: lambda event: self._move(event.key, Happening.CANCELLED),
+            e.OrderExpired: lambda event: self._move(event.key, Happening.EXPIRED),
+            e.OrderRejected: self._reject,
+            e.FillReceived: self._fill,
+            e.BrokerConnected: self._connect,
+            e.BrokerLost: self._lose,
+            e.ReconStarted: self._await_reconciliation,
+            e.ReconCompleted: self._reconcile,
+            e.KillTripped: self._trip,
+            e.KillReset: self._reset,
+        }
+        self._bars: Ints = np.zeros((0, 7), np.int64)
+
+    # --- the door ---
+
+    def handle(self, event: e.Event) -> list[Command]:
+        """Take one event in and say what to do about it, in order."""
+        station = self._stations.get(type(event))
+        return station(event) if station else _NO_COMMANDS
+
+    def watch(self, bars: Ints) -> None:
+        """Name the tape that ranges of bars refer to; `int64[N, 7]`: start, symbol, O, H, L, C, V."""
+        self._bars = bars
+
+    def advance(
+        self, first: int, last: int, horizon_us: int, matched_us: int
+    ) -> tuple[int, e.BarsClosed | None, list[Command]]:
+        """Scan the tape from row `first` up to `last` to the next moment that concerns us, and decide it.
+
+        Gives (flags, the event that stands for what was taken in, the commands). It does what `handle` would do with
+        each moment's event in turn; that the two agree is tested.
+        """
+        account = self.account
+        account["cursor"] = first
+        before_us = int(account["now_us"])
+        flags = self._scan(last, horizon_us, matched_us, is_watched=True)
+        cursor, now_us = int(account["cursor"]), int(account["now_us"])
+        if cursor == first and now_us == before_us:
+            return flags, None, _NO_COMMANDS
+        event = e.BarsClosed(ts_us=now_us, first=first, last=cursor)
+        return flags, event, self._decide(flags)
+
+    # --- the session ---
+
+    def _open_session(self, event: e.SessionOpened) -> list[Command]:
+        """A new day: its bounds, its equity, no candidate yet."""
+        account, board = self.account, self.board
+        self.session = event.session
+        account["open_us"], account["close_us"] = event.open_us, event.close_us
+        account["flatten_us"] = event.close_us - self.plan.flatten_us
+        account["now_us"] = event.open_us
+        account["interval_end_us"] = 0
+        equity = int(account["equity"])
+        account["session_equity"] = account["loss_base"] = equity
+        board.symbols["intervals"] = 0
+        board.slots["is_candidate"] = 0
+        for k in range(len(self.plan.strategies)):
+            board.strategies[k]["session_equity"] = strategy_equity(k, board.symbols, board.strategies)
+        board.strategies["is_paused"] = 0
+        return _NO_COMMANDS
+
+    def _select(self, event: e.CandidatesSelected) -> list[Command]:
+        """Stage 1 has chosen: from here on Stage 2 of that strategy is handed these symbols and no other."""
+        own = next(k for k, strategy in enumerate(self.plan.strategies) if strategy.id == event.strategy)
+        ranks = {self._index_of[symbol]: rank for rank, symbol in enumerate(event.symbols)}
+        slots = self.board.slots
+        for position, (k, index, _, _) in enumerate(self._slots):
+            if k == own:
+                slots[position]["is_candidate"] = index in ranks
+                slots[position]["rank"] = ranks.get(index, 0)
+        self._slots = slots.tolist()
+        self.account["is_trading"] = 1
+        if self._curve_has_begun:
+            return _NO_COMMANDS
+        self._curve_has_begun = True
+        return [self._curve_point(int(self.account["now_us"]))]
+
+    def _close_session(self, event: e.SessionClosed) -> list[Command]:
+        """The day is over: its point of the curve."""
+        del event
+        is_traded = bool(self.account["is_trading"])
+        self.account["is_trading"] = 0
+        self._filled_us = -1
+        return [self._curve_point(int(self.account["close_us"]))] if is_traded else _NO_COMMANDS
+
+    # --- bars ---
+
+    def _take_bars(self, event: e.BarsClosed) -> list[Command]:
+        """All bars up to a moment: mark, then decide what the last moment of them asks for."""
+        account = self.account
+        if event.rows:
+            self._bars = np.array(event.rows, np.int64)
+            account["cursor"], last = 0, len(event.rows)
+        else:
+            account["cursor"], last = event.first, event.last
+        flags = self._scan(last, event.ts_us, event.ts_us, is_watched=False)
+        return self._decide(flags)
+
+    def _scan(self, last: int, horizon_us: int, matched_us: int, *, is_watched: bool) -> int:
+        board = self.board
+        return advance(
+            self._bars, last, horizon_us, matched_us, self._filled_us, is_watched, board.account, board.symbols,
+            board.strategies, board.slots, board.intervals, board.int_state, board.float_state, board.int_params,
+            board.float_params, board.windows, board.limits, board.setups,
+        )  # fmt: skip
+
+    def _decide(self, flags: int) -> list[Command]:
+        """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
+        out: list[Command] = []
+        account = self.account
+        if self._filled_us >= 0 and account["snap_us"] == self._filled_us:
+            out.append(
+                MarkEquity(
+                    ts_us=self._filled_us,
+                    equity_units=int(account["snap_equity"]),
+                    cash_units=int(account["snap_cash"]),
+                    gross_units=int(account["snap_gross"]),
+                    drawdown_units=int(account["snap_drawdown"]),
+                )
+            )
+            self._filled_us = -1
+        if flags & LOSS:
+            self._trip_on_loss(out)
+        if flags & STALE:
+            self._cancel_stale(out)
+        if flags & SETUPS:
+            self._take_setups(out)
+        return out
+
+    def _trip_on_loss(self, out: list[Command]) -> None:
+        account, limits = self.account, self.plan.limits[0]
+        while broken := loss.floor_broken(account, limits):
+            account["losses_judged"] &= ~broken
+            base, name = (
+                ("loss_base", "max_daily_loss") if broken == loss.DAILY_LOSS else ("drawdown_peak", "max_drawdown")
+            )
+            self._trip_guard(out, loss.NAMES[broken], int(account[base] - account["equity"]), int(limits[name]))
+
+    def _cancel_stale(self, out: list[Command]) -> None:
+        for index, legs in self.book.open.items():
+            if symbol_is_stale(self.account, self.board.symbols[index], self.plan.limits[0]):
+                self._cancel(out, legs, "stale")
+
+    # --- setups ---
+
+    def _take_setups(self, out: list[Command]) -> None:
+        """Every setup of the moment, by strategy as listed, rank, symbol; each sees the orders placed just before it."""
+        rows: list[list[int]] = self.board.setups[: int(self.account["setups"])].tolist()
+        rows.sort(key=self._precedence)
+        for row in rows:
+            k, index, _, rank = self._slots[row[api.SLOT]]
+            self._take_setup(out, self.plan.strategies[k], k, index, rank, row)
+
+    def _precedence(self, row: Sequence[int]) -> tuple[int, int, int]:
+        k, index, _, rank = self._slots[row[api.SLOT]]
+        return k, rank, index
+
+    def _take_setup(
+        self, out: list[Command], own: StrategyPlan, k: int, index: int, rank: int, row: Sequence[int]
+    ) -> None:
+        """One setup: netting, size of each leg, guards, intents, one send."""
+        symbol = self.plan.instruments[index].symbol
+        if index in self.holdings or index in self.book.open:
+            outcome, sized = "blocked:netting", []
+        elif self.board.strategies[k]["is_paused"]:
+            outcome, sized = "blocked:paused", []
+        else:
+            sized = self._size(own, index, row)
+            outcome = "" if any(qty for _, qty in sized) else "below_min_qty"
+        signal = signal_of(self.plan, own, symbol, row, rank, outcome)
+        now_us = row[api.MOMENT]
+        out.append(Record(event=e.SignalEmitted(ts_us=now_us, signal=signal)))
+        approved: list[Approved[Order]] = []
+        equity = int(self.account["equity"])
+        for side, qty in sized:
+            order = order_of(self.plan, signal, index, side, qty, self.session, int(self.account["flatten_us"]))
+            key = order.idempotency_key
+            out.append(
+                Record(
+                    event=e.OrderSized(
+                        ts_us=now_us,
+                        key=key,
+                        symbol=symbol,
+                        side=side,
+                        qty=qty,
+                        equity_units=equity,
+                        reason="" if qty else "below_min_qty",
+                    )
+                )
+            )
+            if qty:
+                self._judge(out, approved, order, index, now_us)
+        if approved:
+            self._intend(out, approved, index, k, signal, now_us)
+
+    def _size(self, own: StrategyPlan, index: int, row: Sequence[int]) -> list[tuple[Side, int]]:
+        symbol, equity = self.board.symbols[index], int(self.account["equity"])
+        instrument, (num, den) = self.plan.instruments[index], self.plan.rates[index]
+        sized: list[tuple[Side, int]] = []
+        legs: tuple[tuple[Side, int, int], ...] = (
+            ("BUY", row[api.LONG_ENTRY], row[api.LONG_STOP]),
+            ("SELL", row[api.SHORT_ENTRY], row[api.SHORT_STOP]),
+        )
+        for side, entry, stop in legs:
+            if entry:
+                qty = size(
+                    own.sizing[0], equity, entry, stop, instrument.tick_size, instrument.lot, row[api.VOLUME], num, den
+                )
+                sized.append((side, qty))
+        del symbol
+        return sized
+
+    def _judge(
+        self, out: list[Command], approved: list[Approved[Order]], order: Order, index: int, now_us: int
+    ) -> None:
+        passed, verdicts = self._chain.judge(
+            order,
+            index,
+            is_latched=self.level != "",
+            is_ready=self.is_connected and self.is_reconciled,
+            is_known=self.book.is_known(order),
+            sends=self._sends_until(now_us) + len(approved),
+        )
+        if passed is None:
+            out.append(
+                Record(event=e.OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
+            )
+        else:
+            approved.append(passed)
+            out.append(Record(event=e.OrderIntent(ts_us=now_us, order=order, verdicts=verdicts)))
+
+    def _sends_until(self, now_us: int) -> int:
+        while self._sends and self._sends[0] <= now_us - self._rate_us:
+            self._sends.popleft()
+        return len(self._sends)
+
+    def _intend(
+        self, out: list[Command], approved: list[Approved[Order]], index: int, k: int, signal: Signal, now_us: int
+    ) -> None:
+        for leg in approved:
+            self.book.intend(leg.value, index, k)
+            self._sends.append(now_us)
+        self._post(index)
+        out.append(SendEntries(oco_id=approved[0].value.oco_id, legs=tuple(approved)))
+        del signal
+
+    # --- reports ---
+
+    def _move(self, key: str, happening: Happening) -> list[Command]:
+        """The broker said what became of an entry; of children only fills matter to the books."""
+        leg = self.book.legs.get(key)
+        if leg is not None:
+            was_open = leg.is_open
+            self.book.happen(leg, happening)
+            if leg.is_open != was_open:
+                self._post(leg.index)
+        return _NO_COMMANDS
+
+    def _reject(self, event: e.OrderRejected) -> list[Command]:
+        self._move(event.key, Happening.REJECTED)
+        out: list[Command] = []
+        count = self._rejects.add(event.ts_us, event.key)
+        if self._rejects.is_over(count):
+            self._trip_guard(out, "RejectStorm", count, self._rejects.count_max)
+        return out
+
+    def _fill(self, event: e.FillReceived) -> list[Command]:
+        """An execution: money, position, the trade it closes, and the guards that look at fills."""
+        fill = event.fill
+        if fill.exec_id in self._executions:
+            return _NO_COMMANDS
+        key, role = split_reference(fill.reference)
+        leg = self.book.legs.get(key)
+        if leg is None:
+            raise ProtocolViolation(
+                f"execution {fill.exec_id} has a reference {fill.reference} that no journal explains",
+                "broker",
+                "run axiomd reconcile",
+            )
+        self._executions.add(fill.exec_id)
+        self._filled_us = event.ts_us
+        board, index = self.board, leg.index
+        signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
+        flow, charge = book_fill(
+            board.account, board.symbols, board.strategies, index, leg.strategy, signed_qty, fill.price, fill.commission
+        )
+        out: list[Command] = []
+        holding = self.holdings.get(index)
+        trade = None
+        if not role:
+            if holding is None:
+                holding = self.holdings[index] = Holding(leg.order, index, leg.strategy, leg.sign, fill.bar_ts_us)
+            holding.enter(fill, flow, charge)
+            leg.filled += fill.qty
+            self.book.happen(leg, Happening.FILLED if leg.filled >= leg.order.qty else Happening.PARTLY_FILLED)
+        elif holding is not None:
+            holding.leave(fill, flow, charge)
+            if not holding.qty:
+                reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
+                trade = holding.trade(fill, reason, board.symbols[index], self.plan.currency)
+                del self.holdings[index]
+        self._post(index)
+        out.append(
+            Record(
+                event=e.PositionChanged(
+                    ts_us=event.ts_us,
+                    symbol=fill.symbol,
+                    qty=int(board.symbols[index]["position"]),
+                    cash_units=int(self.account["cash"]),
+                    trade=trade,
+                )
+            )
+        )
+        self._look_at_fill(out, event.ts_us, fill, leg, role)
+        if trade is not None:
+            self._count_loss(out, trade.net_pnl)
+        return out
+
+    def _look_at_fill(self, out: list[Command], ts_us: int, fill: Fill, leg: Leg, role: str) -> None:
+        """SlippageSanity after the fill, RepeatedExecution."""
+        kind = role_kind(role)
+        level = (
+            leg.order.entry_level
+            if not role
+            else leg.order.stop_loss_price
+            if kind == "SL"
+            else leg.order.take_profit_price
+            if kind == "TP"
+            else None
+        )
+        if level:
+            beyond, figure, limit = is_beyond(fill.price, level, self._fill_ppm)
+            if beyond:
+                self._trip_guard(out, "SlippageSanity", figure, limit)
+        burst = self._repeats[leg.index, fill.side]
+        if burst.count_max != loss.OFF:
+            count = burst.add(ts_us, fill.reference)
+            if burst.is_over(count):
+                self._trip_guard(out, "RepeatedExecution", count, burst.count_max)
+
+    def _count_loss(self, out: list[Command], net_pnl: int) -> None:
+        self._losses_in_a_row = self._losses_in_a_row + 1 if net_pnl < 0 else 0
+        if self._streak_max != loss.OFF and self._losses_in_a_row >= self._streak_max and not self._streak_has_tripped:
+            self._streak_has_tripped = True
+            self._trip_guard(out, "ConsecutiveLosses", self._losses_in_a_row, self._streak_max)
+
+    # --- the broker's link ---
+
+    def _connect(self, event: e.BrokerConnected) -> list[Command]:
+        del event
+        self.is_connected, self.is_reconciled = True, False
+        return _NO_COMMANDS
+
+    def _lose(self, event: e.BrokerLost) -> list[Command]:
+        del event
+        self.is_connected = self.is_reconciled = False
+        return _NO_COMMANDS
+
+    def _await_reconciliation(self, event: e.ReconStarted) -> list[Command]:
+        del event
+        self.is_reconciled = False
+        return _NO_COMMANDS
+
+    def _reconcile(self, event: e.ReconCompleted) -> list[Command]:
+        del event
+        self.is_reconciled = True
+        return _NO_COMMANDS
+
+    # --- the kill switch ---
+
+    def _trip_guard(self, out: list[Command], guard: str, figure: int, limit: int) -> None:
+        """Ask for the latch and refuse from this instant on, without waiting for it."""
+        level = self.plan.levels.get(guard, "halt")
+        out.append(
+            Record(
+                event=e.GuardTripped(
+                    ts_us=int(self.account["now_us"]), guard=guard, figure=figure, limit=limit, level=level
+                )
+            )
+        )
+        self._raise_level(level)
+        out.append(TripLatch(level=level, reason=guard))
+
+    def _raise_level(self, level: str) -> None:
+        if _LEVELS[level] > _LEVELS[self.level]:
+            self.level = level
+
+    def _trip(self, event: e.KillTripped) -> list[Command]:
+        """Latched: working entries go; at flatten positions are closed; protection stays until then."""
+        self._raise_level(event.level)
+        self.trip_id = event.trip_id
+        out: list[Command] = []
+        for legs in list(self.book.open.values()):
+            self._cancel(out, legs, "killed")
+        if self.level == "flatten":
+            for holding in list(self.holdings.values()):
+                self._close(out, holding, event.ts_us)
+        return out
+
+    def _close(self, out: list[Command], holding: Holding, ts_us: int) -> None:
+        """Close a position with one marketable order; its exits go first."""
+        if holding.closing:
+            return
+        holding.closing += 1
+        order, qty = holding.order, holding.qty
+        reference = f"{order.idempotency_key}{SUFFIX_KILL}"
+        closing = _closing_order(order, reference, qty, ts_us, int(self.account["close_us"]))
+        out.append(Record(event=e.OrderIntent(ts_us=ts_us, order=closing, verdicts=())))
+        out.append(ClosePosition(key=order.idempotency_key, reference=reference, symbol=order.symbol, qty=qty))
+        self._post(holding.index)
+
+    def _cancel(self, out: list[Command], legs: Sequence[Leg], reason: str) -> None:
+        for leg in legs:
+            if not leg.cancelling:
+                leg.cancelling = reason
+                out.append(CancelEntry(key=leg.order.idempotency_key, reason=reason))
+
+    def _reset(self, event: e.KillReset) -> list[Command]:
+        """An operator released the latch: counts begin anew, losses are measured from here."""
+        account = self.account
+        self.level = self.trip_id = ""
+        self.resumes += 1
+        self._losses_in_a_row = 0
+        self._streak_has_tripped = False
+        account["loss_base"] = account["equity"]
+        account["losses_judged"] = loss.ALL_LOSSES
+        if event.new_peak:
+            account["drawdown_peak"] = account["equity"]
+        return _NO_COMMANDS
+
+    # --- what the board must know ---
+
+    def _post(self, index: int) -> None:
+        """Tell the board what works in a symbol, and which prices and deadline concern us there."""
+        account, symbol = self.account, self.board.symbols[index]
+        num, den = self.plan.rates[index]
+        notional = net = 0
+        high, low, deadline_us = b.ABOVE_ALL, b.BELOW_ALL, b.NEVER_US
+        legs = self.book.open.get(index, ())
+        for leg in legs:
+            order = leg.order
+            value = leg.open_qty * (order.entry_level or int(symbol["close"])) * num // den
+            if value > notional:
+                notional, net = value, leg.sign * value
+            deadline_us = min(deadline_us, order.valid_to_us)
+            stop, limit = order.stop_price, order.limit_price
+            if stop is None and limit is None:
+                high = b.BELOW_ALL
+            if stop is not None:
+                high, low = (min(high, stop), low) if leg.sign > 0 else (high, max(low, stop))
+            if limit is not None:
+                high, low = (high, max(low, limit)) if leg.sign > 0 else (min(high, limit), low)
+        holding = self.holdings.get(index)
+        if holding is not None:
+            order = holding.order
+            if order.flatten_at_us:
+                deadline_us = min(deadline_us, order.flatten_at_us + self.plan.bar_us)
+            stop, target = order.stop_loss_price, order.take_profit_price
+            if holding.sign > 0:
+                high, low = min(high, target or high), max(low, stop or low)
+            else:
+                high, low = min(high, stop or high), max(low, target or low)
+            if holding.closing:
+                high = b.BELOW_ALL
+        _post(account, symbol, notional, net, len(legs), high, low, deadline_us)
+
+    def refresh_deadline(self) -> None:
+        """Find the nearest deadline again, after one has passed."""
+        self.account["deadline_us"] = b.NEVER_US
+        for index in self.book.open.keys() | self.holdings.keys():
+            self._post(index)
+
+    def _curve_point(self, ts_us: int) -> MarkEquity:
+        account = self.account
+        return MarkEquity(
+            ts_us=ts_us,
+            equity_units=int(account["equity"]),
+            cash_units=int(account["cash"]),
+            gross_units=int(gross_exposure(self.board.symbols)),
+            drawdown_units=int(account["equity"] - account["peak"]),
+        )
+
+
+@njit
+def _post(
+    account: np.void, symbol: np.void, notional: int, net: int, legs: int, high: int, low: int, deadline_us: int
+) -> None:
+    symbol.work_notional = notional
+    symbol.work_net = net
+    symbol.work_legs = legs
+    symbol.touch_high = high
+    symbol.touch_low = low
+    account.deadline_us = min(account.deadline_us, deadline_us)
+
+
+def _closing_order(entry: Order, reference: str, qty: int, ts_us: int, close_us: int) -> Order:
+    side: Side = "SELL" if entry.side == "BUY" else "BUY"
+    return Order(
+        order_id=reference,
+        idempotency_key=reference,
+        oco_id=entry.oco_id,
+        run_id=entry.run_id,
+        symbol=entry.symbol,
+        side=side,
+        qty=qty,
+        valid_from_us=ts_us,
+        valid_to_us=max(close_us, ts_us + 1),
+        session=entry.session,
+        source=entry.source,
+        strategy=entry.strategy,
+        strategy_version=entry.strategy_version,
+        entry_type="market",
+        signal_id=entry.signal_id,
+        currency=entry.currency,
+        tick_size=entry.tick_size,
+        created_at_us=ts_us,
+        time_in_force="GTC",
+        parent_key=entry.idempotency_key,
+    )

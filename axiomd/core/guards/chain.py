@@ -1,0 +1,225 @@
+"""The chain: every guard in order, cheap first, one verdict each with its figure and its limit.
+
+It is one compiled call an order. An order is refused whole by the first guard that says no; what passes all becomes an
+`Approved`, which is made nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from axiomd.contracts.commands import Approved
+from axiomd.contracts.events import Verdict
+from axiomd.contracts.orders import Order
+from axiomd.contracts.units import MINUTE_US
+from axiomd.core.board import Board
+from axiomd.core.compiled import njit
+from axiomd.core.guards import exposure, health, order, price
+from axiomd.core.guards.api import LIMITS, PROPOSAL
+from axiomd.core.sizing import fraction
+
+GUARDS: Final = (
+    "KillSwitch", "BrokerReady", "JournalFailure", "SessionOpen", "TickAndLot", "DuplicateOrder", "MessageRate",
+    "RestrictedList", "ShortAllowed", "StaleData", "MarketHaltProxy", "PerSymbolMaxQty", "MaxOrderNotional",
+    "SlippageSanity", "PriceCollar", "MaxOpenPositions", "MaxOpenOrders", "MaxGrossExposure", "MaxNetExposure",
+    "BuyingPower",
+)  # fmt: skip
+PASSED: Final = len(GUARDS)
+
+
+@njit
+def judge(x: np.void, limits: np.void, verdicts: np.ndarray) -> int:
+    """Give the position of the guard that refuses, or `PASSED`; `verdicts` int64[20, 2] gets figure and limit of each."""
+    refused, verdicts[0, 0], verdicts[0, 1] = health.kill_switch(x, limits)
+    if refused:
+        return 0
+    refused, verdicts[1, 0], verdicts[1, 1] = health.broker_ready(x, limits)
+    if refused:
+        return 1
+    refused, verdicts[2, 0], verdicts[2, 1] = health.journal_failure(x, limits)
+    if refused:
+        return 2
+    refused, verdicts[3, 0], verdicts[3, 1] = health.session_open(x, limits)
+    if refused:
+        return 3
+    refused, verdicts[4, 0], verdicts[4, 1] = order.tick_and_lot(x, limits)
+    if refused:
+        return 4
+    refused, verdicts[5, 0], verdicts[5, 1] = order.duplicate_order(x, limits)
+    if refused:
+        return 5
+    refused, verdicts[6, 0], verdicts[6, 1] = order.message_rate(x, limits)
+    if refused:
+        return 6
+    refused, verdicts[7, 0], verdicts[7, 1] = order.restricted_list(x, limits)
+    if refused:
+        return 7
+    refused, verdicts[8, 0], verdicts[8, 1] = order.short_allowed(x, limits)
+    if refused:
+        return 8
+    refused, verdicts[9, 0], verdicts[9, 1] = health.stale_data(x, limits)
+    if refused:
+        return 9
+    refused, verdicts[10, 0], verdicts[10, 1] = health.market_halt_proxy(x, limits)
+    if refused:
+        return 10
+    refused, verdicts[11, 0], verdicts[11, 1] = order.per_symbol_max_qty(x, limits)
+    if refused:
+        return 11
+    refused, verdicts[12, 0], verdicts[12, 1] = order.max_order_notional(x, limits)
+    if refused:
+        return 12
+    refused, verdicts[13, 0], verdicts[13, 1] = price.slippage_sanity(x, limits)
+    if refused:
+        return 13
+    refused, verdicts[14, 0], verdicts[14, 1] = price.price_collar(x, limits)
+    if refused:
+        return 14
+    refused, verdicts[15, 0], verdicts[15, 1] = exposure.max_open_positions(x, limits)
+    if refused:
+        return 15
+    refused, verdicts[16, 0], verdicts[16, 1] = exposure.max_open_orders(x, limits)
+    if refused:
+        return 16
+    refused, verdicts[17, 0], verdicts[17, 1] = exposure.max_gross_exposure(x, limits)
+    if refused:
+        return 17
+    refused, verdicts[18, 0], verdicts[18, 1] = exposure.max_net_exposure(x, limits)
+    if refused:
+        return 18
+    refused, verdicts[19, 0], verdicts[19, 1] = exposure.buying_power(x, limits)
+    return 19 if refused else 20
+
+
+@njit
+def propose(
+    x: np.void, account: np.void, symbols: np.ndarray, limits: np.void, index: int, side: int, qty: int, entry: int
+) -> None:
+    """Fill in the figures of an order in symbol `index`; its own group does not count (`entry` 0: the last CLOSE).
+
+    What the board does not know (latch, broker, journal, duplicates, rate, the order's other prices) is the caller's.
+    """
+    own = symbols[index]
+    price_ = entry if entry > 0 else own.close
+    x.now_us = account.now_us
+    x.open_us = account.open_us
+    x.flatten_us = account.flatten_us
+    x.side = side
+    x.qty = qty
+    x.entry = price_
+    x.tick = own.tick
+    x.lot = own.lot
+    x.notional = fraction(price_ * qty, own.fx_num, own.fx_den)
+    x.is_restricted = own.is_restricted
+    x.is_short_allowed = own.is_short_allowed
+    x.position = own.position
+    x.max_qty = own.max_qty
+    x.close = own.close
+    x.lateness_us = lateness(account, own)
+    x.intervals = own.intervals
+    x.intervals_due = intervals_due(account)
+    x.silent_us = x.lateness_us
+    x.jump_until_us = own.jump_until_us
+    x.atr = own.atr if own.atr_seen >= 14 else 0.0
+    x.equity = account.equity
+    x.positions = 0
+    x.legs = 0
+    x.gross = 0
+    x.net = 0
+    x.others = 0
+    x.others_heard = 0
+    for s in range(len(symbols)):
+        other = symbols[s]
+        if other.position != 0:
+            value = fraction(other.position * other.close, other.fx_num, other.fx_den)
+            x.gross += abs(value)
+            x.net += value
+            x.positions += 1
+        if s == index:
+            continue
+        x.others += 1
+        if lateness(account, other) < limits.silent_us:
+            x.others_heard += 1
+        if other.work_legs > 0:
+            x.gross += other.work_notional
+            x.net += other.work_net
+            x.legs += other.work_legs
+            if other.position == 0:
+                x.positions += 1
+
+
+@njit
+def lateness(account: np.void, symbol: np.void) -> int:
+    """Give by how much a symbol's newest bar lags behind the newest that should be there, in us of this session."""
+    return account.now_us - max(symbol.last_ts_us + account.bar_us, account.open_us)
+
+
+@njit
+def intervals_due(account: np.void) -> int:
+    """Give how many intervals of this session have ended."""
+    return (min(account.now_us, account.close_us) - account.open_us) // account.interval_us
+
+
+class Chain:
+    """Judge orders against one run's limits; keeps only scratch space."""
+
+    __slots__ = ("_board", "_verdicts", "_x")
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._x = np.zeros(1, PROPOSAL)
+        self._verdicts = np.zeros((PASSED, 2), np.int64)
+
+    def judge(
+        self, proposed: Order, index: int, *, is_latched: bool, is_ready: bool, is_known: bool, sends: int
+    ) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
+        """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal)."""
+        board = self._board
+        position = _judge_order(
+            self._x[0],
+            board.account[0],
+            board.symbols,
+            board.limits[0],
+            self._verdicts,
+            index,
+            1 if proposed.side == "BUY" else -1,
+            proposed.qty,
+            proposed.entry_level,
+            proposed.stop_price or 0,
+            proposed.limit_price or 0,
+            proposed.stop_loss_price or 0,
+            proposed.take_profit_price or 0,
+            is_latched,
+            is_ready,
+            is_known,
+            sends,
+        )
+        count = min(position + 1, PASSED)
+        verdicts = tuple(
+            (name, figure, limit)
+            for name, (figure, limit) in zip(GUARDS, self._verdicts[:count].tolist(), strict=False)
+        )
+        return (Approved(proposed) if position == PASSED else None), verdicts
+
+
+@njit
+def _judge_order(
+    x, account, symbols, limits, verdicts, index, side, qty, entry, stop_price, limit_price, stop_loss, target,
+    is_latched, is_ready, is_known, sends,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    propose(x, account, symbols, limits, index, side, qty, entry)
+    x.stop_price = stop_price
+    x.limit_price = limit_price
+    x.stop_loss = stop_loss
+    x.target = target
+    x.is_latched = is_latched
+    x.is_ready = is_ready
+    x.is_journal_ok = 1
+    x.is_known = is_known
+    x.sends = sends
+    return judge(x, limits, verdicts)
+
+
+__all__ = ["GUARDS", "LIMITS", "MINUTE_US", "PASSED", "Chain", "intervals_due", "judge", "lateness", "propose"]

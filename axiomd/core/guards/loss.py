@@ -1,0 +1,59 @@
+"""Guards that trip the kill switch: losses of the day, drawdown, losing streaks, executions that repeat, rejects.
+
+The account's floor is compiled, because it is looked at after every mark; the counts happen at fills and rejects, a few
+a day. None of them refuses an order: they latch, and the latch refuses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from axiomd.core.compiled import njit
+from axiomd.core.guards.api import OFF
+
+NO_TRIP = 0
+DAILY_LOSS = 1
+DRAWDOWN = 2
+ALL_LOSSES = DAILY_LOSS | DRAWDOWN
+NAMES = ("", "MaxDailyLoss", "MaxDrawdown")
+
+
+@njit
+def floor_broken(account: np.void, limits: np.void) -> int:
+    """Say which loss limit the equity after the marks of a moment has reached, if any that has not tripped yet."""
+    if account.losses_judged & DAILY_LOSS and limits.max_daily_loss != OFF and account.equity <= (
+        account.loss_base - limits.max_daily_loss
+    ):
+        return DAILY_LOSS
+    if account.losses_judged & DRAWDOWN and limits.max_drawdown != OFF and account.equity <= (
+        account.drawdown_peak - limits.max_drawdown
+    ):
+        return DRAWDOWN
+    return NO_TRIP
+
+
+class Burst:
+    """Count distinct names within a span of market time: orders with a fill, or rejects."""
+
+    __slots__ = ("_names", "_times", "count_max", "span_us")
+
+    def __init__(self, count_max: int, span_us: int) -> None:
+        self.count_max = count_max
+        self.span_us = span_us
+        self._times: deque[tuple[int, str]] = deque()
+        self._names: set[str] = set()
+
+    def add(self, ts_us: int, name: str) -> int:
+        """Take one in and give how many stand within the span, it included."""
+        while self._times and self._times[0][0] <= ts_us - self.span_us:
+            self._names.discard(self._times.popleft()[1])
+        if name not in self._names:
+            self._names.add(name)
+            self._times.append((ts_us, name))
+        return len(self._names)
+
+    def is_over(self, count: int) -> bool:
+        """Say whether a count has reached the limit."""
+        return self.count_max != OFF and count >= self.count_max

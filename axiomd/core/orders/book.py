@@ -1,0 +1,70 @@
+"""What works at the broker as far as the journal knows: entry legs by key, in groups of which one may fill.
+
+A fold over order events. It answers what the guards and the scan ask of a symbol: what is at stake, which prices and
+which deadline concern us. It sends nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+from axiomd.contracts.orders import Order
+from axiomd.core.orders.lifecycle import ENDED, Happening, State, step
+
+
+class Leg:
+    """One entry order and where it stands; `index` is its symbol's, `sign` +1 for a buy."""
+
+    __slots__ = ("cancelling", "filled", "index", "order", "sign", "state", "strategy")
+
+    def __init__(self, order: Order, index: int, strategy: int) -> None:
+        self.order = order
+        self.index = index
+        self.strategy = strategy
+        self.sign = 1 if order.side == "BUY" else -1
+        self.state = State.INTENT
+        self.filled = 0
+        self.cancelling = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it may still fill."""
+        return self.state not in ENDED
+
+    @property
+    def open_qty(self) -> int:
+        """Give the shares that may still fill."""
+        return self.order.qty - self.filled
+
+
+class Book:
+    """All entry legs of a run by key, and the open ones of each symbol."""
+
+    def __init__(self) -> None:
+        self.legs: dict[str, Leg] = {}
+        self.open: dict[int, list[Leg]] = {}
+        self._known: set[str | tuple[str, str]] = set()
+
+    def is_known(self, order: Order) -> bool:
+        """Say whether an order's key, or its group's side, stands in the journal."""
+        return order.idempotency_key in self._known or (order.oco_id, order.side) in self._known
+
+    def intend(self, order: Order, index: int, strategy: int) -> Leg:
+        """Take an intent in."""
+        leg = Leg(order, index, strategy)
+        self.legs[order.idempotency_key] = leg
+        self._known.add(order.idempotency_key)
+        self._known.add((order.oco_id, order.side))
+        self.open.setdefault(index, []).append(leg)
+        return leg
+
+    def happen(self, leg: Leg, happening: Happening) -> None:
+        """Move a leg on; one that ended leaves the open ones of its symbol, one that fills late comes back."""
+        was_open = leg.state not in ENDED
+        leg.state = step(leg.state, happening, leg.order.idempotency_key)
+        is_open = leg.state not in ENDED
+        if was_open and not is_open:
+            left = self.open[leg.index]
+            left.remove(leg)
+            if not left:
+                del self.open[leg.index]
+        elif is_open and not was_open:
+            self.open.setdefault(leg.index, []).append(leg)

@@ -1,0 +1,100 @@
+"""The life cycle of an entry order: one table of states and events, and nothing else in this file.
+
+Theory. An order begins as an intent in the journal and ends in one of four ways: filled, cancelled, expired, rejected.
+The broker's messages come late, twice and out of order: a fill may overtake its acknowledgement, a cancellation may
+cross a fill. The table says what each means in each state; what it does not name is a contradiction, which is drift to
+be reconciled and never silently accepted. An end is final but for one thing: a fill is a fact, whenever it is told.
+
+Two rules for what may live here: states and events are plain names, and a transition has no condition and no effect.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from axiomd.contracts.errors import ProtocolViolation
+
+
+class State(StrEnum):
+    """Where an order stands."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    WORKING = "working"
+    PARTIAL = "partial"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+class Happening(StrEnum):
+    """What may happen to an order."""
+
+    SENT = "sent"
+    ACKED = "acked"
+    PARTLY_FILLED = "partly filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+S, H = State, Happening
+
+ENDED: Final = frozenset({S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED})
+
+TRANSITIONS: Final[dict[tuple[State, Happening], State]] = {
+    # on its way; a crash may hide the send, so the broker's word is taken from INTENT too
+    (S.INTENT, H.SENT): S.SENT,
+    (S.INTENT, H.ACKED): S.WORKING,
+    (S.INTENT, H.PARTLY_FILLED): S.PARTIAL,
+    (S.INTENT, H.FILLED): S.FILLED,
+    (S.INTENT, H.CANCELLED): S.CANCELLED,
+    (S.INTENT, H.EXPIRED): S.EXPIRED,
+    (S.INTENT, H.REJECTED): S.REJECTED,
+    (S.SENT, H.ACKED): S.WORKING,
+    (S.SENT, H.PARTLY_FILLED): S.PARTIAL,
+    (S.SENT, H.FILLED): S.FILLED,
+    (S.SENT, H.CANCELLED): S.CANCELLED,
+    (S.SENT, H.EXPIRED): S.EXPIRED,
+    (S.SENT, H.REJECTED): S.REJECTED,
+    # at the broker
+    (S.WORKING, H.ACKED): S.WORKING,
+    (S.WORKING, H.PARTLY_FILLED): S.PARTIAL,
+    (S.WORKING, H.FILLED): S.FILLED,
+    (S.WORKING, H.CANCELLED): S.CANCELLED,
+    (S.WORKING, H.EXPIRED): S.EXPIRED,
+    (S.WORKING, H.REJECTED): S.REJECTED,
+    (S.PARTIAL, H.ACKED): S.PARTIAL,
+    (S.PARTIAL, H.PARTLY_FILLED): S.PARTIAL,
+    (S.PARTIAL, H.FILLED): S.FILLED,
+    (S.PARTIAL, H.CANCELLED): S.CANCELLED,
+    (S.PARTIAL, H.EXPIRED): S.EXPIRED,
+    # late and crossing messages
+    (S.FILLED, H.SENT): S.FILLED,
+    (S.FILLED, H.ACKED): S.FILLED,
+    (S.FILLED, H.CANCELLED): S.FILLED,
+    (S.CANCELLED, H.ACKED): S.CANCELLED,
+    (S.CANCELLED, H.CANCELLED): S.CANCELLED,
+    (S.CANCELLED, H.EXPIRED): S.CANCELLED,
+    (S.CANCELLED, H.PARTLY_FILLED): S.PARTIAL,
+    (S.CANCELLED, H.FILLED): S.FILLED,
+    (S.EXPIRED, H.ACKED): S.EXPIRED,
+    (S.EXPIRED, H.CANCELLED): S.EXPIRED,
+    (S.EXPIRED, H.EXPIRED): S.EXPIRED,
+    (S.EXPIRED, H.PARTLY_FILLED): S.PARTIAL,
+    (S.EXPIRED, H.FILLED): S.FILLED,
+    (S.REJECTED, H.REJECTED): S.REJECTED,
+}
+
+
+def step(state: State, happening: Happening, key: str) -> State:
+    """Give the next state; `ProtocolViolation` where the broker says what cannot be."""
+    after = TRANSITIONS.get((state, happening))
+    if after is None:
+        raise ProtocolViolation(
+            f"order {key} is {state.value} and was reported {happening.value}", "broker", "run axiomd reconcile"
+        )
+    return after

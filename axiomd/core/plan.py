@@ -1,0 +1,292 @@
+"""The plan of a run: its configuration turned once into the numbers and tables that decisions are made with.
+
+It is built where a run begins and never changes while it lasts. It holds no state; `board_of` lays out an empty board
+for it. Everything that needs a calendar or a file comes in as a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+
+from axiomd.contracts.events import KillLevel
+from axiomd.contracts.instruments import Instrument
+from axiomd.contracts.orders import Source
+from axiomd.contracts.risk import RiskConfig
+from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1
+from axiomd.contracts.units import MINUTE_US, PRICE_SCALE, SECOND_US, rate_ratio, to_ppm, to_units
+from axiomd.core import board as b
+from axiomd.core.compiled import step_address
+from axiomd.core.fills import COSTS
+from axiomd.core.guards.api import LIMITS, OFF
+from axiomd.core.guards.loss import ALL_LOSSES
+from axiomd.core.market.sessions import SessionTable, WindowTable
+from axiomd.core.sizing import MODES, SIZING
+from axiomd.core.strategies.api import Strategy, WindowSpec
+
+FindStrategy = Callable[[str, str], Strategy]
+FindWindows = Callable[[SessionTable, WindowSpec], WindowTable]
+
+_ALWAYS: Final = "00:00-24:00"
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyPlan:
+    """One strategy of the run: its code, its numbers, its symbols in the order listed, its share of the equity."""
+
+    id: str
+    strategy: Strategy
+    params: Any
+    symbols: tuple[str, ...]
+    stage1: Stage1
+    sizing: b.Records
+    daily_loss_limit: int
+    windows: b.Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that decisions need to know of a run; money in account currency units, times in us."""
+
+    run_id: str
+    source: Source
+    initial_cash: int
+    currency: str
+    instruments: tuple[Instrument, ...]
+    rates: tuple[tuple[int, int], ...]
+    strategies: tuple[StrategyPlan, ...]
+    costs: b.Records
+    limits: b.Records
+    levels: Mapping[str, KillLevel]
+    risk: RiskConfig
+    flatten_us: int
+    skips_ambiguous: bool
+    resumes: bool
+    bar_us: int
+    sessions: SessionTable
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The run's symbols in the order listed."""
+        return tuple(instrument.symbol for instrument in self.instruments)
+
+
+def plan_of(
+    config: RunConfig,
+    *,
+    run_id: str,
+    source: Source,
+    sessions: SessionTable,
+    bar_us: int,
+    find_strategy: FindStrategy,
+    find_windows: FindWindows,
+    rates: Mapping[str, Decimal],
+) -> Plan:
+    """Turn a configuration into a plan. `rates` gives account currency for one of an instrument's currency.
+
+    Raises `ConfigError` where a strategy is unknown or its parameters are wrong.
+    """
+    flatten_us = config.fills.flatten_minutes * MINUTE_US
+    instruments = tuple(config.instrument_of(symbol) for symbol in config.all_symbols())
+    strategies = []
+    for entry in config.normalised():
+        strategy = find_strategy(entry.name, entry.version)
+        params = strategy.params.model_validate(dict(entry.params))
+        table = find_windows(sessions, strategy.windows(params, config.tz))
+        strategies.append(
+            StrategyPlan(
+                id=entry.id,
+                strategy=strategy,
+                params=params,
+                symbols=entry.symbols,
+                stage1=entry.stage1,
+                sizing=_sizing(entry.sizing, entry.budget_pct),
+                daily_loss_limit=OFF if entry.max_daily_loss is None else to_units(entry.max_daily_loss),
+                windows=_windows(table, sessions, flatten_us),
+            )
+        )
+    risk = config.limits()
+    return Plan(
+        run_id=run_id,
+        source=source,
+        initial_cash=to_units(config.initial_cash),
+        currency=config.currency,
+        instruments=instruments,
+        rates=tuple(
+            (1, 1) if i.currency == config.currency else rate_ratio(rates[i.currency]) for i in instruments
+        ),
+        strategies=tuple(strategies),
+        costs=costs_of(config.costs),
+        limits=_limits(risk),
+        levels=_levels(risk),
+        risk=risk,
+        flatten_us=flatten_us,
+        skips_ambiguous=config.fills.ambiguity == "skip",
+        resumes=config.resume == "next_session",
+        bar_us=bar_us,
+        sessions=sessions,
+    )
+
+
+def board_of(plan: Plan) -> b.Board:
+    """Lay out the empty board of a plan: all cash, no bar seen, no candidate."""
+    symbols = np.zeros(len(plan.instruments), b.SYMBOL)
+    index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
+    places = sorted(
+        (index_of[symbol], k, rank)
+        for k, strategy in enumerate(plan.strategies)
+        for rank, symbol in enumerate(strategy.symbols)
+    )
+    slots = np.zeros(len(places), b.SLOT)
+    int_state = np.zeros((len(places), b.INT_STATE_SIZE), np.int64)
+    for position, (index, k, rank) in enumerate(places):
+        slots[position] = (k, index, 0, rank)
+        int_state[position, 0] = plan.instruments[index].tick_size
+    for index, instrument in enumerate(plan.instruments):
+        record = symbols[index]
+        record["tick"], record["lot"] = instrument.tick_size, instrument.lot
+        record["fx_num"], record["fx_den"] = plan.rates[index]
+        max_qty = plan.risk.max_qty_of(instrument.symbol)
+        record["max_qty"] = OFF if max_qty is None else max_qty
+        record["is_short_allowed"] = plan.risk.may_short(instrument.symbol)
+        record["is_restricted"] = instrument.symbol in plan.risk.restricted_list
+        record["last_ts_us"] = -b.NEVER_US
+        record["touch_high"], record["touch_low"] = b.ABOVE_ALL, b.BELOW_ALL
+        own = [position for position, place in enumerate(places) if place[0] == index]
+        record["slot_first"], record["slot_end"] = own[0], own[-1] + 1
+    account = np.zeros(1, b.ACCOUNT)
+    account["bar_us"] = plan.bar_us
+    account["interval_us"] = plan.strategies[0].strategy.timeframe_us
+    account["deadline_us"] = b.NEVER_US
+    for column in ("cash", "equity", "peak", "drawdown_peak", "session_equity", "loss_base"):
+        account[column] = plan.initial_cash
+    account["losses_judged"] = ALL_LOSSES
+    strategies, int_params, float_params, windows = _strategy_arrays(plan)
+    account["has_strategy_limits"] = any(s.daily_loss_limit != OFF for s in plan.strategies)
+    return b.Board(
+        account=account,
+        symbols=symbols,
+        strategies=strategies,
+        slots=slots,
+        intervals=np.full((len(symbols), 6), -1, np.int64),
+        int_state=int_state,
+        float_state=np.zeros((len(places), b.FLOAT_STATE_SIZE), np.float64),
+        int_params=int_params,
+        float_params=float_params,
+        windows=windows,
+        limits=plan.limits,
+        setups=np.zeros((max(1, len(places)), b.SETUP_SIZE), np.int64),
+    )
+
+
+def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
+    count = len(plan.strategies)
+    records = np.zeros(count, b.STRATEGY)
+    int_params = np.zeros((count, b.INT_PARAMS_SIZE), np.int64)
+    float_params = np.zeros((count, b.FLOAT_PARAMS_SIZE), np.float64)
+    first = 0
+    for k, own in enumerate(plan.strategies):
+        ints, floats = own.strategy.numbers(own.params)
+        int_params[k, : len(ints)] = ints
+        float_params[k, : len(floats)] = floats
+        records[k]["observe"] = step_address(own.strategy.observe)
+        records[k]["trigger"] = step_address(own.strategy.trigger)
+        records[k]["daily_loss_limit"] = own.daily_loss_limit
+        records[k]["window_first"] = first
+        first += len(own.windows) // 4
+        records[k]["window_end"] = first
+    return records, int_params, float_params, np.concatenate([own.windows for own in plan.strategies])
+
+
+def _windows(table: WindowTable, sessions: SessionTable, flatten_us: int) -> b.Ints:
+    closes = sessions.close_us[table.session]
+    rows = np.stack([table.start_us, table.end_us, closes, closes - flatten_us], axis=1)
+    return np.ascontiguousarray(rows, np.int64).reshape(-1)
+
+
+def _sizing(config: SizingConfig, budget_pct: Decimal) -> b.Records:
+    record = np.zeros(1, SIZING)
+    record["mode"] = MODES[config.mode]
+    record["fixed_qty"] = config.fixed_qty
+    record["pos_pct_ppm"] = to_ppm(config.pos_pct)
+    record["risk_pct_ppm"] = to_ppm(config.risk_pct)
+    record["max_pos_pct_ppm"] = to_ppm(config.max_pos_pct)
+    record["max_volume_pct_ppm"] = OFF if config.max_volume_pct is None else to_ppm(config.max_volume_pct)
+    record["min_qty"] = config.min_qty
+    record["budget_pct_ppm"] = to_ppm(budget_pct)
+    return record
+
+
+def costs_of(config: CostsConfig) -> b.Records:
+    """Turn the costs of a configuration into the record that the fill rules read."""
+    record = np.zeros(1, COSTS)
+    record["per_share_e8"] = int(config.commission_per_share * 10**8)
+    record["minimum_e12"] = int(config.commission_min * 10**12)
+    record["notional_bps_e4"] = int(config.commission_bps * 10**4)
+    record["slippage_bps_e4"] = int(config.slippage_bps * 10**4)
+    record["slippage_ticks"] = config.slippage_ticks
+    return record
+
+
+def _units_or_off(amount: Decimal | None) -> int:
+    return OFF if amount is None else int(amount * PRICE_SCALE)
+
+
+def _bp_ppm(bp: Decimal | None) -> int:
+    return OFF if bp is None else int(bp * 100)
+
+
+def _limits(risk: RiskConfig) -> b.Records:
+    record = np.zeros(1, LIMITS)
+    for name in LIMITS.names or ():
+        record[name] = OFF
+    record["max_gross_exposure"] = _units_or_off(risk.max_gross_exposure)
+    record["max_net_exposure"] = _units_or_off(risk.max_net_exposure)
+    record["max_order_notional"] = _units_or_off(risk.max_order_notional)
+    record["max_open_positions"] = OFF if risk.max_open_positions is None else risk.max_open_positions
+    record["max_open_orders"] = OFF if risk.max_open_orders is None else risk.max_open_orders
+    if risk.max_daily_loss:
+        record["max_daily_loss"] = to_units(risk.max_daily_loss.limit)
+    if risk.max_drawdown:
+        record["max_drawdown"] = to_units(risk.max_drawdown.limit)
+    if risk.consecutive_losses:
+        record["consecutive_losses"] = risk.consecutive_losses.count
+    if risk.slippage_sanity:
+        record["entry_ppm"] = _bp_ppm(risk.slippage_sanity.entry_bp)
+        record["fill_ppm"] = _bp_ppm(risk.slippage_sanity.fill_bp)
+    if risk.price_collar:
+        record["collar_atr"] = float(risk.price_collar.atr)
+    if risk.market_halt_proxy:
+        record["silent_us"] = risk.market_halt_proxy.silent_minutes * MINUTE_US
+        record["jump_bp"] = risk.market_halt_proxy.jump_bp
+        record["cooldown_us"] = risk.market_halt_proxy.cooldown_minutes * MINUTE_US
+    if risk.stale_data:
+        record["lateness_us"] = risk.stale_data.lateness_minutes * MINUTE_US
+        record["completeness_ppm"] = to_ppm(risk.stale_data.completeness)
+    if risk.buying_power:
+        record["buying_power_ppm"] = to_ppm(risk.buying_power.multiple)
+    record["rate_orders"] = risk.message_rate.orders
+    record["rate_us"] = risk.message_rate.seconds * SECOND_US
+    if risk.repeated_execution:
+        record["execution_fills"] = risk.repeated_execution.fills
+        record["execution_us"] = risk.repeated_execution.seconds * SECOND_US
+    if risk.reject_storm:
+        record["rejects"] = risk.reject_storm.rejects
+        record["rejects_us"] = risk.reject_storm.seconds * SECOND_US
+    return record
+
+
+def _levels(risk: RiskConfig) -> dict[str, KillLevel]:
+    levels: dict[str, KillLevel] = {}
+    for name, guard in (
+        ("MaxDailyLoss", risk.max_daily_loss),
+        ("MaxDrawdown", risk.max_drawdown),
+        ("ConsecutiveLosses", risk.consecutive_losses),
+    ):
+        if guard is not None:
+            levels[name] = guard.level
+    return levels

@@ -1,0 +1,1 @@
+"""The journal: everything that happened, append-only, hash-chained, durable before it has consequences."""

@@ -1,0 +1,176 @@
+"""The log: events appended with their hash, committed in groups, read back in order.
+
+A row's hash covers every column and the hash before it, so no row can change, vanish or move unseen. What is appended
+is durable after `commit` and not before; the caller commits before anything leaves for the broker. The log knows no
+rule of trading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import msgspec
+
+from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
+from axiomd.contracts.events import BY_KIND, Event, key_of
+from axiomd.journal import schema
+
+GENESIS: Final = b"\0" * 32
+_BATCH: Final = 4096
+_INSERT: Final = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)"
+_COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
+
+Row = tuple[int, int, str, str, str, int, str, bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row, read back; `cause` is the seq of the event that led to it, 0 where it came from outside."""
+
+    seq: int
+    cause: int
+    event: Event
+
+
+class Journal:
+    """Append to and read from one file. `is_durable` False is for replays, which are thrown away when broken off."""
+
+    def __init__(self, path: Path, run_id: str, *, is_durable: bool = True) -> None:
+        self.path = path
+        self.run_id = run_id
+        self._encode = msgspec.json.Encoder().encode
+        self._rows: list[Row] = []
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=" + ("WAL" if is_durable else "OFF"))
+            self._db.execute("PRAGMA synchronous=" + ("FULL" if is_durable else "OFF"))
+            if not is_durable:
+                self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            create(self._db)
+            last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise corrupt_or_failed(error, path) from error
+        self.count, self.head = (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
+
+    def append(self, event: Event, cause: int = 0) -> int:
+        """Take an event in and give its seq; it is on the disk after `commit`."""
+        self.count += 1
+        payload = self._encode(event)
+        kind, key, ts_us = event.KIND, key_of(event), event.ts_us
+        digest = row_hash(self.head, self.count, ts_us, kind, self.run_id, key, cause, payload)
+        self._rows.append(
+            (self.count, ts_us, kind, self.run_id, key, cause, payload.decode(), self.head, digest)
+        )
+        self.head = digest
+        if len(self._rows) >= _BATCH:
+            self.commit()
+        return self.count
+
+    def commit(self) -> None:
+        """Write all that was appended in one transaction; raises `JournalWriteFailed`, and then nothing was written."""
+        if not self._rows:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(_INSERT, self._rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise JournalWriteFailed(
+                f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
+            ) from error
+        self._rows.clear()
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.commit()
+        self._db.close()
+
+    def abandon(self) -> None:
+        """Close without writing what was not committed."""
+        self._rows.clear()
+        self._db.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Lay the tables out in an empty file; `JournalCorrupt` where the file is another program's or a later version's."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version == 0 and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        db.executescript(schema.DDL)
+        db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version={schema.VERSION}")
+    elif version != schema.VERSION:
+        raise JournalCorrupt(
+            f"its schema is version {version}, this program knows {schema.VERSION}", "journal", "use the program it is of"
+        )
+
+
+def row_hash(
+    previous: bytes, seq: int, ts_us: int, kind: str, run_id: str, key: str, cause: int, payload: bytes
+) -> bytes:
+    """Give a row's hash: sha256 over the hash before it and every column."""
+    return hashlib.sha256(b"%b%d|%d|%b|%b|%b|%d|%b" % (
+        previous, seq, ts_us, kind.encode(), run_id.encode(), key.encode(), cause, payload,
+    )).digest()  # fmt: skip
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """Open a journal for reading; `JournalCorrupt` where it is none."""
+    if not path.is_file():
+        raise JournalCorrupt("there is no journal", str(path), "name the journal.sqlite of a run")
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        if int(db.execute("PRAGMA application_id").fetchone()[0]) != schema.APPLICATION_ID:
+            raise JournalCorrupt("the file is no journal of axiomd", str(path), "name the journal.sqlite of a run")
+    except sqlite3.DatabaseError as error:
+        raise corrupt_or_failed(error, path) from error
+    return db
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Read every row in order."""
+    db = read_only(path)
+    try:
+        yield from db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY seq")
+    except sqlite3.DatabaseError as error:
+        raise corrupt_or_failed(error, path) from error
+    finally:
+        db.close()
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """Read every event in order; `JournalCorrupt` names the row that cannot be read."""
+    decoders = {kind: msgspec.json.Decoder(event).decode for kind, event in BY_KIND.items()}
+    for row in rows(path):
+        decode = decoders.get(row[2])
+        if decode is None:
+            raise JournalCorrupt(f"row {row[0]} has the unknown kind {row[2]}", str(path), "run axiomd journal verify")
+        try:
+            yield Entry(row[0], row[5], decode(row[6]))
+        except msgspec.MsgspecError as error:
+            raise JournalCorrupt(f"row {row[0]}: {error}", str(path), "run axiomd journal verify") from error
+
+
+def corrupt_or_failed(error: sqlite3.DatabaseError, path: Path) -> JournalCorrupt | JournalWriteFailed:
+    """Tell a file that is broken from a disk that does not let us."""
+    if isinstance(error, sqlite3.OperationalError):
+        return JournalWriteFailed(f"the journal cannot be opened: {error}", str(path), "look at the disk and its owner")
+    return JournalCorrupt(f"the journal cannot be read: {error}", str(path), "restore it with axiomd journal restore")
