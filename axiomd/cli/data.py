@@ -1,7 +1,7 @@
 """``axiomd data``: judge bars by the contract, measure their quality, and bring them into the local store.
 
-It reads files and writes reports and the store; it changes no bar and trades nothing. A failed check ends with 1, a file
-that cannot be read with 2.
+It reads files and writes reports and the store; it changes no bar and trades nothing. A failed check ends with 1, a
+file that cannot be read with 2.
 """
 
 from __future__ import annotations

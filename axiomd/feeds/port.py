@@ -6,7 +6,7 @@ and keeps no state that a restart would miss. Each kind (file, synthetic, ib) is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Protocol
 
@@ -36,13 +36,3 @@ class Feed(Protocol):
     async def aclose(self) -> None:
         """Let go of the source."""
         ...
-
-
-def batch_ends(ts_us: Sequence[int] | Int64Array) -> list[int]:
-    """Give the end of each run of equal times in a rising sequence: where one moment's batch stops.
-
-    >>> batch_ends([60, 60, 120])
-    [2, 3]
-    """
-    ends = [i for i in range(1, len(ts_us)) if ts_us[i] != ts_us[i - 1]]
-    return [*ends, len(ts_us)] if len(ts_us) else []
