@@ -84,6 +84,7 @@ ACCOUNT = np.dtype(
         ("equity", "i8"),
         ("peak", "i8"),
         ("max_drawdown", "i8"),
+        ("peak_at_max_drawdown", "i8"),
         ("session_equity", "i8"),
         ("loss_base", "i8"),
         ("drawdown_peak", "i8"),

@@ -51,7 +51,7 @@ def step_address(function: Callable[..., int]) -> int:
     An address in an array costs 2 ns a call and lets the scan be compiled once for every strategy there will ever be; a
     tuple of first-class numba functions cost 97 us to hand over, and generated source could not be cached.
     """
-    compiled = numba.cfunc(STEP_SIGNATURE, cache=True)(function)
+    compiled = numba.cfunc(STEP_SIGNATURE, cache=True)(getattr(function, "py_func", function))
     _kept_alive.append(compiled)
     return int(compiled.address)
 

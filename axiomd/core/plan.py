@@ -71,7 +71,7 @@ class Plan:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The run's symbols in the order listed."""
+        """The run's symbols, rising: the order of a tape."""
         return tuple(instrument.symbol for instrument in self.instruments)
 
 
@@ -91,7 +91,7 @@ def plan_of(
     Raises `ConfigError` where a strategy is unknown or its parameters are wrong.
     """
     flatten_us = config.fills.flatten_minutes * MINUTE_US
-    instruments = tuple(config.instrument_of(symbol) for symbol in config.all_symbols())
+    instruments = tuple(config.instrument_of(symbol) for symbol in sorted(config.all_symbols()))
     strategies = []
     for entry in config.normalised():
         strategy = find_strategy(entry.name, entry.version)

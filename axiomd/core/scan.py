@@ -124,7 +124,9 @@ def settle(a: np.void, symbols: Records, strategies: Records) -> None:
     """After the marks of a moment: peak, drawdown, exposure, the strategies' own loss limits."""
     a.peak = max(a.peak, a.equity)
     a.drawdown_peak = max(a.drawdown_peak, a.equity)
-    a.max_drawdown = min(a.max_drawdown, a.equity - a.peak)
+    if a.equity - a.peak < a.max_drawdown:
+        a.max_drawdown = a.equity - a.peak
+        a.peak_at_max_drawdown = a.peak
     if a.is_trading:
         a.moments += 1
         if a.positions > 0:

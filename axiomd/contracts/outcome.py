@@ -1,0 +1,74 @@
+"""What a run leaves behind, as plain records: the input of metrics, artifacts and reports.
+
+Replay, backtest, paper and live fill in the same record; whoever writes files or figures from it needs to know nothing
+of how the run was driven. Prices and money are 1/10,000 units, times UTC microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from axiomd.contracts.fills import Trade
+from axiomd.contracts.orders import Order
+from axiomd.contracts.signals import Signal
+
+Status = Literal["working", "filled", "expired", "cancelled", "rejected"]
+
+
+@dataclass(slots=True)
+class OrderOutcome:
+    """One entry order and what became of it; the fill's columns are None where there was none.
+
+    `fill_ts_us` is the start of the bar it filled in, `reason` why it did not fill (03, filled_orders.csv).
+    """
+
+    order: Order
+    status: Status
+    reason: str = ""
+    was_sent: bool = True
+    fill_ts_us: int | None = None
+    fill_price: int | None = None
+    fill_qty: int = 0
+    commission: int = 0
+    slippage_ticks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One row of equity_curve.csv; `drawdown` is zero or below."""
+
+    ts_us: int
+    equity: int
+    cash: int
+    gross_exposure: int
+    drawdown: int
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """All that a run left behind, in the order in which it happened."""
+
+    initial_cash: int
+    currency: str
+    signals: list[Signal] = field(default_factory=list)
+    orders: list[OrderOutcome] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    curve: list[CurvePoint] = field(default_factory=list)
+    session_closes: list[tuple[int, int]] = field(default_factory=list)
+    """(close in UTC us, equity there) of every traded session that has at least one bar; for sharpe."""
+    final_cash: int = 0
+    max_drawdown: int = 0
+    """Over equity marked at every close of the fill timeframe; zero or below."""
+    peak_at_max_drawdown: int = 0
+    moments: int = 0
+    moments_exposed: int = 0
+    """Closes of the fill timeframe in traded sessions, and those of them with a position open."""
+    turnover_units: int = 0
+    """Sum of quantity * price over all fills, in account currency."""
+    ambiguous_bars: int = 0
+    fills_beyond_volume: int = 0
+    operator_resumes: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Why there was no setup, and what was left out of the data, by name."""

@@ -1,0 +1,264 @@
+"""The replay: one engine, one simulated broker, one journal, under a clock that is the bars' own.
+
+It feeds sessions, bars and the broker's reports to the engine in the order of 04 and carries out what the engine asks.
+Between two moments that concern us the engine scans; at one, the broker matches first, then the engine decides. It
+decides nothing itself but when an operator who is not there would resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from axiomd.broker.sim import SimBroker
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import Command, MarkEquity, Record, TripLatch
+from axiomd.contracts.orders import split_reference
+from axiomd.core.engine import Engine
+from axiomd.core.market.tape import Tape
+from axiomd.core.plan import Plan
+from axiomd.core.scan import TOUCHED
+from axiomd.core.strategies.api import Candidates
+from axiomd.runs.recorder import Recorder
+
+SIM_ACCOUNT: Final = "SIM"
+NEVER_RESUMED: Final = frozenset({"MaxDrawdown"})
+"""After these only a raised limit or a new peak resumes, and a replay has neither."""
+
+SelectCandidates = Callable[[int], Mapping[str, Candidates]]
+"""Gives each strategy's candidates for a session index of the tape's table."""
+Progress = Callable[[int], None]
+
+
+class Log(Protocol):
+    """Where events go: a journal, or a count where none is kept."""
+
+    def append(self, event: e.Event, cause: int = 0) -> int:
+        """Take an event in and give its seq."""
+        ...
+
+    def commit(self) -> None:
+        """Make durable what was appended."""
+        ...
+
+
+class NoLog:
+    """Count events and keep none: a replay in memory."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def append(self, event: e.Event, cause: int = 0) -> int:
+        """Count an event."""
+        self.count += 1
+        return self.count
+
+    def commit(self) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What names a run in its journal."""
+
+    run_id: str
+    config_hash: str
+    config: Mapping[str, Any]
+    code_version: str
+
+
+class Replay:
+    """Drive a plan over a tape. `first_session` is the first to be traded; those before it warm indicators up."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        tape: Tape,
+        log: Log,
+        select: SelectCandidates,
+        *,
+        identity: Identity,
+        first_session: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.plan = plan
+        self.engine = Engine(plan)
+        self.engine.watch(tape.bars)
+        self.broker = SimBroker(
+            plan.symbols,
+            [instrument.tick_size for instrument in plan.instruments],
+            plan.costs,
+            bar_us=plan.bar_us,
+            skips_ambiguous=plan.skips_ambiguous,
+        )
+        rates = dict(zip(plan.symbols, plan.rates, strict=True))
+        self.recorder = Recorder(plan.initial_cash, plan.currency, rates.__getitem__)
+        self._tape = tape
+        self._log = log
+        self._select = select
+        self._identity = identity
+        self._first_session = first_session
+        self._progress = progress
+        self._seq_of: dict[str, int] = {}
+        self._tripped_by: set[str] = set()
+        self._trips = 0
+
+    def run(self) -> None:
+        """Run every session of the tape that has a bar, to the end."""
+        bars, sessions = self._tape.bars, self._tape.sessions
+        starts_us = bars[:, 0]
+        last_us = int(starts_us[-1])
+        begin_us = int(sessions.open_us[sessions.index_of(int(starts_us[0]))])
+        self._begin(begin_us)
+        row = 0
+        while row < len(bars):
+            session = sessions.index_of(int(starts_us[row]))
+            close_us = int(sessions.close_us[session])
+            end = int(starts_us.searchsorted(close_us, "left"))
+            self._run_session(session, row, end)
+            if self._progress:
+                self._progress(end - row)
+            row = end
+        self._take(e.RunStopped(ts_us=int(sessions.close_us[sessions.index_of(last_us)]), reason="tape ended"))
+        self._log.commit()
+        self._finish()
+
+    def _begin(self, ts_us: int) -> None:
+        identity = self._identity
+        self._take(
+            e.RunStarted(
+                ts_us=ts_us,
+                run_id=identity.run_id,
+                mode="replay",
+                account=SIM_ACCOUNT,
+                code_version=identity.code_version,
+                config_hash=identity.config_hash,
+                market_sha256=self._tape.sha256,
+            )
+        )
+        self._take(e.ConfigLoaded(ts_us=ts_us, config_hash=identity.config_hash, config=dict(identity.config)))
+        self._take(e.BrokerConnected(ts_us=ts_us, broker="sim", account=SIM_ACCOUNT))
+        self._take(e.ReconStarted(ts_us=ts_us))
+        self._take(e.ReconCompleted(ts_us=ts_us, positions={}))
+
+    def _run_session(self, session: int, first: int, last: int) -> None:
+        sessions = self._tape.sessions
+        open_us, close_us = int(sessions.open_us[session]), int(sessions.close_us[session])
+        is_traded = session >= self._first_session
+        if is_traded and self.engine.level and self.plan.resumes and not self._tripped_by & NEVER_RESUMED:
+            self._resume(open_us)
+        self._take(
+            e.SessionOpened(
+                ts_us=open_us, session=sessions.date(session).isoformat(), open_us=open_us, close_us=close_us
+            )
+        )
+        if is_traded:
+            for strategy, symbols in self._select(session).items():
+                self._take(e.CandidatesSelected(ts_us=open_us, strategy=strategy, symbols=tuple(symbols)))
+        self._walk(first, last, close_us)
+        for report in self.broker.end_session(close_us, self._last_bar):
+            self._report(report)
+        self._take(e.SessionClosed(ts_us=close_us, session=sessions.date(session).isoformat()))
+        if is_traded:
+            self.recorder.close_session(close_us, int(self.engine.account["equity"]))
+
+    def _walk(self, first: int, last: int, close_us: int) -> None:
+        """From one moment that concerns us to the next, to the end of the session."""
+        engine, account, bars = self.engine, self.engine.account, self._tape.bars
+        row, matched_us = first, -1
+        while True:
+            flags, event, commands = engine.advance(row, last, close_us, matched_us)
+            row = int(account["cursor"])
+            if event is not None:
+                self._carry_out(commands, self._log.append(event))
+            if flags == TOUCHED:
+                start_us = int(bars[row, 0])
+                matched_us = start_us + self.plan.bar_us
+                stop = row + 1
+                while stop < last and bars[stop, 0] == start_us:
+                    stop += 1
+                for report in self.broker.match(bars[row:stop].tolist(), matched_us):
+                    self._report(report)
+                engine.refresh_deadline()
+            elif not flags and row >= last:
+                return
+
+    def _last_bar(self, index: int) -> tuple[int, int]:
+        symbol = self.engine.board.symbols[index]
+        return int(symbol["last_ts_us"]), int(symbol["close"])
+
+    # --- events in, commands out ---
+
+    def _report(self, event: e.Event) -> None:
+        self._take(event, self._cause_of(event))
+
+    def _take(self, event: e.Event, cause: int = 0) -> None:
+        """Write an event down, then let the engine have it."""
+        seq = self._log.append(event, cause)
+        key = e.key_of(event)
+        if key:
+            self._seq_of[key] = seq
+        self.recorder.take(event)
+        self._carry_out(self.engine.handle(event), seq)
+
+    def _cause_of(self, event: e.Event) -> int:
+        key = e.key_of(event)
+        return self._seq_of.get(key) or self._seq_of.get(split_reference(key).key, 0)
+
+    def _carry_out(self, commands: list[Command], cause: int) -> None:
+        """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
+        signal_seq = cause
+        for command in commands:
+            match command:
+                case Record(event=event):
+                    seq = self._log.append(event, signal_seq)
+                    if type(event) is e.SignalEmitted:
+                        signal_seq = seq
+                    elif type(event) is e.OrderIntent:
+                        self._seq_of[event.order.idempotency_key] = seq
+                    self.recorder.take(event)
+                case MarkEquity():
+                    self.recorder.point(command)
+                case TripLatch():
+                    self._trip(command, cause)
+                case _:
+                    now_us = int(self.engine.account["now_us"])
+                    for report in self.broker.execute(command, now_us):  # type: ignore[arg-type]
+                        self._report(report)
+
+    def _trip(self, command: TripLatch, cause: int) -> None:
+        self._trips += 1
+        self._tripped_by.add(command.reason)
+        self._take(
+            e.KillTripped(
+                ts_us=int(self.engine.account["now_us"]),
+                level=command.level,
+                reason=command.reason,
+                trip_id=f"{self._identity.run_id}-{self._trips}",
+                source="guard",
+            ),
+            cause,
+        )
+
+    def _resume(self, ts_us: int) -> None:
+        self._tripped_by.clear()
+        self.recorder.record.operator_resumes += 1
+        self._take(
+            e.KillReset(
+                ts_us=ts_us, trip_id=self.engine.trip_id, operator="replay", reason="resume: next_session"
+            )
+        )
+
+    def _finish(self) -> None:
+        record, account = self.recorder.record, self.engine.account
+        record.final_cash = int(account["cash"])
+        record.max_drawdown = int(account["max_drawdown"])
+        record.peak_at_max_drawdown = int(account["peak_at_max_drawdown"])
+        record.moments = int(account["moments"])
+        record.moments_exposed = int(account["moments_exposed"])
+        counts: dict[str, int] = {"bars_outside_sessions": self._tape.dropped, "prices_between_ticks": self._tape.between_ticks}
+        for position, (k, *_) in enumerate(self.engine.board.slots.tolist()):
+            for name, column in self.plan.strategies[k].strategy.counters.items():
+                counts[name] = counts.get(name, 0) + int(self.engine.board.int_state[position, column])
+        record.counts = counts

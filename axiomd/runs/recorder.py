@@ -1,0 +1,107 @@
+"""The record of a run, folded from its events as they pass.
+
+It takes each event once, in order, and the points of the equity curve; it decides nothing and asks nobody. What it
+cannot see in an event (drawdown at every close, exposure) is handed in at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import MarkEquity
+from axiomd.contracts.orders import split_reference
+from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord
+
+_REASONS: Final = {"ambiguous": "ambiguous", "oco_cancelled": "oco_cancelled"}
+
+
+class Recorder:
+    """Fold events into a `RunRecord`. `rate_of` gives (numerator, denominator) into account currency by symbol."""
+
+    def __init__(self, initial_cash: int, currency: str, rate_of: Callable[[str], tuple[int, int]]) -> None:
+        self.record = RunRecord(initial_cash, currency)
+        self._rate_of = rate_of
+        self._outcomes: dict[str, OrderOutcome] = {}
+        self._ambiguous: set[tuple[str, int]] = set()
+        self._stations: dict[type[e.Event], Callable[[Any], None]] = {
+            e.SignalEmitted: lambda event: self.record.signals.append(event.signal),
+            e.OrderIntent: self._intend,
+            e.OrderBlocked: self._block,
+            e.OrderCancelled: self._cancel,
+            e.OrderExpired: lambda event: self._end(event.key, "expired", event.reason),
+            e.OrderRejected: self._reject,
+            e.FillReceived: self._fill,
+            e.PositionChanged: self._trade,
+        }
+
+    def take(self, event: e.Event) -> None:
+        """Take one event in."""
+        station = self._stations.get(type(event))
+        if station:
+            station(event)
+
+    def point(self, mark: MarkEquity) -> None:
+        """Take a point of the equity curve in."""
+        self.record.curve.append(
+            CurvePoint(mark.ts_us, mark.equity_units, mark.cash_units, mark.gross_units, mark.drawdown_units)
+        )
+
+    def close_session(self, close_us: int, equity: int) -> None:
+        """Take the equity at a traded session's close in."""
+        self.record.session_closes.append((close_us, equity))
+
+    def _intend(self, event: e.OrderIntent) -> None:
+        if not event.order.parent_key:
+            self._add(OrderOutcome(event.order, "working"))
+
+    def _block(self, event: e.OrderBlocked) -> None:
+        self._add(OrderOutcome(event.order, "rejected", f"rejected:{event.guard}", was_sent=False))
+
+    def _add(self, outcome: OrderOutcome) -> None:
+        self.record.orders.append(outcome)
+        self._outcomes[outcome.order.idempotency_key] = outcome
+
+    def _end(self, key: str, status: Any, reason: str) -> None:
+        outcome = self._outcomes.get(key)
+        if outcome is not None and outcome.status == "working":
+            outcome.status = status
+            outcome.reason = reason
+
+    def _cancel(self, event: e.OrderCancelled) -> None:
+        self._end(event.key, "cancelled", event.reason)
+        if event.reason == "ambiguous":
+            outcome = self._outcomes.get(event.key)
+            if outcome is not None:
+                self._note_ambiguous(outcome.order.symbol, event.ts_us)
+
+    def _reject(self, event: e.OrderRejected) -> None:
+        reason = "netting" if event.reason == "netting" else "broker"
+        self._end(event.key, "rejected", f"rejected:{reason}")
+
+    def _fill(self, event: e.FillReceived) -> None:
+        fill, record = event.fill, self.record
+        num, den = self._rate_of(fill.symbol)
+        record.turnover_units += fill.qty * fill.price * num // den
+        record.fills_beyond_volume += fill.beyond_volume
+        if fill.ambiguous:
+            self._note_ambiguous(fill.symbol, event.ts_us)
+        key, role = split_reference(fill.reference)
+        outcome = self._outcomes.get(key)
+        if role or outcome is None:
+            return
+        outcome.status = "filled"
+        outcome.fill_ts_us = fill.bar_ts_us
+        outcome.fill_price = fill.price
+        outcome.fill_qty += fill.qty
+        outcome.commission += fill.commission
+        outcome.slippage_ticks = fill.slippage_ticks
+
+    def _note_ambiguous(self, symbol: str, closes_us: int) -> None:
+        self._ambiguous.add((symbol, closes_us))
+        self.record.ambiguous_bars = len(self._ambiguous)
+
+    def _trade(self, event: e.PositionChanged) -> None:
+        if event.trade is not None:
+            self.record.trades.append(event.trade)
