@@ -1,0 +1,82 @@
+# One target an intention; `make help` lists them. Nothing but Python 3.11+, make and pip is needed to begin.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.setup.stamp
+DEMO_BARS := artifacts/demo_bars.parquet
+BARS ?= $(DEMO_BARS)
+CONFIG ?= configs/runs/demo.yml
+PYTEST_ARGS ?=
+COMPILE := $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: help setup demo test check format lint types arrows house bench lock clean build data\:validate bt\:run
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z\\:]+:.*## / { gsub(/\\/, "", $$0); split($$0, part, /:[^:]*## /); \
+		printf "  make %-16s %s\n", part[1], part[2] }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP)  ## build .venv from the lock, with axiomd in .venv/bin
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "error: no Python 3.11 to 3.13 · $(PYTHON) · run make setup PYTHON=/path/to/python3.11" >&2; exit 2; }
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(STAMP)  ## write a synthetic day and replay it into ./artifacts
+	$(BIN)/python -m axiomd.feeds.synthetic --out $(DEMO_BARS) --symbols DEMO --seed 7
+	$(BIN)/axiomd replay --bars $(DEMO_BARS) --config configs/runs/demo.yml
+
+test: $(STAMP)  ## run every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: format lint types arrows test build  ## what CI runs: format, lint, types, arrows, tests, wheel
+
+format: $(STAMP)  ## say which files ruff would format
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP)  ## lint
+	$(BIN)/ruff check .
+
+types: $(STAMP)  ## mypy --strict
+	$(BIN)/mypy
+
+arrows: $(STAMP)  ## who may import whom
+	$(BIN)/lint-imports
+
+house: $(STAMP)  ## the house's own rules, and its sizes for people to judge
+	$(BIN)/python -m pytest tests/house $(PYTEST_ARGS)
+	@find axiomd tui -name '*.py' -print0 | xargs -0 wc -l | sort -rn | head -25
+
+bench: $(STAMP)  ## measure; asserts nothing
+	@test -d benchmarks || { echo "error: no benchmarks in this checkout · benchmarks/ · take a full clone" >&2; exit 2; }
+	$(BIN)/python -m benchmarks
+
+build: $(STAMP)  ## build the wheel and start from it
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
+	PYTHONPATH="$$(echo dist/*.whl)" $(BIN)/python -P -c 'import axiomd, tui; print(axiomd.__version__, axiomd.__file__)' | grep -q 'dist/'
+
+data\:validate: $(STAMP) $(BARS)  ## list every violation of BARS=PATH (else the demo's day)
+	$(BIN)/axiomd data validate --bars $(BARS)
+
+bt\:run: $(STAMP) $(BARS)  ## replay BARS=PATH under CONFIG=FILE
+	$(BIN)/axiomd replay --bars $(BARS) --config $(CONFIG)
+
+$(DEMO_BARS): | $(STAMP)
+	$(BIN)/python -m axiomd.feeds.synthetic --out $@ --symbols DEMO --seed 7
+
+lock: $(STAMP)  ## resolve the locks anew
+	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:  ## remove what was built, never artifacts
+	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find axiomd tui tests -name __pycache__ -type d -prune -exec rm -rf {} +
