@@ -61,41 +61,40 @@ def _overview() -> str:
 def _guarded(arguments: list[str]) -> int:
     import os
 
-    from axiomd.contracts.errors import EXIT_INPUT, EXIT_INTERNAL, AxiomdError
-
-    is_debugged = os.environ.get("AXIOMD_DEBUG") == "1"
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
         return code
-    except AxiomdError as problem:
-        _say(problem.line())
-        code = problem.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`| head`); without this the interpreter complains once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
-    except (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError) as problem:
-        _say(f"error: {problem.strerror} · {problem.filename} · check the path and its permissions")
-        code = EXIT_INPUT
-    except MemoryError:
-        _say("error: out of memory · axiomd · give fewer bars at once")
-        code = EXIT_INTERNAL
     except Exception as problem:
-        cause = " ".join(f"{type(problem).__name__}: {problem}".split())
-        _say(f"error: internal failure ({cause}) · axiomd · run it again with AXIOMD_DEBUG=1 and report the traceback")
-        code = EXIT_INTERNAL
-    if is_debugged:
-        import traceback
+        code, line = _told(problem)
+        print(line, file=sys.stderr)
+        if os.environ.get("AXIOMD_DEBUG") == "1":
+            import traceback
 
-        traceback.print_exc()
-    return code
+            traceback.print_exception(problem)
+        return code
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+def _told(problem: Exception) -> tuple[int, str]:
+    """Return exit code and line of an error; what no one can cause by wrong use is an internal failure."""
+    from axiomd.contracts.errors import EXIT_INPUT, EXIT_INTERNAL, AxiomdError
+
+    if isinstance(problem, AxiomdError):
+        return problem.exit_code, problem.line()
+    if isinstance(
+        problem, (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError)
+    ):
+        named = problem.filename2 or problem.filename
+        return EXIT_INPUT, f"error: {problem.strerror} · {named} · check the path and its permissions"
+    cause = " ".join(f"{type(problem).__name__}: {problem}".split())
+    remedy = "run it again with AXIOMD_DEBUG=1 and report the traceback"
+    return EXIT_INTERNAL, f"error: internal failure ({cause}) · axiomd · {remedy}"
 
 
 def _dispatch(arguments: list[str]) -> int:

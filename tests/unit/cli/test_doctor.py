@@ -1,0 +1,45 @@
+"""``axiomd doctor`` finds what is wrong with a machine before a session does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from axiomd.cli import doctor
+from axiomd.cli.main import main
+from axiomd.config import plugins
+
+
+def checks(capsys: pytest.CaptureFixture[str]) -> dict[str, bool]:
+    return {check["check"]: check["ok"] for check in json.loads(capsys.readouterr().out)["checks"]}
+
+
+def test_machine_that_runs_the_tests_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    assert set(checks(capsys).values()) == {True}
+
+
+def test_state_dir_below_a_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AXIOMD_STATE_DIR", str(tmp_path / "file" / "state"))
+
+    assert main(["doctor", "--json"]) == 1
+    assert checks(capsys)["state dir"] is False
+
+
+def test_missing_strategies_are_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(plugins, "STRATEGIES", "axiomd.no_such_group")
+
+    assert main(["doctor"]) == 1
+    assert "run make setup" in capsys.readouterr().out
+
+
+def test_full_disk_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "FREE_BYTES_MIN", 1 << 62)
+
+    assert main(["doctor", "--json"]) == 1
+    assert checks(capsys)["free space"] is False

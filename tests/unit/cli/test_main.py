@@ -1,0 +1,151 @@
+"""The command line: one line for every error, and nothing loaded that was not asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from axiomd import __version__
+from axiomd.cli import main as cli
+from axiomd.contracts.errors import BrokerUnavailable, ConfigError, GuardRefused, JournalCorrupt
+
+HEAVY = ("numba", "polars", "pydantic", "numpy", "pandas", "yaml", "rich", "exchange_calendars", "argparse")
+
+
+def fake_command(monkeypatch: pytest.MonkeyPatch, outcome: object) -> None:
+    """Put one command into the table that ends as told."""
+
+    def run(args: object) -> int:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        assert isinstance(outcome, int)
+        return outcome
+
+    module = SimpleNamespace(configure=lambda parser: parser.add_argument("--name"), run=run)
+    monkeypatch.setitem(sys.modules, "axiomd.cli.made_up", module)
+    monkeypatch.setitem(cli.COMMANDS, "made-up", ("axiomd.cli.made_up", "does what the test says"))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from axiomd.cli.main import main; main(sys.argv[1:]); "
+        "print(*sorted({n.partition('.')[0] for n in sys.modules}), file=sys.stderr)"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+
+    assert sorted(set(HEAVY) & set(result.stderr.split())) == []
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+
+    text = capsys.readouterr().out
+    assert [name for name in cli.COMMANDS if f"\n  {name} " not in text] == []
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"axiomd {__version__}\n"
+
+
+def test_python_m_axiomd_is_the_same_program() -> None:
+    result = subprocess.run([sys.executable, "-m", "axiomd", "--version"], capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stdout) == (0, f"axiomd {__version__}\n")
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_of_the_table_has_a_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "--help"]) == 0
+
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: axiomd {name}")
+    assert "example" in text
+    assert f"axiomd {name}" in text.partition("example")[2]
+
+
+@pytest.mark.parametrize(
+    ("expected", "arguments"),
+    [
+        ("no command is given", []),
+        ("did you mean config?", ["confg"]),
+        ("see axiomd --help", ["zzz"]),
+        ("unrecognized arguments: --nam", ["made-up", "--nam", "x"]),
+        ("expected one argument", ["made-up", "--name"]),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(
+    expected: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_command(monkeypatch, 0)
+
+    assert cli.main(arguments) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert captured.err.count(" · ") == 2
+    assert expected in captured.err
+
+
+@pytest.mark.parametrize(
+    ("expected", "outcome"),
+    [
+        (0, 0),
+        (3, 3),
+        (2, ConfigError("a", "b", "c")),
+        (1, GuardRefused("a", "b", "c")),
+        (6, JournalCorrupt("a", "b", "c")),
+        (7, BrokerUnavailable("a", "b", "c")),
+        (2, FileNotFoundError(2, "No such file or directory", "bars.parquet")),
+        (2, PermissionError(13, "Permission denied", "artifacts")),
+        (7, OSError(28, "No space left on device")),
+        (7, ZeroDivisionError("division\nby zero")),
+        (7, AssertionError("ours")),
+        (7, MemoryError()),
+        (130, KeyboardInterrupt()),
+    ],
+)
+def test_outcome_of_a_command_is_its_exit_code(
+    expected: int, outcome: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_command(monkeypatch, outcome)
+
+    assert cli.main(["made-up"]) == expected
+
+    lines = capsys.readouterr().err.splitlines()
+    is_told = isinstance(outcome, BaseException) and not isinstance(outcome, KeyboardInterrupt)
+    assert len(lines) == int(is_told)
+
+
+def test_traceback_is_shown_only_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_command(monkeypatch, ZeroDivisionError("x"))
+    monkeypatch.setenv("AXIOMD_DEBUG", "1")
+
+    assert cli.main(["made-up"]) == 7
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_reader_that_goes_away_is_no_error() -> None:
+    code = "import sys; from axiomd.cli.main import main; sys.stdin.readline(); sys.exit(main(['config', 'schema']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stdin.write(b"go\n")
+    process.stdin.close()
+
+    assert process.wait(timeout=30) == cli.EXIT_BROKEN_PIPE
+    assert process.stderr.read() == b""
+    process.stderr.close()

@@ -1,0 +1,44 @@
+"""Strategies are found by name and version; a wrong one is answered with the known ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from axiomd.config.plugins import find_strategy, known_strategies, strategy_params
+from axiomd.contracts.errors import ConfigError
+from axiomd.contracts.runs import StrategyConfig
+
+
+def entry(**params: object) -> StrategyConfig:
+    return StrategyConfig.model_validate({"name": "inside_bar", "symbols": ["SPY"], "params": params})
+
+
+def test_shipped_strategy_is_known() -> None:
+    assert "inside_bar" in known_strategies()
+
+
+def test_strategy_is_found_by_name_and_version() -> None:
+    strategy = find_strategy("inside_bar", "1.0.0")
+
+    assert (strategy.name, strategy.version) == ("inside_bar", "1.0.0")
+
+
+def test_unknown_strategy_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"unknown strategy outside_bar.*known: .*inside_bar"):
+        find_strategy("outside_bar", "1.0.0")
+
+
+def test_unknown_version_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"no version 9\.9\.9.*known: 1\.0\.0"):
+        find_strategy("inside_bar", "9.9.9")
+
+
+def test_parameters_are_the_strategys_own_business() -> None:
+    params = strategy_params(find_strategy("inside_bar", "1.0.0"), entry(risk_reward=3.0))
+
+    assert float(params.model_dump()["risk_reward"]) == 3.0
+
+
+def test_unknown_parameter_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"unknown key risk_rewrd.*did you mean risk_reward\?"):
+        strategy_params(find_strategy("inside_bar", "1.0.0"), entry(risk_rewrd=3.0))
