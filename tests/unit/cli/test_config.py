@@ -20,10 +20,10 @@ def run_file(tmp_path: Path) -> Path:
 
 
 def test_good_configuration_passes_the_check(run_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "check", "--config", str(run_file), "--json"]) == 0
+    assert 0 == main(["config", "check", "--config", str(run_file), "--json"])
 
     document = json.loads(capsys.readouterr().out)
-    assert (document["ok"], document["strategies"], document["symbols"]) == (True, ["inside_bar"], ["SPY"])
+    assert (True, ["inside_bar"], ["SPY"]) == (document["ok"], document["strategies"], document["symbols"])
     assert "max_daily_loss" in document["off_that_live_needs"]
 
 
@@ -42,11 +42,11 @@ def test_bad_configuration_is_one_line_and_exit_2(
     path = tmp_path / "run.yml"
     path.write_text(text)
 
-    assert main(["config", "check", "--config", str(path)]) == 2
+    assert 2 == main(["config", "check", "--config", str(path)])
 
     captured = capsys.readouterr().err
     assert captured.startswith(f"error: {expected}")
-    assert captured.count("\n") == 1
+    assert 1 == captured.count("\n")
 
 
 def test_show_names_value_and_origin(
@@ -54,21 +54,21 @@ def test_show_names_value_and_origin(
 ) -> None:
     monkeypatch.setenv("AXIOMD_SEED", "9")
 
-    assert main(["config", "show", "--config", str(run_file), "--json"]) == 0
+    assert 0 == main(["config", "show", "--config", str(run_file), "--json"])
 
     document = json.loads(capsys.readouterr().out)
-    assert document["seed"] == {"value": 9, "from": "environment AXIOMD_SEED"}
+    assert {"value": 9, "from": "environment AXIOMD_SEED"} == document["seed"]
     assert document["costs.slippage_ticks"] == {"value": 1, "from": f"file {run_file}:3"}
-    assert document["calendar"] == {"value": "XNYS", "from": "default"}
+    assert {"value": "XNYS", "from": "default"} == document["calendar"]
 
 
 def test_table_in_a_pipe_is_aligned_and_whole(run_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "show", "--config", str(run_file)]) == 0
+    assert 0 == main(["config", "show", "--config", str(run_file)])
 
     text = capsys.readouterr().out
     lines = [line for line in text.splitlines() if " default" in line]
     assert "\x1b" not in text
-    assert len({line.index(" default") for line in lines}) == 1
+    assert 1 == len({line.index(" default") for line in lines})
     assert f"file {run_file}:3" in text
 
 
@@ -78,13 +78,13 @@ def test_settings_of_the_state_dir_hold_where_no_file_is_named(
     monkeypatch.setenv("AXIOMD_STATE_DIR", str(tmp_path))
     (tmp_path / "settings.yml").write_text(HEAD + "seed: 77\n")
 
-    assert main(["config", "show", "--json"]) == 0
+    assert 0 == main(["config", "show", "--json"])
 
-    assert json.loads(capsys.readouterr().out)["seed"]["value"] == 77
+    assert 77 == json.loads(capsys.readouterr().out)["seed"]["value"]
 
 
 def test_schema_names_every_key_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "schema"]) == 0
+    assert 0 == main(["config", "schema"])
 
     properties = json.loads(capsys.readouterr().out)["properties"]
     assert {"strategy", "strategies", "symbols", "risk", "feed", "broker"} <= set(properties)

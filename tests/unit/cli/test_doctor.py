@@ -17,8 +17,8 @@ def checks(capsys: pytest.CaptureFixture[str]) -> dict[str, bool]:
 
 
 def test_machine_that_runs_the_tests_is_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor", "--json"]) == 0
-    assert set(checks(capsys).values()) == {True}
+    assert 0 == main(["doctor", "--json"])
+    assert {True} == set(checks(capsys).values())
 
 
 def test_state_dir_below_a_file_is_found(
@@ -27,19 +27,19 @@ def test_state_dir_below_a_file_is_found(
     (tmp_path / "file").touch()
     monkeypatch.setenv("AXIOMD_STATE_DIR", str(tmp_path / "file" / "state"))
 
-    assert main(["doctor", "--json"]) == 1
+    assert 1 == main(["doctor", "--json"])
     assert checks(capsys)["state dir"] is False
 
 
 def test_missing_strategies_are_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(plugins, "STRATEGIES", "axiomd.no_such_group")
 
-    assert main(["doctor"]) == 1
+    assert 1 == main(["doctor"])
     assert "run make setup" in capsys.readouterr().out
 
 
 def test_full_disk_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(doctor, "FREE_BYTES_MIN", 1 << 62)
 
-    assert main(["doctor", "--json"]) == 1
+    assert 1 == main(["doctor", "--json"])
     assert checks(capsys)["free space"] is False

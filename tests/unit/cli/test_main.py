@@ -38,30 +38,30 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
     result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
 
-    assert sorted(set(HEAVY) & set(result.stderr.split())) == []
+    assert [] == sorted(set(HEAVY) & set(result.stderr.split()))
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--help"]) == 0
+    assert 0 == cli.main(["--help"])
 
     text = capsys.readouterr().out
-    assert [name for name in cli.COMMANDS if f"\n  {name} " not in text] == []
+    assert [] == [name for name in cli.COMMANDS if f"\n  {name} " not in text]
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"axiomd {__version__}\n"
+    assert 0 == cli.main(["--version"])
+    assert f"axiomd {__version__}\n" == capsys.readouterr().out
 
 
 def test_python_m_axiomd_is_the_same_program() -> None:
     result = subprocess.run([sys.executable, "-m", "axiomd", "--version"], capture_output=True, text=True, check=False)
 
-    assert (result.returncode, result.stdout) == (0, f"axiomd {__version__}\n")
+    assert (0, f"axiomd {__version__}\n") == (result.returncode, result.stdout)
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
 def test_every_command_of_the_table_has_a_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([name, "--help"]) == 0
+    assert 0 == cli.main([name, "--help"])
 
     text = capsys.readouterr().out
     assert text.startswith(f"usage: axiomd {name}")
@@ -84,13 +84,13 @@ def test_wrong_use_is_one_line_and_exit_2(
 ) -> None:
     fake_command(monkeypatch, 0)
 
-    assert cli.main(arguments) == 2
+    assert 2 == cli.main(arguments)
 
     captured = capsys.readouterr()
-    assert captured.out == ""
+    assert "" == captured.out
     assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1
-    assert captured.err.count(" · ") == 2
+    assert 1 == captured.err.count("\n")
+    assert 2 == captured.err.count(" · ")
     assert expected in captured.err
 
 
@@ -117,7 +117,7 @@ def test_outcome_of_a_command_is_its_exit_code(
 ) -> None:
     fake_command(monkeypatch, outcome)
 
-    assert cli.main(["made-up"]) == expected
+    assert expected == cli.main(["made-up"])
 
     lines = capsys.readouterr().err.splitlines()
     is_told = isinstance(outcome, BaseException) and not isinstance(outcome, KeyboardInterrupt)
@@ -130,7 +130,7 @@ def test_traceback_is_shown_only_on_request(
     fake_command(monkeypatch, ZeroDivisionError("x"))
     monkeypatch.setenv("AXIOMD_DEBUG", "1")
 
-    assert cli.main(["made-up"]) == 7
+    assert 7 == cli.main(["made-up"])
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -146,6 +146,6 @@ def test_reader_that_goes_away_is_no_error() -> None:
     process.stdin.write(b"go\n")
     process.stdin.close()
 
-    assert process.wait(timeout=30) == cli.EXIT_BROKEN_PIPE
-    assert process.stderr.read() == b""
+    assert cli.EXIT_BROKEN_PIPE == process.wait(timeout=30)
+    assert b"" == process.stderr.read()
     process.stderr.close()

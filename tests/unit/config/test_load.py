@@ -33,11 +33,11 @@ def refusal(path: Path, **kwargs: object) -> str:
 def test_shipped_configurations_load(name: str) -> None:
     loaded = load_run(ROOT / "configs" / name)
 
-    assert loaded.config.limits().missing_for_live() == ()
+    assert () == loaded.config.limits().missing_for_live()
 
 
 def test_without_a_file_the_shipped_settings_hold() -> None:
-    assert load_run().config.feed.kind == "synthetic"
+    assert "synthetic" == load_run().config.feed.kind
 
 
 def test_shipped_limits_are_the_values_of_the_contract() -> None:
@@ -64,7 +64,7 @@ def test_shipped_limits_are_the_values_of_the_contract() -> None:
         "clock_skew": {"ms": 2000},
     }
 
-    assert load_run().config.limits() == RiskConfig.model_validate(expected)
+    assert RiskConfig.model_validate(expected) == load_run().config.limits()
 
 
 def test_layers_win_in_their_order(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_layers_win_in_their_order(tmp_path: Path) -> None:
         load_run(path, environ=environ, flags={"seed": 3}).config.seed,
     ]
 
-    assert seeds == [0, 1, 2, 3]
+    assert [0, 1, 2, 3] == seeds
 
 
 def test_origin_of_each_value_is_known(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_origin_of_each_value_is_known(tmp_path: Path) -> None:
 
 
 def test_flag_that_was_not_given_changes_nothing(tmp_path: Path) -> None:
-    assert load_run(written(tmp_path, HEAD), flags={"symbols": None}).config.symbols == ("SPY",)
+    assert ("SPY",) == load_run(written(tmp_path, HEAD), flags={"symbols": None}).config.symbols
 
 
 def test_variable_is_read_as_yaml(tmp_path: Path) -> None:
@@ -99,11 +99,11 @@ def test_variable_is_read_as_yaml(tmp_path: Path) -> None:
 
     config = load_run(written(tmp_path, HEAD), environ=environ).config
 
-    assert (config.symbols, config.instrument_of("QQQ").lot, config.fx) == (
+    assert (
         ("QQQ", "IWM"),
         10,
         {"EURUSD": Decimal("1.1")},
-    )
+    ) == (config.symbols, config.instrument_of("QQQ").lot, config.fx)
 
 
 def test_variable_may_change_one_limit_of_a_file(tmp_path: Path) -> None:
@@ -133,12 +133,12 @@ def test_relative_path_counts_from_the_file_that_names_it(tmp_path: Path, monkey
 
     config = load_run(path).config
 
-    assert config.limits().max_open_orders == 3
+    assert 3 == config.limits().max_open_orders
     assert config.fx == {"EURUSD": str(tmp_path / "runs/rates.parquet")}
 
 
 def test_risk_left_out_is_the_packaged_copy(tmp_path: Path) -> None:
-    assert load_run(written(tmp_path, HEAD)).config.limits() == load_run().config.limits()
+    assert load_run().config.limits() == load_run(written(tmp_path, HEAD)).config.limits()
 
 
 def test_documented_default_of_risk_means_the_packaged_copy_anywhere(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_documented_default_of_risk_means_the_packaged_copy_anywhere(tmp_path: P
 
 
 def test_empty_risk_means_no_limits(tmp_path: Path) -> None:
-    assert load_run(written(tmp_path, HEAD + "risk: {}\n")).config.limits() == RiskConfig()
+    assert RiskConfig() == load_run(written(tmp_path, HEAD + "risk: {}\n")).config.limits()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_mistake_is_one_line_with_file_key_and_remedy(tmp_path: Path, expected: 
     line = refusal(written(tmp_path, HEAD + text + "\n"))
 
     assert re.search(expected, line), line
-    assert len(line.splitlines()) == 1
+    assert 1 == len(line.splitlines())
 
 
 def test_mistake_in_a_risk_file_names_that_file(tmp_path: Path) -> None:

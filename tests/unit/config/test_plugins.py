@@ -20,7 +20,7 @@ def test_shipped_strategy_is_known() -> None:
 def test_strategy_is_found_by_name_and_version() -> None:
     strategy = find_strategy("inside_bar", "1.0.0")
 
-    assert (strategy.name, strategy.version) == ("inside_bar", "1.0.0")
+    assert ("inside_bar", "1.0.0") == (strategy.name, strategy.version)
 
 
 def test_unknown_strategy_is_answered_with_the_known_ones() -> None:
@@ -36,7 +36,7 @@ def test_unknown_version_is_answered_with_the_known_ones() -> None:
 def test_parameters_are_the_strategys_own_business() -> None:
     params = strategy_params(find_strategy("inside_bar", "1.0.0"), entry(risk_reward=3.0))
 
-    assert float(params.model_dump()["risk_reward"]) == 3.0
+    assert 3.0 == float(params.model_dump()["risk_reward"])
 
 
 def test_unknown_parameter_is_answered_with_the_nearest() -> None:

@@ -11,11 +11,11 @@ from axiomd.contracts.errors import ConfigError
 
 
 def test_state_dir_is_below_xdg_state_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/x/state")
+    monkeypatch.setenv("XDG_STATE_HOME", "/srv/x/state")
 
     found = places()
 
-    assert (found.instance, found.state_dir) == ("main", Path("/home/x/state/axiomd/main"))
+    assert ("main", Path("/srv/x/state/axiomd/main")) == (found.instance, found.state_dir)
     assert (found.runtime_dir, found.artifacts_dir) == (found.state_dir, found.state_dir / "artifacts")
     assert found.run_artifacts_dir == Path("artifacts")
 
@@ -23,15 +23,15 @@ def test_state_dir_is_below_xdg_state_home(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("home", ["", "relative/state"])
 def test_invalid_xdg_state_home_is_left_aside(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", home)
-    monkeypatch.setenv("HOME", "/home/x")
+    monkeypatch.setenv("HOME", "/srv/x")
 
-    assert places().state_dir == Path("/home/x/.local/state/axiomd/main")
+    assert Path("/srv/x/.local/state/axiomd/main") == places().state_dir
 
 
 def test_flag_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AXIOMD_INSTANCE", "second")
 
-    assert (places().instance, places("third").instance) == ("second", "third")
+    assert ("second", "third") == (places().instance, places("third").instance)
 
 
 def test_variables_name_the_folders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +65,4 @@ def test_dotenv_file_in_the_current_folder_is_not_read(tmp_path: Path, monkeypat
     (tmp_path / ".env").write_text("AXIOMD_INSTANCE=elsewhere\n")
     monkeypatch.chdir(tmp_path)
 
-    assert places().instance == "main"
+    assert "main" == places().instance

@@ -47,11 +47,11 @@ def test_scalar_means_what_stands_there(expected: object, text: str) -> None:
 def test_lines_of_values_are_known(tmp_path: Path) -> None:
     text = read_yaml(written(tmp_path, "a: 1\nb:\n  c: [x, y]\n  d: {}\n"))
 
-    assert text.lines == {"a": 1, "b.c": 3, "b.c.0": 3, "b.c.1": 3, "b.d": 4}
+    assert {"a": 1, "b.c": 3, "b.c.0": 3, "b.c.1": 3, "b.d": 4} == text.lines
 
 
 def test_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
-    assert read_yaml(written(tmp_path, "# nothing\n")).mapping == {}
+    assert {} == read_yaml(written(tmp_path, "# nothing\n")).mapping
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, c
     try:
         text = read_yaml(path)
     except ConfigError as problem:
-        assert len(problem.line().splitlines()) == 1
+        assert 1 == len(problem.line().splitlines())
         return
 
     assert isinstance(text.mapping, dict)

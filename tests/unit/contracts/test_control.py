@@ -34,7 +34,7 @@ def test_any_line_is_a_message_or_a_violation(line: bytes) -> None:
     try:
         message = control.parse_client(line)
     except ProtocolViolation as problem:
-        assert problem.peer == "client"
+        assert "client" == problem.peer
         return
 
     assert isinstance(message, (control.Hello, control.ControlCommand))
@@ -59,7 +59,7 @@ def test_arguments_of_a_close_are_known_or_refused(args: dict[str, Any]) -> None
     ],
 )
 def test_a_clients_message_survives_the_line(message: control.Hello | control.ControlCommand) -> None:
-    assert control.parse_client(control.line_of(message)) == message
+    assert message == control.parse_client(control.line_of(message))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_clients_message_survives_the_line(message: control.Hello | control.Co
 def test_a_servers_message_survives_the_line(message: Any) -> None:
     line = control.line_of(message)
 
-    assert control.parse_server(line) == message
-    assert line.count(b"\n") == 1
+    assert message == control.parse_server(line)
+    assert 1 == line.count(b"\n")
 
 
 def test_line_at_the_bound_is_read_and_one_byte_more_is_refused() -> None:

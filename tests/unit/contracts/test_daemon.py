@@ -13,19 +13,19 @@ BASE = {"strategy": {"name": "inside_bar"}, "symbols": ["SPY"], "risk": {}}
 def test_defaults_are_a_synthetic_market_at_a_simulated_broker() -> None:
     config = DaemonConfig.model_validate(BASE)
 
-    assert (config.mode, config.feed.kind, config.broker.kind, config.clock.kind) == (
+    assert (
         "paper",
         "synthetic",
         "sim",
         "system",
-    )
-    assert (config.broker.ib.port, config.broker.ib.client_id, config.broker.ib.kill_client_id) == (4002, 17, 18)
-    assert (config.metrics.host, config.metrics.port, config.control.group) == ("127.0.0.1", 9464, None)
-    assert (config.daemon.max_signal_age_s, config.daemon.on_shutdown, config.daemon.unprotected) == (
+    ) == (config.mode, config.feed.kind, config.broker.kind, config.clock.kind)
+    assert (4002, 17, 18) == (config.broker.ib.port, config.broker.ib.client_id, config.broker.ib.kill_client_id)
+    assert ("127.0.0.1", 9464, None) == (config.metrics.host, config.metrics.port, config.control.group)
+    assert (
         5,
         "cancel",
         "protect",
-    )
+    ) == (config.daemon.max_signal_age_s, config.daemon.on_shutdown, config.daemon.unprotected)
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_what_no_daemon_could_run_with_is_refused(keys: dict[str, object]) -> No
 
 @pytest.mark.parametrize("speed", ["max", 1, 60, "2.5"])
 def test_market_time_may_run_at_any_positive_speed(speed: object) -> None:
-    assert str(DaemonConfig.model_validate({**BASE, "feed": {"speed": speed}}).feed.speed) == str(speed)
+    assert str(speed) == str(DaemonConfig.model_validate({**BASE, "feed": {"speed": speed}}).feed.speed)

@@ -14,11 +14,11 @@ def test_an_error_is_always_one_line(what: str, where: str, remedy: str) -> None
     line = errors.ConfigError(what, where, remedy).line()
 
     assert line.startswith("error: ")
-    assert len(line.splitlines()) == 1
+    assert 1 == len(line.splitlines())
 
 
 def test_parts_stand_in_order() -> None:
-    assert errors.UsageError("a", "b", "c").line() == "error: a · b · c"
+    assert "error: a · b · c" == errors.UsageError("a", "b", "c").line()
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,20 @@ def test_parts_stand_in_order() -> None:
     ],
 )
 def test_exit_code_belongs_to_the_kind(expected: int, kind: type[errors.AxiomdError]) -> None:
-    assert kind("what", "where", "remedy").exit_code == expected
+    assert expected == kind("what", "where", "remedy").exit_code
 
 
 def test_data_error_keeps_every_violation() -> None:
     violations = (object(), object())
 
-    assert errors.DataContractError("two violations", violations=violations).violations == violations
+    assert violations == errors.DataContractError("two violations", violations=violations).violations
 
 
 def test_peer_error_names_the_peer() -> None:
-    assert errors.ProtocolViolation("noise", peer="client 3").peer == "client 3"
+    assert "client 3" == errors.ProtocolViolation("noise", peer="client 3").peer
 
 
 def test_tree_in_the_docstring_names_every_error() -> None:
     kinds = [name for name, kind in vars(errors).items() if isinstance(kind, type)]
 
-    assert [name for name in kinds if name not in (errors.__doc__ or "")] == []
+    assert [] == [name for name in kinds if name not in (errors.__doc__ or "")]

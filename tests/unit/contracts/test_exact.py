@@ -16,12 +16,12 @@ WRITTEN = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9),
 
 @given(number=WRITTEN)
 def test_text_comes_in_unchanged(number: Decimal) -> None:
-    assert exact(str(number)) == number
+    assert number == exact(str(number))
 
 
 @given(number=WRITTEN)
 def test_a_number_survives_json_and_back(number: Decimal) -> None:
-    assert exact(json.loads(json.dumps(json_number(number)))) == number
+    assert number == exact(json.loads(json.dumps(json_number(number))))
 
 
 def test_a_float_is_the_decimal_that_was_written() -> None:
@@ -52,7 +52,7 @@ def test_what_is_no_bounded_number_is_refused(value: object) -> None:
 
 
 def test_a_whole_number_may_be_written_in_three_ways() -> None:
-    assert [whole(1000), whole("1000"), whole(1000.0)] == [1000] * 3
+    assert [1000] * 3 == [whole(1000), whole("1000"), whole(1000.0)]
 
 
 def test_a_broken_count_is_refused() -> None:
@@ -61,4 +61,4 @@ def test_a_broken_count_is_refused() -> None:
 
 
 def test_spellings_of_a_number_are_one_in_a_hash() -> None:
-    assert canonical({"a": [1.0, Decimal("1.00")], "b": 1}) == {"a": [1, 1], "b": 1}
+    assert {"a": [1, 1], "b": 1} == canonical({"a": [1.0, Decimal("1.00")], "b": 1})

@@ -18,7 +18,7 @@ def test_a_symbol_is_refused_or_spelt_the_one_way(text: str) -> None:
         return
 
     assert symbol == symbol.strip().upper()
-    assert normal_symbol(symbol) == symbol
+    assert symbol == normal_symbol(symbol)
     assert not set(symbol) & set("/\\|\n\0")
 
 

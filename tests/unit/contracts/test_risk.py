@@ -26,7 +26,7 @@ def test_null_means_off() -> None:
 
 @pytest.mark.parametrize("keys", [{}, {"message_rate": None}])
 def test_message_rate_is_never_off(keys: dict[str, object]) -> None:
-    assert (limits(**keys).message_rate.orders, limits(**keys).message_rate.seconds) == (200, 10)
+    assert (200, 10) == (limits(**keys).message_rate.orders, limits(**keys).message_rate.seconds)
 
 
 def test_bare_number_means_level_halt() -> None:
@@ -48,7 +48,7 @@ def test_single_keys_inside_a_mapping_mean_what_is_shown() -> None:
 def test_limit_of_quantity_is_the_symbols_own_or_the_default() -> None:
     risk = limits(per_symbol_max_qty={"default": 1000, "spy": 500})
 
-    assert [risk.max_qty_of("SPY"), risk.max_qty_of("QQQ")] == [500, 1000]
+    assert [500, 1000] == [risk.max_qty_of("SPY"), risk.max_qty_of("QQQ")]
 
 
 def test_limit_of_quantity_without_default_leaves_the_others_unlimited() -> None:
@@ -56,18 +56,18 @@ def test_limit_of_quantity_without_default_leaves_the_others_unlimited() -> None
 
 
 def test_bare_limit_of_quantity_holds_for_every_symbol() -> None:
-    assert limits(per_symbol_max_qty=700).max_qty_of("ANY") == 700
+    assert 700 == limits(per_symbol_max_qty=700).max_qty_of("ANY")
 
 
 def test_shorts_are_allowed_unless_forbidden() -> None:
     risk = limits(short_allowed={"default": True, "GME": False})
 
-    assert [limits().may_short("SPY"), risk.may_short("SPY"), risk.may_short("GME")] == [True, True, False]
+    assert [True, True, False] == [limits().may_short("SPY"), risk.may_short("SPY"), risk.may_short("GME")]
     assert not limits(short_allowed=False).may_short("SPY")
 
 
 def test_restricted_symbols_have_one_spelling() -> None:
-    assert limits(restricted_list=["gme", "AMC", "GME"]).restricted_list == ("AMC", "GME")
+    assert ("AMC", "GME") == limits(restricted_list=["gme", "AMC", "GME"]).restricted_list
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_is_no_limit_is_refused(keys: dict[str, object]) -> None:
 
 
 def test_live_names_the_limits_that_are_off() -> None:
-    assert limits().missing_for_live() == FOR_LIVE
+    assert FOR_LIVE == limits().missing_for_live()
 
 
 def test_money_stays_exact() -> None:

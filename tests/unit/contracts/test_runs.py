@@ -28,15 +28,15 @@ def listed(*entries: dict[str, object], **keys: object) -> RunConfig:
 def test_defaults_are_those_of_the_contract() -> None:
     config = run_config()
 
-    assert (config.calendar, config.tz, config.currency, config.resume, config.seed) == (
+    assert (
         "XNYS",
         "America/New_York",
         "USD",
         "next_session",
         0,
-    )
+    ) == (config.calendar, config.tz, config.currency, config.resume, config.seed)
     assert config.initial_cash == Decimal(100_000)
-    assert config.fills.model_dump() == {"ambiguity": "worst", "flatten_minutes": 5}
+    assert {"ambiguity": "worst", "flatten_minutes": 5} == config.fills.model_dump()
     assert config.sizing.model_dump() == {
         "mode": "fixed",
         "fixed_qty": 100,
@@ -51,19 +51,19 @@ def test_defaults_are_those_of_the_contract() -> None:
 def test_short_form_is_a_list_of_one_whose_id_is_its_name() -> None:
     long_form = listed({"id": "inside_bar", "name": "inside_bar", "symbols": ["SPY"]})
 
-    assert run_config().normalised() == long_form.normalised()
-    assert config_hash(run_config(), {}) == config_hash(long_form, {})
+    assert long_form.normalised() == run_config().normalised()
+    assert config_hash(long_form, {}) == config_hash(run_config(), {})
 
 
 def test_strategies_keep_the_order_in_which_they_are_listed() -> None:
     config = listed({"id": "b", "name": "x", "symbols": ["SPY"]}, {"id": "a", "name": "x", "symbols": ["QQQ", "SPY"]})
 
-    assert [entry.id for entry in config.normalised()] == ["b", "a"]
-    assert config.all_symbols() == ("SPY", "QQQ")
+    assert ["b", "a"] == [entry.id for entry in config.normalised()]
+    assert ("SPY", "QQQ") == config.all_symbols()
 
 
 def test_symbols_are_spelt_in_upper_case_once() -> None:
-    assert run_config(symbols=["spy", " qqq "]).all_symbols() == ("SPY", "QQQ")
+    assert ("SPY", "QQQ") == run_config(symbols=["spy", " qqq "]).all_symbols()
 
 
 @pytest.mark.parametrize(
@@ -116,20 +116,20 @@ def test_two_strategies_of_one_id_are_refused() -> None:
 def test_screening_may_list_more_symbols_than_candidates() -> None:
     config = run_config(stage1={"mode": "screen", "max_candidates": 1}, symbols=["A", "B"])
 
-    assert config.all_symbols() == ("A", "B")
+    assert ("A", "B") == config.all_symbols()
 
 
 def test_rate_is_found_in_either_direction() -> None:
-    assert run_config(currency="EUR", fx={"EURUSD": 1.0834}).rate_key("USD") == "EURUSD"
-    assert run_config(currency="EUR", fx={"USDEUR": 0.9}).rate_key("USD") == "USDEUR"
+    assert "EURUSD" == run_config(currency="EUR", fx={"EURUSD": 1.0834}).rate_key("USD")
+    assert "USDEUR" == run_config(currency="EUR", fx={"USDEUR": 0.9}).rate_key("USD")
     assert run_config().rate_key("USD") is None
 
 
 def test_instrument_of_a_symbol_takes_what_it_does_not_say_from_the_default() -> None:
     config = run_config(instrument={"tick_size": 0.05, "lot": 10}, instruments={"spy": {"lot": 1}})
 
-    assert (config.instrument_of("SPY").tick_size, config.instrument_of("SPY").lot) == (500, 1)
-    assert (config.instrument_of("QQQ").tick_size, config.instrument_of("QQQ").lot) == (500, 10)
+    assert (500, 1) == (config.instrument_of("SPY").tick_size, config.instrument_of("SPY").lot)
+    assert (500, 10) == (config.instrument_of("QQQ").tick_size, config.instrument_of("QQQ").lot)
 
 
 def test_limits_that_were_not_read_are_an_error() -> None:
@@ -148,7 +148,7 @@ def test_hash_ignores_the_world_a_daemon_runs_in() -> None:
 def test_hash_does_not_depend_on_the_spelling_of_a_number(cash: int) -> None:
     spellings = [cash, float(cash), str(cash), f"{cash}.00"]
 
-    assert len({config_hash(run_config(initial_cash=spelling), {}) for spelling in spellings}) == 1
+    assert 1 == len({config_hash(run_config(initial_cash=spelling), {}) for spelling in spellings})
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_hash_takes_the_content_of_a_path_not_its_name() -> None:
     first, second = run_config(fx={"EURUSD": "a.parquet"}), run_config(fx={"EURUSD": "b.parquet"})
 
     assert config_hash(first, {"a.parquet": "00"}) == config_hash(second, {"b.parquet": "00"})
-    assert config_document(first, {"a.parquet": "00"})["fx"] == {"EURUSD": "00"}
+    assert {"EURUSD": "00"} == config_document(first, {"a.parquet": "00"})["fx"]
 
 
 def test_hash_of_a_path_without_content_is_refused() -> None:
@@ -188,7 +188,7 @@ def test_hash_of_a_path_without_content_is_refused() -> None:
 
 def test_metrics_never_hold_nan() -> None:
     figures = dict.fromkeys(Metrics.model_fields, 0) | {"counts": {}, "by_strategy": {}}
-    assert Metrics.model_validate(figures).net_pnl == 0
+    assert 0 == Metrics.model_validate(figures).net_pnl
 
     with pytest.raises(ValidationError):
         Metrics.model_validate(figures | {"sharpe": float("nan")})

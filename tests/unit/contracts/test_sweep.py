@@ -19,7 +19,7 @@ def test_last_key_of_a_grid_varies_fastest() -> None:
     sweep = SweepConfig.model_validate({**BASE, "grid": {"a": [1, 2], "b.c": ["x", "y"]}})
 
     expected = [{"a": 1, "b.c": "x"}, {"a": 1, "b.c": "y"}, {"a": 2, "b.c": "x"}, {"a": 2, "b.c": "y"}]
-    assert list(sweep.parameter_sets()) == expected
+    assert expected == list(sweep.parameter_sets())
 
 
 @given(grid=st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(), min_size=1, max_size=4, unique=True)))
@@ -27,13 +27,13 @@ def test_a_grid_gives_every_combination_once(grid: dict[str, list[int]]) -> None
     sets = list(SweepConfig.model_validate({**BASE, "grid": grid}).parameter_sets())
 
     assert len(sets) == math.prod(len(values) for values in grid.values())
-    assert len({tuple(entry.items()) for entry in sets}) == len(sets)
+    assert len(sets) == len({tuple(entry.items()) for entry in sets})
 
 
 def test_sets_are_taken_as_they_stand() -> None:
     sweep = SweepConfig.model_validate({**BASE, "sets": [{"a": 2}, {"a": 1}]})
 
-    assert list(sweep.parameter_sets()) == [{"a": 2}, {"a": 1}]
+    assert [{"a": 2}, {"a": 1}] == list(sweep.parameter_sets())
 
 
 @pytest.mark.parametrize(

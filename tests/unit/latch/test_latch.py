@@ -44,37 +44,37 @@ def test_fresh_state_dir_without_journal_reads_armed(tmp_path: Path) -> None:
     state = latch.read(tmp_path)
 
     assert state.state == latch.ARMED
-    assert state.fault == ""
+    assert "" == state.fault
 
 
 def test_missing_latch_beside_a_journal_reads_halt(tmp_path: Path) -> None:
     with_journal(tmp_path)
 
-    assert latch.read(tmp_path).level == latch.HALT
+    assert latch.HALT == latch.read(tmp_path).level
 
 
 def test_state_dir_that_cannot_be_searched_reads_halt(tmp_path: Path) -> None:
     not_a_folder = tmp_path / "file"
     not_a_folder.touch()
 
-    assert latch.read(not_a_folder).level == latch.HALT
+    assert latch.HALT == latch.read(not_a_folder).level
 
 
 def test_created_latch_is_armed_and_fills_one_block(state_dir: Path) -> None:
-    assert latch.read(state_dir).state == latch.ARMED
-    assert len(block_of(state_dir)) == latch.BLOCK_BYTES
+    assert latch.ARMED == latch.read(state_dir).state
+    assert latch.BLOCK_BYTES == len(block_of(state_dir))
 
 
 def test_create_never_arms_a_tripped_latch(state_dir: Path) -> None:
     trip(state_dir)
 
-    assert latch.create(state_dir, at_us=AT_US, by="daemon").level == latch.HALT
+    assert latch.HALT == latch.create(state_dir, at_us=AT_US, by="daemon").level
 
 
 def test_create_does_not_arm_a_journal_that_lost_its_latch(tmp_path: Path) -> None:
     with_journal(tmp_path)
 
-    assert latch.create(tmp_path, at_us=AT_US, by="daemon").level == latch.HALT
+    assert latch.HALT == latch.create(tmp_path, at_us=AT_US, by="daemon").level
     assert not (tmp_path / latch.LATCH_FILE).exists()
 
 
@@ -83,7 +83,7 @@ def test_trip_overwrites_the_block_in_place(state_dir: Path) -> None:
 
     trip(state_dir)
 
-    assert (state_dir / latch.LATCH_FILE).stat().st_ino == inode
+    assert inode == (state_dir / latch.LATCH_FILE).stat().st_ino
 
 
 def test_latch_file_is_json_that_a_person_can_read(state_dir: Path) -> None:
@@ -91,13 +91,13 @@ def test_latch_file_is_json_that_a_person_can_read(state_dir: Path) -> None:
 
     body = json.loads(block_of(state_dir))
 
-    assert (body["state"], body["level"], body["reason"]) == ("TRIPPED", "flatten", "smoke in the room")
+    assert ("TRIPPED", "flatten", "smoke in the room") == (body["state"], body["level"], body["reason"])
 
 
 def test_level_rises_from_halt_to_flatten(state_dir: Path) -> None:
     trip(state_dir, latch.HALT)
 
-    assert trip(state_dir, latch.FLATTEN).level == latch.FLATTEN
+    assert latch.FLATTEN == trip(state_dir, latch.FLATTEN).level
 
 
 @given(levels=st.lists(LEVELS, min_size=1, max_size=8))
@@ -107,8 +107,8 @@ def test_level_never_falls(tmp_path_factory: pytest.TempPathFactory, levels: lis
     for level in levels:
         expected = latch.FLATTEN if latch.FLATTEN in (expected, level) else latch.HALT
 
-        assert trip(folder, level).level == expected
-        assert latch.read(folder).level == expected
+        assert expected == trip(folder, level).level
+        assert expected == latch.read(folder).level
 
 
 @given(by=st.text(max_size=300), reason=st.text(max_size=5000), level=LEVELS)
@@ -120,7 +120,7 @@ def test_any_name_and_reason_fit_the_block(
     state = latch.trip(folder, level, at_us=AT_US, by=by, reason=reason)
 
     assert state == latch.read(folder)
-    assert len(block_of(folder)) == latch.BLOCK_BYTES
+    assert latch.BLOCK_BYTES == len(block_of(folder))
     assert reason.startswith(state.reason)
 
 
@@ -139,7 +139,7 @@ def test_write_torn_at_any_byte_reads_old_new_or_halt(state_dir: Path, level: st
         elif torn == old:
             assert state.state == latch.ARMED
         else:
-            assert (state.level, bool(state.fault)) == (latch.HALT, True), cut
+            assert (latch.HALT, True) == (state.level, bool(state.fault)), cut
 
 
 def test_release_torn_at_any_byte_never_reads_armed_by_halves(state_dir: Path) -> None:
@@ -155,7 +155,7 @@ def test_release_torn_at_any_byte_never_reads_armed_by_halves(state_dir: Path) -
         if not latch.read(state_dir).is_tripped:
             armed_at.append(torn)
 
-    assert set(armed_at) == {new}
+    assert {new} == set(armed_at)
 
 
 def test_block_truncated_at_any_byte_reads_halt(state_dir: Path) -> None:
@@ -164,7 +164,7 @@ def test_block_truncated_at_any_byte_reads_halt(state_dir: Path) -> None:
     for length in range(latch.BLOCK_BYTES):
         (state_dir / latch.LATCH_FILE).write_bytes(block[:length])
 
-        assert latch.read(state_dir).level == latch.HALT, length
+        assert latch.HALT == latch.read(state_dir).level, length
 
 
 @given(place=st.integers(0, latch.BLOCK_BYTES - 1), bit=st.integers(0, 7))
@@ -176,7 +176,7 @@ def test_one_flipped_bit_reads_halt(tmp_path_factory: pytest.TempPathFactory, pl
     block[place] ^= 1 << bit
     (folder / latch.LATCH_FILE).write_bytes(block)
 
-    assert latch.read(folder).level == latch.HALT
+    assert latch.HALT == latch.read(folder).level
 
 
 @given(content=st.binary(max_size=5000))
@@ -195,7 +195,7 @@ def test_what_is_no_plain_file_reads_halt(tmp_path: Path, make) -> None:  # type
     with_journal(tmp_path)
     make(tmp_path / latch.LATCH_FILE)
 
-    assert latch.read(tmp_path).level == latch.HALT
+    assert latch.HALT == latch.read(tmp_path).level
 
 
 def test_trip_over_a_torn_block_makes_it_whole(state_dir: Path) -> None:
@@ -203,8 +203,8 @@ def test_trip_over_a_torn_block_makes_it_whole(state_dir: Path) -> None:
 
     state = trip(state_dir, latch.HALT)
 
-    assert (state.level, state.fault) == (latch.HALT, "")
-    assert len(block_of(state_dir)) == latch.BLOCK_BYTES
+    assert (latch.HALT, "") == (state.level, state.fault)
+    assert latch.BLOCK_BYTES == len(block_of(state_dir))
 
 
 def test_release_of_the_trip_in_force_arms(state_dir: Path) -> None:
@@ -222,7 +222,7 @@ def test_release_of_an_older_trip_is_refused(state_dir: Path) -> None:
     with pytest.raises(latch.StaleRelease):
         latch.release(state_dir, first.trip_id, at_us=AT_US, by="operator", reason="late")
 
-    assert latch.read(state_dir) == second
+    assert second == latch.read(state_dir)
 
 
 def test_release_of_an_armed_latch_is_refused(state_dir: Path) -> None:
@@ -240,7 +240,7 @@ def test_faulty_latch_is_released_by_the_id_it_reads_as(tmp_path: Path, content:
     state = latch.release(tmp_path, faulty.trip_id, at_us=AT_US, by="operator", reason="mended")
 
     assert state.state == latch.ARMED
-    assert len(block_of(tmp_path)) == latch.BLOCK_BYTES
+    assert latch.BLOCK_BYTES == len(block_of(tmp_path))
 
 
 def test_release_without_the_lock_is_refused(state_dir: Path) -> None:
@@ -251,7 +251,7 @@ def test_release_without_the_lock_is_refused(state_dir: Path) -> None:
         with pytest.raises(latch.LatchError, match="lock"):
             latch.release(state_dir, tripped.trip_id, at_us=AT_US, by="operator", reason="no lock")
 
-    assert latch.read(state_dir) == tripped
+    assert tripped == latch.read(state_dir)
 
 
 def test_trip_without_the_lock_is_written_all_the_same(state_dir: Path) -> None:
@@ -261,7 +261,7 @@ def test_trip_without_the_lock_is_written_all_the_same(state_dir: Path) -> None:
         state = trip(state_dir, latch.FLATTEN)
 
     assert state.level == latch.FLATTEN
-    assert latch.read(state_dir) == state
+    assert state == latch.read(state_dir)
 
 
 def test_release_that_hung_cannot_undo_a_trip_made_without_its_lock(
@@ -281,7 +281,7 @@ def test_release_that_hung_cannot_undo_a_trip_made_without_its_lock(
     with pytest.raises(latch.StaleRelease):
         latch.release(state_dir, seen.trip_id, at_us=AT_US, by="operator", reason="hung")
 
-    assert latch.read(state_dir).level == latch.FLATTEN
+    assert latch.FLATTEN == latch.read(state_dir).level
 
 
 def test_trip_that_cannot_be_written_removes_the_latch(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,8 +340,8 @@ def test_concurrent_trips_of_processes_merge_to_the_highest_level(state_dir: Pat
         process.communicate("go\n", timeout=30)
 
     assert [process.returncode for process in processes] == [0] * len(levels)
-    assert (latch.read(state_dir).level, latch.read(state_dir).fault) == (latch.FLATTEN, "")
-    assert sorted(path.name for path in state_dir.iterdir()) == ["journal.sqlite", "kill.json", "latch.lock"]
+    assert (latch.FLATTEN, "") == (latch.read(state_dir).level, latch.read(state_dir).fault)
+    assert ["journal.sqlite", "kill.json", "latch.lock"] == sorted(path.name for path in state_dir.iterdir())
 
 
 def test_latch_loads_the_standard_library_alone() -> None:
@@ -354,4 +354,4 @@ def test_latch_loads_the_standard_library_alone() -> None:
 
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    assert output.splitlines() == ["[]", "['axiomd', 'axiomd.latch']"]
+    assert ["[]", "['axiomd', 'axiomd.latch']"] == output.splitlines()
