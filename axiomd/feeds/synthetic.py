@@ -44,6 +44,8 @@ STEPS: Final = 6
 TICK_UNITS: Final = 100
 PRICE_MIN_UNITS: Final = 2 * PRICE_SCALE
 """Names do not fall below two of the currency: below, a tick is too coarse for the model."""
+START_MAX_UNITS: Final = 1_000_000 * PRICE_SCALE
+"""Far above any price, and far below where a product with a return would leave 64 bits."""
 SIGMA: Final = 1 << 16
 """One standard deviation of a draw: the sum of twelve uniform 16-bit numbers has a variance of 2**32."""
 RETURN_SCALE: Final = 1 << 32
@@ -66,7 +68,7 @@ _WORDS: Final = 3
 class Name:
     """How one symbol behaves; all of it follows from its letters and the seed.
 
-    `volatility_bp` is the usual range of a minute's return (one standard deviation, in hundredths of a basis point),
+    `volatility_cbp` is one standard deviation of a minute's return in hundredths of a basis point,
     `volume_mean` the usual shares a minute, `missing_ppm` how often a minute has no trade, in millionths.
     """
 
@@ -97,6 +99,13 @@ class SyntheticMarket:
         if not self.symbols or not all(self.symbols):
             raise InputError("no symbol was named", "synthetic market", "name at least one, for example --symbols DEMO")
         prices = {normalise_symbol(symbol): units for symbol, units in self.start_prices.items()}
+        for symbol, units in prices.items():
+            if not PRICE_MIN_UNITS <= units <= START_MAX_UNITS:
+                raise InputError(
+                    f"start price {units / PRICE_SCALE} of {symbol} is out of range",
+                    "synthetic market",
+                    f"choose one between {PRICE_MIN_UNITS // PRICE_SCALE} and {START_MAX_UNITS // PRICE_SCALE}",
+                )
         self._names = tuple(_name(self.seed, symbol, prices.get(symbol)) for symbol in self.symbols)
         self._close_units = [name.start_units for name in self._names]
         self._volatility = [1 << 10] * (len(self._names) + 1)
@@ -293,7 +302,7 @@ def _name(seed: int, symbol: str, start_units: int | None) -> Name:
     thin = draw[2] % 8 == 0
     return Name(
         symbol=symbol,
-        start_units=max(PRICE_MIN_UNITS, start_units if start_units is not None else price),
+        start_units=start_units if start_units is not None else price,
         volatility_cbp=500 + draw[3] * 4,
         volume_mean=(600 if thin else 6_000) + int.from_bytes(draw[4:6], "little") % (400 if thin else 60_000),
         missing_ppm=40_000 if thin else (300 if draw[6] % 2 else 0),

@@ -78,7 +78,8 @@ def test_half_day_expects_its_own_intervals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now_minute", "expected", "lateness"), [(30, 6, 10), (34, 6, 14), (35, 7, 15), (20, 4, 0), (2000, 2 * 78, 370 + 1440)]
+    ("now_minute", "expected", "lateness"),
+    [(30, 6, 10), (34, 6, 14), (35, 7, 15), (20, 4, 0), (2000, 2 * 78, 370 + 1440)],
 )
 def test_live_counts_what_has_ended_by_now(now_minute: int, expected: int, lateness: int) -> None:
     report = measure(minutes(range(20)), now_minute)

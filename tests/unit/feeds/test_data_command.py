@@ -1,0 +1,147 @@
+"""`axiomd data` as a person and as a program use it: exit codes, every violation by name, reports and the store."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from axiomd.cli.main import main
+from tests.unit.market.minutes import OPEN, minutes, with_cell
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AXIOMD_ARTIFACTS_DIR", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("AXIOMD_STATE_DIR", str(tmp_path / "state"))
+
+
+def parquet(frame: pl.DataFrame, path: Path) -> str:
+    path.parent.mkdir(exist_ok=True)
+    frame.write_parquet(path)
+    return str(path)
+
+
+def daily() -> pl.DataFrame:
+    return minutes([0, 1440], start=OPEN.replace(hour=0, minute=0))
+
+
+def test_good_bars_pass_and_leave_their_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bars, days = parquet(minutes(), tmp_path / "b.parquet"), parquet(daily(), tmp_path / "d.parquet")
+
+    code = main(["data", "validate", "--bars", bars, "--daily", days])
+
+    assert code == 0
+    assert "no violation" in capsys.readouterr().out
+    assert (tmp_path / "artifacts" / "quality" / "AAA-2024-03-05-2024-03-05.json").is_file()
+
+
+def test_every_violation_is_listed_by_rule_and_symbol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = with_cell(with_cell(minutes(range(-2, 390)), 40, "OPEN", math.nan), 41, "VOLUME", -1)
+    days = with_cell(daily(), 1, "LOW", 11.0)
+
+    bars, faulty_days = parquet(frame, tmp_path / "b.parquet"), parquet(days, tmp_path / "d.parquet")
+    code = main(["data", "validate", "--bars", bars, "--daily", faulty_days, "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 1
+    assert document["ok"] is False
+    assert document["counts"] == {
+        "bad_ohlc_range": 1,
+        "nan_ohlc": 1,
+        "negative_volume": 1,
+        "no_nan_ohlc": 1,
+        "outside_session": 2,
+    }
+    assert {"AAA"} == {violation["symbol"] for violation in document["violations"]}
+    assert document["slas"]["AAA"]["no_nan_ohlc"] == {"figure": 1, "limit": 0, "pass": False}
+
+
+def test_failed_service_level_alone_ends_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["data", "validate", "--bars", parquet(minutes(range(300)), tmp_path / "b.parquet")])
+
+    out = capsys.readouterr().out
+    assert code == 1
+    assert "lateness_minutes x 1, m5_completeness x 1" in out
+    assert "FAIL" in out
+
+
+def test_naive_csv_and_good_file_beside_it_are_both_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parquet(minutes(), tmp_path / "bars" / "good.parquet")
+    header, line = "symbol,ts,OPEN,HIGH,LOW,CLOSE,VOLUME", "BBB,2024-03-05T14:30:00,10,10,10,10,1"
+    (tmp_path / "bars" / "naive.csv").write_text(f"{header}\n{line}\n")
+
+    code = main(["data", "validate", "--bars", str(tmp_path / "bars"), "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 1
+    assert [("naive_timestamp", "naive.csv")] == [
+        (violation["rule"], Path(violation["path"]).name) for violation in document["violations"]
+    ]
+    assert document["slas"]["AAA"]["m5_completeness"]["pass"] is True
+
+
+def test_naive_parquet_is_a_violation_and_no_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    naive = minutes().with_columns(pl.col("ts").dt.replace_time_zone(None))
+
+    code = main(["data", "validate", "--bars", parquet(naive, tmp_path / "b.parquet"), "--json"])
+
+    assert code == 1
+    assert json.loads(capsys.readouterr().out)["counts"] == {"naive_timestamp": 1}
+
+
+def test_prices_between_ticks_are_counted_and_no_violation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bars = parquet(with_cell(minutes(), 3, "CLOSE", 10.255), tmp_path / "b.parquet")
+
+    code = main(["data", "validate", "--bars", bars, "--json"])
+
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["prices_between_ticks"] == 1
+
+
+@pytest.mark.parametrize(
+    "options", [["--bars", "nowhere.parquet"], ["--calendar", "XNYZ"], ["--tz", "Mars"], ["--tick-size", "0"], []]
+)
+def test_wrong_use_is_one_line_and_exit_2(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = [] if "--bars" in options or not options else ["--bars", parquet(minutes(), tmp_path / "b.parquet")]
+
+    code = main(["data", "validate", *bars, *options])
+
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_import_fills_the_store_and_quality_reads_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two_days = pl.concat([minutes(range(-3, 390)), minutes(start=OPEN + timedelta(days=1))])
+
+    imported = main(["data", "import", "--bars", parquet(two_days, tmp_path / "b.parquet"), "--json"])
+    document = json.loads(capsys.readouterr().out)
+    measured = main(["data", "quality", "--json"])
+
+    assert (imported, measured) == (0, 0)
+    assert (document["rows"], document["dropped_outside_sessions"]) == (780, 3)
+    assert pl.read_parquet(tmp_path / "state" / "bars" / "m1" / "AAA.parquet").height == 780
+    assert json.loads(capsys.readouterr().out)["slas"]["AAA"]["m5_completeness"]["figure"] == 1.0
+
+
+def test_import_of_bad_bars_leaves_the_store_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = parquet(with_cell(minutes(), 3, "LOW", 11.0), tmp_path / "b.parquet")
+
+    code = main(["data", "import", "--bars", bad])
+
+    assert code == 2
+    assert "bad_ohlc_range" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+
+
+def test_import_of_nothing_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "import"]) == 2
+    assert "nothing to import" in capsys.readouterr().err
