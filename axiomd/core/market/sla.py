@@ -16,6 +16,7 @@ from axiomd.contracts.quality import LATENESS_MINUTES_MAX, M5_COMPLETENESS_MIN, 
 from axiomd.contracts.units import MINUTE_US, iso_time
 from axiomd.core.market.columns import BarColumns, take_apart
 from axiomd.core.market.sessions import Int64Array, SessionTable
+from axiomd.core.market.tape import SYMBOL_INDEX, TS_US, Tape
 
 STEP_US: Final = Timeframe.M5.us
 
@@ -38,6 +39,16 @@ def measure_frame(
         if (table.indices_of(ts_us) >= 0).any():
             nan_bars = int(np.count_nonzero(missing[own]))
             reports.append(measure(symbol, ts_us, table, bar_us=bar_us, nan_bars=nan_bars, now_us=now_us))
+    return tuple(reports)
+
+
+def measure_tape(tape: Tape) -> tuple[QualityReport, ...]:
+    """Measure every symbol of a tape that has a bar; a tape has neither missing prices nor double bars."""
+    reports = []
+    for index, symbol in enumerate(tape.symbols):
+        ts_us = tape.bars[tape.bars[:, SYMBOL_INDEX] == index, TS_US]
+        if len(ts_us):
+            reports.append(measure(symbol, ts_us, tape.sessions, bar_us=tape.timeframe_us))
     return tuple(reports)
 
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from axiomd.contracts.errors import DataContractError, InputError
+from axiomd.core.market.sla import measure_frame, measure_tape
 from axiomd.core.market.tape import CLOSE, OPEN, SYMBOL_INDEX, TS_US, bars_array, frame_sha256
 from axiomd.feeds.files import load_daily, load_tape, read_bars
 from tests.unit.market.minutes import DAY, minutes, with_cell
@@ -260,3 +261,10 @@ def test_order_of_folder_entries_does_not_matter(tmp_path: Path) -> None:
         hashes.add(load_tape(folder, None, "XNYS").sha256)
 
     assert len(hashes) == 1
+
+
+def test_quality_of_a_tape_is_that_of_its_frame(two_symbols: pl.DataFrame, tmp_path: Path) -> None:
+    tape = load_tape(parquet(two_symbols, tmp_path / "b.parquet"), None, "XNYS")
+
+    assert measure_frame(two_symbols, tape.sessions) == measure_tape(tape)
+    assert [report.symbol for report in measure_tape(tape)] == ["AAA", "BBB"]
