@@ -19,7 +19,7 @@ def figures(
     closes: Sequence[Fraction],
     max_drawdown: Fraction,
     max_drawdown_pct: Fraction,
-    session_us: int,
+    exposed: Fraction,
     num_signals: int,
     num_orders: int,
     num_filled: int,
@@ -47,7 +47,7 @@ def figures(
         "sharpe_periods": len(returns),
         "profit_factor": float(wins / losses) if losses else None,
         "expectancy_r": float(sum(multiples, Fraction(0)) / len(multiples)) if multiples else None,
-        "exposure_pct": 100 * _held_us(trades) / session_us if session_us else None,
+        "exposure_pct": float(100 * exposed),
         "turnover": float(sum((fill["notional"] for fill in fills), Fraction(0)) / initial_cash),
         "total_costs": sum((fill["commission"] for fill in fills), Fraction(0)),
         "ambiguous_bars": ambiguous_bars,
@@ -74,12 +74,3 @@ def _sharpe(returns: list[Fraction]) -> float | None:
     mean = sum(returns, Fraction(0)) / len(returns)
     variance = sum(((value - mean) ** 2 for value in returns), Fraction(0)) / (len(returns) - 1)
     return float(mean) / math.sqrt(variance) * math.sqrt(252) if variance else None
-
-
-def _held_us(trades: Sequence[Mapping[str, Any]]) -> int:
-    """Time with at least one position, from the start of the entry's bar to the start of the exit's."""
-    held, until = 0, 0
-    for start, end in sorted((trade["entry_ts_us"], trade["exit_ts_us"]) for trade in trades):
-        held += max(0, end - max(start, until))
-        until = max(until, end)
-    return held

@@ -128,6 +128,8 @@ class _Walk:
         self.max_drawdown_pct = Fraction(0)
         self.open_equity = settings.initial_cash
         self.closes: list[Fraction] = []
+        self.moments = 0
+        self.moments_exposed = 0
         self.positions: dict[str, Position] = {}
         self.legs: list[Leg] = []
         self.fills: list[dict[str, Any]] = []
@@ -165,7 +167,7 @@ class _Walk:
                 self._warm_up(session, bars)
             else:
                 self._trade(session, bars)
-        self._report(sum(session.close_us - session.open_us for session, _ in traded))
+        self._report()
 
     def _warm_up(self, session: Session, bars: list[Bar]) -> None:
         self._begin_session()
@@ -190,6 +192,9 @@ class _Walk:
                 self._match(session, bar, now_us)
             self._expire(now_us)
             self._marks(session, bars, now_us)
+            if self._closing(bars, now_us):
+                self.moments += 1
+                self.moments_exposed += bool(self.positions)
             self._judge_account(now_us)
             self._cancel_stale(session, now_us)
             completed = self._five_minutes(session, bars, now_us)
@@ -389,8 +394,9 @@ class _Walk:
     def _mark_equity(self) -> None:
         self.equity = self.cash + sum((self._worth(symbol) for symbol in self.positions), Fraction(0))
         self.peak = max(self.peak, self.equity)
-        self.max_drawdown = min(self.max_drawdown, self.equity - self.peak)
-        self.max_drawdown_pct = min(self.max_drawdown_pct, 100 * (self.equity - self.peak) / self.peak)
+        if self.equity - self.peak < self.max_drawdown:
+            self.max_drawdown = self.equity - self.peak
+            self.max_drawdown_pct = 100 * self.max_drawdown / self.peak
 
     def _judge_account(self, now_us: int) -> None:
         risk = self.settings.risk
@@ -604,7 +610,7 @@ class _Walk:
             "drawdown": self.equity - self.peak,
         })  # fmt: skip
 
-    def _report(self, session_us: int) -> None:
+    def _report(self) -> None:
         reading = self.reading
         for leg in self.legs:
             row = self._order_row(leg)
@@ -620,7 +626,7 @@ class _Walk:
             closes=self.closes,
             max_drawdown=self.max_drawdown,
             max_drawdown_pct=self.max_drawdown_pct,
-            session_us=session_us,
+            exposed=Fraction(self.moments_exposed, self.moments or 1),
             num_signals=len(reading.signals),
             num_orders=len(reading.orders),
             num_filled=sum(leg.status == "filled" for leg in self.legs),

@@ -1,0 +1,215 @@
+"""The figures of a run, from its trades, its orders and its equity at the sessions' closes.
+
+It decides what each name of metrics.json means, for the run and for each of its strategies. It never marks equity
+itself, opens no file, and gives None where a figure has no meaning; nothing after it computes a figure again.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from axiomd.contracts.fills import Trade
+from axiomd.contracts.outcome import OrderOutcome, RunRecord
+from axiomd.contracts.runs import Metrics, StrategyMetrics
+from axiomd.contracts.units import PRICE_SCALE
+
+SESSIONS_PER_YEAR: Final = 252
+RETURNS_MIN: Final = 2
+"""A standard deviation of the sample needs two returns."""
+
+
+def metrics_of(record: RunRecord, strategies: Sequence[str] = ()) -> Metrics:
+    """Give all figures of metrics.json; money in account currency, ratios as fractions of one, `*_pct` of a hundred.
+
+    ``strategies`` names the ids that `by_strategy` must have even where they did nothing. A run of one strategy has the
+    same figures in both places. Of several, drawdown and Sharpe ratio of each are over its closed trades, exposure and
+    turnover are shares of the run's by held time and by notional, `ambiguous_bars` counts its ambiguous trades and
+    groups, and `fills_beyond_volume` is the run's: an upper bound, since a record does not tell whose fill it was.
+    """
+    ids = list(dict.fromkeys([*strategies, *_seen(record)]))
+    whole = _whole(record)
+    by_strategy = {ids[0]: whole} if len(ids) == 1 else {name: _part(record, name) for name in ids}
+    return Metrics(
+        **whole.model_dump(),
+        initial_cash=_money(record.initial_cash),
+        final_cash=_money(record.final_cash),
+        operator_resumes=record.operator_resumes,
+        counts=dict(record.counts),
+        by_strategy=by_strategy,
+    )
+
+
+def session_returns(initial_cash: int, closes: Sequence[int]) -> list[Fraction]:
+    """Give the return of each session from the close before it; the first one's is from ``initial_cash``.
+
+    Money in any one unit. A session that begins without equity has no return and ends the list.
+    """
+    returns = []
+    before = initial_cash
+    for close in closes:
+        if before <= 0:
+            break
+        returns.append(Fraction(close - before, before))
+        before = close
+    return returns
+
+
+def sharpe_of(returns: Sequence[Fraction]) -> float | None:
+    """Give mean / sample standard deviation * sqrt(252), no risk-free rate; None below two returns.
+
+    None too without variation, which is judged exactly: equal returns are no reason for a ratio of rounding errors.
+    """
+    if len(returns) < RETURNS_MIN or all(value == returns[0] for value in returns):
+        return None
+    values = [float(value) for value in returns]
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return mean / math.sqrt(variance) * math.sqrt(SESSIONS_PER_YEAR) if variance > 0 else None
+
+
+def _seen(record: RunRecord) -> list[str]:
+    return [
+        *(signal.strategy for signal in record.signals),
+        *(outcome.order.strategy for outcome in record.orders),
+        *(trade.strategy for trade in record.trades),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What differs between the figures of a run and those of one of its strategies; money in units."""
+
+    trades: Sequence[Trade]
+    outcomes: Sequence[OrderOutcome]
+    num_signals: int
+    returns: Sequence[Fraction]
+    max_drawdown: int
+    peak: int
+    exposure: Fraction
+    turnover_units: Fraction
+    ambiguous_bars: int
+    fills_beyond_volume: int
+
+
+def _whole(record: RunRecord) -> StrategyMetrics:
+    basis = _Basis(
+        trades=record.trades,
+        outcomes=record.orders,
+        num_signals=len(record.signals),
+        returns=session_returns(record.initial_cash, [equity for _, equity in record.session_closes]),
+        max_drawdown=record.max_drawdown,
+        peak=record.peak_at_max_drawdown,
+        exposure=_ratio(record.moments_exposed, record.moments),
+        turnover_units=Fraction(record.turnover_units),
+        ambiguous_bars=record.ambiguous_bars,
+        fills_beyond_volume=record.fills_beyond_volume,
+    )
+    return _figures(basis, record.initial_cash)
+
+
+def _part(record: RunRecord, name: str) -> StrategyMetrics:
+    trades = [trade for trade in record.trades if trade.strategy == name]
+    outcomes = [outcome for outcome in record.orders if outcome.order.strategy == name]
+    drawdown, peak = _drawdown_of_trades(record.initial_cash, trades)
+    neither = {outcome.order.oco_id for outcome in outcomes if outcome.reason == "ambiguous"}
+    basis = _Basis(
+        trades=trades,
+        outcomes=outcomes,
+        num_signals=sum(signal.strategy == name for signal in record.signals),
+        returns=_returns_of_trades(record, trades),
+        max_drawdown=drawdown,
+        peak=peak,
+        exposure=_ratio(record.moments_exposed, record.moments) * _ratio(_held_us(trades), _held_us(record.trades)),
+        turnover_units=record.turnover_units * _ratio(_notional(trades), _notional(record.trades)),
+        ambiguous_bars=sum(trade.ambiguous for trade in trades) + len(neither),
+        fills_beyond_volume=record.fills_beyond_volume if trades else 0,
+    )
+    return _figures(basis, record.initial_cash)
+
+
+def _figures(basis: _Basis, initial_cash: int) -> StrategyMetrics:
+    nets = [trade.net_pnl for trade in basis.trades]
+    net = sum(nets)
+    lost = -sum(value for value in nets if value < 0)
+    won = sum(value for value in nets if value > 0)
+    multiples = [trade.r_multiple for trade in basis.trades if trade.r_multiple is not None]
+    sent = sum(outcome.was_sent for outcome in basis.outcomes)
+    filled = sum(outcome.was_sent and outcome.fill_qty > 0 for outcome in basis.outcomes)
+    average = _money(Fraction(net, len(nets))) if nets else None
+    return StrategyMetrics(
+        net_pnl=_money(net),
+        max_drawdown=_money(basis.max_drawdown),
+        max_drawdown_pct=float(100 * _ratio(basis.max_drawdown, basis.peak)),
+        num_trades=len(nets),
+        win_rate=sum(value > 0 for value in nets) / len(nets) if nets else None,
+        avg_trade=average,
+        pnl_per_trade=average,
+        sharpe=sharpe_of(basis.returns),
+        sharpe_periods=len(basis.returns),
+        profit_factor=won / lost if lost else None,
+        expectancy_r=math.fsum(multiples) / len(multiples) if multiples else None,
+        exposure_pct=float(100 * basis.exposure),
+        turnover=float(basis.turnover_units / initial_cash),
+        total_costs=_money(sum(trade.costs for trade in basis.trades)),
+        ambiguous_bars=basis.ambiguous_bars,
+        num_signals=basis.num_signals,
+        num_orders=sent,
+        fill_rate=filled / sent if sent else None,
+        fills_beyond_volume=basis.fills_beyond_volume,
+    )
+
+
+def _drawdown_of_trades(initial_cash: int, trades: Sequence[Trade]) -> tuple[int, int]:
+    """Give the deepest fall of cash over closed trades, and the peak it fell from."""
+    cash = peak = deepest_peak = initial_cash
+    deepest = 0
+    for trade in sorted(trades, key=lambda trade: (trade.exit_ts_us, trade.symbol)):
+        cash += trade.net_pnl
+        peak = max(peak, cash)
+        if cash - peak < deepest:
+            deepest, deepest_peak = cash - peak, peak
+    return deepest, deepest_peak
+
+
+def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> list[Fraction]:
+    """Give what the trades closed in each session made of the account's equity at the close before it."""
+    closes_us = [close_us for close_us, _ in record.session_closes]
+    made = [0] * len(closes_us)
+    for trade in trades:
+        session = bisect_right(closes_us, trade.exit_ts_us)
+        if session < len(made):
+            made[session] += trade.net_pnl
+    returns = []
+    equity_before = record.initial_cash
+    for result, (_, equity) in zip(made, record.session_closes, strict=True):
+        if equity_before <= 0:
+            break
+        returns.append(Fraction(result, equity_before))
+        equity_before = equity
+    return returns
+
+
+def _held_us(trades: Sequence[Trade]) -> int:
+    """Give the time with at least one position, from the start of the entry's bar to the start of the exit's."""
+    held, until_us = 0, 0
+    for start_us, end_us in sorted((trade.entry_ts_us, trade.exit_ts_us) for trade in trades):
+        held += max(0, end_us - max(start_us, until_us))
+        until_us = max(until_us, end_us)
+    return held
+
+
+def _notional(trades: Sequence[Trade]) -> int:
+    return sum((trade.entry_price + trade.exit_price) * trade.qty for trade in trades)
+
+
+def _ratio(part: int, whole: int) -> Fraction:
+    return Fraction(part, whole) if whole else Fraction(0)
+
+
+def _money(units: int | Fraction) -> float:
+    return float(Fraction(units) / PRICE_SCALE)
