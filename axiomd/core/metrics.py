@@ -89,7 +89,7 @@ class _Basis:
     num_signals: int
     returns: Sequence[Fraction]
     max_drawdown: int
-    peak: int
+    max_drawdown_pct: float
     exposure: Fraction
     turnover_units: Fraction
     ambiguous_bars: int
@@ -103,7 +103,7 @@ def _whole(record: RunRecord) -> StrategyMetrics:
         num_signals=len(record.signals),
         returns=session_returns(record.initial_cash, [equity for _, equity in record.session_closes]),
         max_drawdown=record.max_drawdown,
-        peak=record.peak_at_max_drawdown,
+        max_drawdown_pct=record.max_drawdown_pct,
         exposure=_ratio(record.moments_exposed, record.moments),
         turnover_units=Fraction(record.turnover_units),
         ambiguous_bars=record.ambiguous_bars,
@@ -115,7 +115,7 @@ def _whole(record: RunRecord) -> StrategyMetrics:
 def _part(record: RunRecord, name: str) -> StrategyMetrics:
     trades = [trade for trade in record.trades if trade.strategy == name]
     outcomes = [outcome for outcome in record.orders if outcome.order.strategy == name]
-    drawdown, peak = _drawdown_of_trades(record.initial_cash, trades)
+    drawdown, drawdown_pct = _drawdown_of_trades(record.initial_cash, trades)
     neither = {outcome.order.oco_id for outcome in outcomes if outcome.reason == "ambiguous"}
     basis = _Basis(
         trades=trades,
@@ -123,7 +123,7 @@ def _part(record: RunRecord, name: str) -> StrategyMetrics:
         num_signals=sum(signal.strategy == name for signal in record.signals),
         returns=_returns_of_trades(record, trades),
         max_drawdown=drawdown,
-        peak=peak,
+        max_drawdown_pct=drawdown_pct,
         exposure=_ratio(record.moments_exposed, record.moments) * _ratio(_held_us(trades), _held_us(record.trades)),
         turnover_units=record.turnover_units * _ratio(_notional(trades), _notional(record.trades)),
         ambiguous_bars=sum(trade.ambiguous for trade in trades) + len(neither),
@@ -144,7 +144,7 @@ def _figures(basis: _Basis, initial_cash: int) -> StrategyMetrics:
     return StrategyMetrics(
         net_pnl=_money(net),
         max_drawdown=_money(basis.max_drawdown),
-        max_drawdown_pct=float(100 * _ratio(basis.max_drawdown, basis.peak)),
+        max_drawdown_pct=basis.max_drawdown_pct,
         num_trades=len(nets),
         win_rate=sum(value > 0 for value in nets) / len(nets) if nets else None,
         avg_trade=average,
@@ -164,16 +164,16 @@ def _figures(basis: _Basis, initial_cash: int) -> StrategyMetrics:
     )
 
 
-def _drawdown_of_trades(initial_cash: int, trades: Sequence[Trade]) -> tuple[int, int]:
-    """Give the deepest fall of cash over closed trades, and the peak it fell from."""
-    cash = peak = deepest_peak = initial_cash
-    deepest = 0
+def _drawdown_of_trades(initial_cash: int, trades: Sequence[Trade]) -> tuple[int, float]:
+    """Give the deepest falls of cash over closed trades: in units, and in percent of the peak before."""
+    cash = peak = initial_cash
+    deepest, deepest_pct = 0, 0.0
     for trade in sorted(trades, key=lambda trade: (trade.exit_ts_us, trade.symbol)):
         cash += trade.net_pnl
         peak = max(peak, cash)
-        if cash - peak < deepest:
-            deepest, deepest_peak = cash - peak, peak
-    return deepest, deepest_peak
+        deepest = min(deepest, cash - peak)
+        deepest_pct = min(deepest_pct, 100 * (cash - peak) / peak)
+    return deepest, deepest_pct
 
 
 def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> list[Fraction]:

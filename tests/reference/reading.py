@@ -394,9 +394,8 @@ class _Walk:
     def _mark_equity(self) -> None:
         self.equity = self.cash + sum((self._worth(symbol) for symbol in self.positions), Fraction(0))
         self.peak = max(self.peak, self.equity)
-        if self.equity - self.peak < self.max_drawdown:
-            self.max_drawdown = self.equity - self.peak
-            self.max_drawdown_pct = 100 * self.max_drawdown / self.peak
+        self.max_drawdown = min(self.max_drawdown, self.equity - self.peak)
+        self.max_drawdown_pct = min(self.max_drawdown_pct, 100 * (self.equity - self.peak) / self.peak)
 
     def _judge_account(self, now_us: int) -> None:
         risk = self.settings.risk

@@ -53,7 +53,7 @@ def test_figures_of_three_trades() -> None:
     trades = [trade(200, at=0, costs=2, r=2.0), trade(-100, at=10, r=-1.0, ambiguous=True), trade(-25, at=20, r=-0.25)]
     record = RunRecord(
         CASH, "USD", trades=trades, final_cash=CASH + 75 * PRICE_SCALE, max_drawdown=-125 * PRICE_SCALE,
-        peak_at_max_drawdown=CASH + 200 * PRICE_SCALE, moments=60, moments_exposed=15,
+        max_drawdown_pct=-0.125, moments=60, moments_exposed=15,
         turnover_units=CASH // 2, ambiguous_bars=1, fills_beyond_volume=2, operator_resumes=1, counts={"warm_up": 3},
         orders=[outcome("filled", filled=True), outcome("cancelled"), outcome("rejected", sent=False)],
     )  # fmt: skip
@@ -61,7 +61,7 @@ def test_figures_of_three_trades() -> None:
 
     assert (75.0, 25.0, 25.0) == (metrics.net_pnl, metrics.avg_trade, metrics.pnl_per_trade)
     assert (1 / 3, 200 / 125, 0.25) == (metrics.win_rate, metrics.profit_factor, metrics.expectancy_r)
-    assert (-125.0, pytest.approx(-100 * 125 / 100_200)) == (metrics.max_drawdown, metrics.max_drawdown_pct)
+    assert (-125.0, -0.125) == (metrics.max_drawdown, metrics.max_drawdown_pct)
     assert (25.0, 0.5, 2.0) == (metrics.exposure_pct, metrics.turnover, metrics.total_costs)
     assert (2, 0.5) == (metrics.num_orders, metrics.fill_rate)
     assert (1, 2, 1, {"warm_up": 3}) == (
@@ -92,6 +92,7 @@ def test_two_strategies_share_the_run() -> None:
     assert ["a", "b", "idle"] == list(parts)
     assert (30.0, -10.0, 0.0) == tuple(part.net_pnl for part in parts.values())
     assert (0.0, -10.0, 0.0) == tuple(part.max_drawdown for part in parts.values())
+    assert (0.0, pytest.approx(-0.01), 0.0) == tuple(part.max_drawdown_pct for part in parts.values())
     assert (25.0, 25.0, 0.0) == tuple(part.exposure_pct for part in parts.values())
     assert (0, 1, 0) == tuple(part.ambiguous_bars for part in parts.values())
 
