@@ -11,7 +11,8 @@ DEMO_BARS := artifacts/demo_bars.parquet
 BARS ?= $(DEMO_BARS)
 CONFIG ?= configs/runs/demo.yml
 PYTEST_ARGS ?=
-COMPILE := $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+# Resolved against the public index alone, whatever this machine is set up to look at.
+COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .PHONY: help setup demo test check format lint types arrows house bench lock clean build data\:validate bt\:run

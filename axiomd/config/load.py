@@ -8,6 +8,7 @@ what comes out is parsed: everything after it trusts the values.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +156,7 @@ class _Merge:
         if not isinstance(rate, str) or rate == FX_FROM_BROKER or _is_number(rate):
             return rate
         path = self._absolute(rate, self._origin(key))
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists it answers for every name, too long ones too
             raise ConfigError(f"no such file: {path}", self.place_of(key), "give a rate, a path of daily bars or ib")
         return str(path)
 
@@ -165,9 +166,12 @@ class _Merge:
         return self.origins.get(key, _DEFAULT)
 
     def _absolute(self, text: str, origin: Origin) -> Path:
-        path = Path(text).expanduser()
         # A flag or a variable was typed by somebody who stands somewhere; a file's words must not depend on that.
-        return path.resolve() if origin.layer in ("environment", "flag") else (self._folder / path).resolve()
+        folder = Path() if origin.layer in ("environment", "flag") else self._folder
+        try:
+            return (folder / Path(text).expanduser()).resolve()
+        except (ValueError, RuntimeError, OSError):  # a NUL in it, a home of nobody, a circle of links
+            raise ConfigError(f"{text!r} is no path", str(origin), "give the path of a file") from None
 
     def place_of(self, key: str) -> str:
         """Return where to look for the value under a dotted key, for an error line."""

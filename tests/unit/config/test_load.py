@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from axiomd.config.load import load_run
+from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.risk import RiskConfig
 
+KEYS = st.sampled_from([*DaemonConfig.model_fields, *RiskConfig.model_fields, "mode", "limit", "SPY", "EURUSD", "x"])
+SCALARS = st.sampled_from(
+    [None, True, -1, 0, 1, 50, 0.5, "x", "1", "~nobody/x", "x" * 300, "ib", "USD", "spy", "\x00", "..", ""]
+)
+VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(KEYS, v, max_size=3), max_leaves=6)
 HEAD = "strategy: {name: inside_bar}\nsymbols: [SPY]\n"
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -208,3 +217,19 @@ def test_second_mistake_is_counted(tmp_path: Path) -> None:
 
 def test_missing_strategy_is_said(tmp_path: Path) -> None:
     assert "strategy is missing" in refusal(written(tmp_path, "symbols: [SPY]\n"))
+
+
+@given(document=st.dictionaries(KEYS, VALUES, max_size=4), is_whole=st.booleans())
+def test_any_mapping_is_a_configuration_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, document: dict[str, object], is_whole: bool
+) -> None:
+    base: dict[str, object] = {"strategy": {"name": "inside_bar"}, "symbols": ["SPY"]} if is_whole else {}
+    path = written(tmp_path_factory.mktemp("load"), json.dumps({**base, **document}))
+    try:
+        loaded = load_run(path)
+    except ConfigError as problem:
+        assert 1 == len(problem.line().splitlines())
+        return
+
+    assert loaded.config.normalised() != []
+    assert isinstance(loaded.config.risk, RiskConfig)
