@@ -31,7 +31,7 @@ from axiomd.core.fills import (
     KINDS,
     LIMIT,
     NO_EXIT,
-    TRIGGERED,
+    UNTOUCHED,
     commission,
     entry_touch,
     exit_touch,
@@ -152,22 +152,26 @@ class SimBroker:
             if index in self._groups:
                 for group in list(self._groups[index]):
                     self._match_group(out, group, bar, closes_us, is_held=position is not None)
+        self._expire(out, closes_us)
+        return out
+
+    def _expire(self, out: list[Event], now_us: int) -> None:
         for groups in list(self._groups.values()):
             for group in list(groups):
                 for entry in list(group):
-                    if entry.order.valid_to_us <= closes_us:
+                    if entry.order.valid_to_us <= now_us:
                         self._drop(group, entry)
-                        out.append(OrderExpired(ts_us=closes_us, key=entry.order.idempotency_key))
-        return out
+                        out.append(OrderExpired(ts_us=now_us, key=entry.order.idempotency_key))
 
     def end_session(self, close_us: int, last_bar: LastBar) -> list[Event]:
-        """Close what should have been flat by now at the CLOSE of the session's last bar."""
+        """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
         out: list[Event] = []
         for index, position in list(self._positions.items()):
             if position.flatten_at_us:
                 start_us, close = last_bar(index)
                 reference = position.entry.order.idempotency_key + SUFFIX_EOD
                 self._leave(out, position, reference, close, start_us, close_us, 0, slips=True, is_ambiguous=False)
+        self._expire(out, close_us)
         return out
 
     def _match_exits(self, out: list[Event], position: _Position, bar: Bar, closes_us: int) -> None:
@@ -190,17 +194,15 @@ class SimBroker:
 
     def _match_group(self, out: list[Event], group: list[_Entry], bar: Bar, closes_us: int, *, is_held: bool) -> None:
         start_us, _, open_, high, low, _, _ = bar
-        touched: list[tuple[_Entry, int, bool]] = []
+        touched: list[tuple[_Entry, int, int, bool]] = []
         for entry in group:
             order = entry.order
             if order.valid_from_us <= start_us and closes_us <= order.valid_to_us:
                 code, price, is_at_open = entry_touch(
                     entry.kind, entry.sign, entry.stop, entry.limit, entry.is_triggered, open_, high, low
                 )
-                if code == FILLED:
-                    touched.append((entry, price, is_at_open))
-                elif code == TRIGGERED:
-                    entry.is_triggered = True
+                if code != UNTOUCHED:
+                    touched.append((entry, code, price, is_at_open))
         if not touched:
             return
         if is_held:
@@ -211,17 +213,21 @@ class SimBroker:
             )
         else:
             is_ambiguous = len(touched) == 2
-            first = touched[0]
             if is_ambiguous:
-                long, short = sorted(touched, key=lambda touch: -touch[0].sign)
-                first = long if first_leg(_level(long[0]), _level(short[0]), open_) > 0 else short
-            self._enter(out, group, first, bar, closes_us, is_ambiguous=is_ambiguous)
+                touched.sort(key=lambda touch: -touch[0].sign)
+                if first_leg(_level(touched[0][0]), _level(touched[1][0]), open_) < 0:
+                    touched.reverse()
+            for entry, code, price, is_at_open in touched:
+                if code == FILLED:
+                    self._enter(out, group, entry, price, is_at_open, bar, closes_us, is_ambiguous=is_ambiguous)
+                    break
+                # it opened beyond its limit and rests there from the next bar on; the other leg, if touched, fills
+                entry.is_triggered = True
 
     def _enter(
-        self, out: list[Event], group: list[_Entry], touch: tuple[_Entry, int, bool], bar: Bar, closes_us: int,
-        *, is_ambiguous: bool,
+        self, out: list[Event], group: list[_Entry], entry: _Entry, print_: int, is_at_open: bool, bar: Bar,
+        closes_us: int, *, is_ambiguous: bool,
     ) -> None:  # fmt: skip
-        entry, print_, is_at_open = touch
         start_us, index, open_, high, low, _, volume = bar
         order, sign = entry.order, entry.sign
         position = _Position(
@@ -270,6 +276,9 @@ class SimBroker:
         tick = self._ticks[entry.index]
         slipped_ticks = slippage(self._costs, print_, tick) if slips else 0
         price = print_ + sign * slipped_ticks * tick
+        if not reference.partition("-")[2] and entry.limit and slipped_ticks:
+            # a stop entry with a limit is never filled beyond it
+            price = min(price, entry.limit) if sign > 0 else max(price, entry.limit)
         fill = Fill(
             exec_id=f"S{len(self._executions) + 1}",
             reference=reference,
@@ -340,7 +349,7 @@ class SimBroker:
 
 
 def _level(entry: _Entry) -> int:
-    return entry.stop or entry.limit
+    return entry.limit if entry.is_triggered else entry.stop or entry.limit
 
 
 def _working_exits(position: _Position) -> list[OpenOrder]:

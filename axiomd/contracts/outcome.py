@@ -61,7 +61,8 @@ class RunRecord:
     final_cash: int = 0
     max_drawdown: int = 0
     """Over equity marked at every close of the fill timeframe; zero or below."""
-    peak_at_max_drawdown: int = 0
+    max_drawdown_pct: float = 0.0
+    """The lowest of 100 * (equity - peak) / peak over the same marks."""
     moments: int = 0
     moments_exposed: int = 0
     """Closes of the fill timeframe in traded sessions, and those of them with a position open."""

@@ -44,7 +44,8 @@ SYMBOL = np.dtype(
         ("best", "i8"),
         ("bars_held", "i8"),
         ("work_notional", "i8"),
-        ("work_net", "i8"),
+        ("work_long", "i8"),
+        ("work_short", "i8"),
         ("work_legs", "i8"),
         # what the market has to do to concern us
         ("touch_high", "i8"),
@@ -84,7 +85,7 @@ ACCOUNT = np.dtype(
         ("equity", "i8"),
         ("peak", "i8"),
         ("max_drawdown", "i8"),
-        ("peak_at_max_drawdown", "i8"),
+        ("max_drawdown_pct", "f8"),
         ("session_equity", "i8"),
         ("loss_base", "i8"),
         ("drawdown_peak", "i8"),

@@ -28,7 +28,6 @@ from axiomd.contracts.commands import (
 from axiomd.contracts.errors import ProtocolViolation
 from axiomd.contracts.fills import ExitReason, Fill
 from axiomd.contracts.orders import SUFFIX_KILL, Order, role_kind, split_reference
-from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import Side
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints
@@ -41,7 +40,7 @@ from axiomd.core.orders.bracket import order_of, signal_of
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.plan import Plan, StrategyPlan, board_of
 from axiomd.core.portfolio import Holding, book_fill
-from axiomd.core.scan import LOSS, SETUPS, STALE, advance, gross_exposure, strategy_equity, symbol_is_stale
+from axiomd.core.scan import LOSS, SETUPS, STALE, advance, gross_exposure, settle, strategy_equity, symbol_is_stale
 from axiomd.core.sizing import size
 from axiomd.core.strategies import api
 
@@ -89,6 +88,7 @@ class Engine:
             e.CandidatesSelected: self._select,
             e.BarsClosed: self._take_bars,
             e.SessionClosed: self._close_session,
+            e.OrderIntent: self._adopt,
             e.OrderSent: lambda event: self._move(event.key, Happening.SENT),
             e.OrderAcked: lambda event: self._move(event.key, Happening.ACKED),
             e.OrderCancelled: lambda event: self._move(event.key, Happening.CANCELLED),
@@ -169,12 +169,17 @@ class Engine:
         return [self._curve_point(int(self.account["now_us"]))]
 
     def _close_session(self, event: e.SessionClosed) -> list[Command]:
-        """The day is over: its point of the curve."""
-        del event
-        is_traded = bool(self.account["is_trading"])
-        self.account["is_trading"] = 0
+        """The day is over: its last mark, what that trips, its point of the curve."""
+        account, board = self.account, self.board
+        account["now_us"] = event.ts_us
+        settle(account, board.symbols, board.strategies)
+        out: list[Command] = []
+        self._trip_on_loss(out)
+        if account["is_trading"]:
+            out.append(self._curve_point(event.ts_us))
+        account["is_trading"] = 0
         self._filled_us = -1
-        return [self._curve_point(int(self.account["close_us"]))] if is_traded else _NO_COMMANDS
+        return out
 
     # --- bars ---
 
@@ -284,10 +289,10 @@ class Engine:
             if qty:
                 self._judge(out, approved, order, index, now_us)
         if approved:
-            self._intend(out, approved, index, k, signal, now_us)
+            self._intend(out, approved, index, k, now_us)
 
     def _size(self, own: StrategyPlan, index: int, row: Sequence[int]) -> list[tuple[Side, int]]:
-        symbol, equity = self.board.symbols[index], int(self.account["equity"])
+        equity = int(self.account["equity"])
         instrument, (num, den) = self.plan.instruments[index], self.plan.rates[index]
         sized: list[tuple[Side, int]] = []
         legs: tuple[tuple[Side, int, int], ...] = (
@@ -300,7 +305,6 @@ class Engine:
                     own.sizing[0], equity, entry, stop, instrument.tick_size, instrument.lot, row[api.VOLUME], num, den
                 )
                 sized.append((side, qty))
-        del symbol
         return sized
 
     def _judge(
@@ -315,6 +319,7 @@ class Engine:
             sends=self._sends_until(now_us) + len(approved),
         )
         if passed is None:
+            self.book.know(order)
             out.append(
                 Record(event=e.OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
             )
@@ -323,19 +328,34 @@ class Engine:
             out.append(Record(event=e.OrderIntent(ts_us=now_us, order=order, verdicts=verdicts)))
 
     def _sends_until(self, now_us: int) -> int:
-        while self._sends and self._sends[0] <= now_us - self._rate_us:
+        while self._sends and self._sends[0] < now_us - self._rate_us:
             self._sends.popleft()
         return len(self._sends)
 
     def _intend(
-        self, out: list[Command], approved: list[Approved[Order]], index: int, k: int, signal: Signal, now_us: int
+        self, out: list[Command], approved: list[Approved[Order]], index: int, k: int, now_us: int
     ) -> None:
         for leg in approved:
             self.book.intend(leg.value, index, k)
             self._sends.append(now_us)
         self._post(index)
         out.append(SendEntries(oco_id=approved[0].value.oco_id, legs=tuple(approved)))
-        del signal
+
+    def _adopt(self, event: e.OrderIntent) -> list[Command]:
+        """An intent that was decided before: of a journal that is folded, or of a file of orders."""
+        order = event.order
+        if order.parent_key:
+            holding = next((h for h in self.holdings.values() if h.order.idempotency_key == order.parent_key), None)
+            if holding is not None:
+                holding.closing += 1
+                self._post(holding.index)
+            return _NO_COMMANDS
+        k = next(k for k, strategy in enumerate(self.plan.strategies) if strategy.id == order.strategy)
+        index = self._index_of[order.symbol]
+        self.book.intend(order, index, k)
+        self._sends.append(event.ts_us)
+        self._post(index)
+        return _NO_COMMANDS
 
     # --- reports ---
 
@@ -527,14 +547,16 @@ class Engine:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
         account, symbol = self.account, self.board.symbols[index]
         num, den = self.plan.rates[index]
-        notional = net = 0
+        long = short = 0
         high, low, deadline_us = b.ABOVE_ALL, b.BELOW_ALL, b.NEVER_US
         legs = self.book.open.get(index, ())
         for leg in legs:
             order = leg.order
             value = leg.open_qty * (order.entry_level or int(symbol["close"])) * num // den
-            if value > notional:
-                notional, net = value, leg.sign * value
+            if leg.sign > 0:
+                long += value
+            else:
+                short += value
             deadline_us = min(deadline_us, order.valid_to_us)
             stop, limit = order.stop_price, order.limit_price
             if stop is None and limit is None:
@@ -555,7 +577,7 @@ class Engine:
                 high, low = min(high, stop or high), max(low, target or low)
             if holding.closing:
                 high = b.BELOW_ALL
-        _post(account, symbol, notional, net, len(legs), high, low, deadline_us)
+        _post(account, symbol, long, short, len(legs), high, low, deadline_us)
 
     def refresh_deadline(self) -> None:
         """Find the nearest deadline again, after one has passed."""
@@ -576,10 +598,11 @@ class Engine:
 
 @njit
 def _post(
-    account: np.void, symbol: np.void, notional: int, net: int, legs: int, high: int, low: int, deadline_us: int
+    account: np.void, symbol: np.void, long: int, short: int, legs: int, high: int, low: int, deadline_us: int
 ) -> None:
-    symbol.work_notional = notional
-    symbol.work_net = net
+    symbol.work_notional = max(long, short)
+    symbol.work_long = long
+    symbol.work_short = short
     symbol.work_legs = legs
     symbol.touch_high = high
     symbol.touch_low = low

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from axiomd.contracts.events import KillLevel
 from axiomd.contracts.instruments import Instrument
 from axiomd.contracts.orders import Source
 from axiomd.contracts.risk import RiskConfig
-from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1
-from axiomd.contracts.units import MINUTE_US, PRICE_SCALE, SECOND_US, rate_ratio, to_ppm, to_units
+from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1, StrategyConfig
+from axiomd.contracts.units import MINUTE_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
 from axiomd.core import board as b
 from axiomd.core.compiled import step_address
 from axiomd.core.fills import COSTS
@@ -29,9 +29,8 @@ from axiomd.core.sizing import MODES, SIZING
 from axiomd.core.strategies.api import Strategy, WindowSpec
 
 FindStrategy = Callable[[str, str], Strategy]
+ReadParams = Callable[[Strategy, StrategyConfig], Any]
 FindWindows = Callable[[SessionTable, WindowSpec], WindowTable]
-
-_ALWAYS: Final = "00:00-24:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +82,11 @@ def plan_of(
     sessions: SessionTable,
     bar_us: int,
     find_strategy: FindStrategy,
+    read_params: ReadParams,
     find_windows: FindWindows,
-    rates: Mapping[str, Decimal],
+    rates: Mapping[str, tuple[int, int]],
 ) -> Plan:
-    """Turn a configuration into a plan. `rates` gives account currency for one of an instrument's currency.
+    """Turn a configuration into a plan. `rates` gives, as a fraction, account currency for one of an instrument's.
 
     Raises `ConfigError` where a strategy is unknown or its parameters are wrong.
     """
@@ -95,7 +95,7 @@ def plan_of(
     strategies = []
     for entry in config.normalised():
         strategy = find_strategy(entry.name, entry.version)
-        params = strategy.params.model_validate(dict(entry.params))
+        params = read_params(strategy, entry)
         table = find_windows(sessions, strategy.windows(params, config.tz))
         strategies.append(
             StrategyPlan(
@@ -116,9 +116,7 @@ def plan_of(
         initial_cash=to_units(config.initial_cash),
         currency=config.currency,
         instruments=instruments,
-        rates=tuple(
-            (1, 1) if i.currency == config.currency else rate_ratio(rates[i.currency]) for i in instruments
-        ),
+        rates=tuple((1, 1) if i.currency == config.currency else rates[i.currency] for i in instruments),
         strategies=tuple(strategies),
         costs=costs_of(config.costs),
         limits=_limits(risk),
@@ -157,7 +155,8 @@ def board_of(plan: Plan) -> b.Board:
         record["last_ts_us"] = -b.NEVER_US
         record["touch_high"], record["touch_low"] = b.ABOVE_ALL, b.BELOW_ALL
         own = [position for position, place in enumerate(places) if place[0] == index]
-        record["slot_first"], record["slot_end"] = own[0], own[-1] + 1
+        if own:
+            record["slot_first"], record["slot_end"] = own[0], own[-1] + 1
     account = np.zeros(1, b.ACCOUNT)
     account["bar_us"] = plan.bar_us
     account["interval_us"] = plan.strategies[0].strategy.timeframe_us

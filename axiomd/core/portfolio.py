@@ -128,7 +128,8 @@ class Holding:
             net_pnl=gross - self.commission,
             r_multiple=(gross - self.commission) / risk if risk else None,
             currency=currency,
-            bars_held=int(symbol["bars_held"]),
+            # the CLOSE of a bar that is marked already: it was counted as held
+            bars_held=int(symbol["bars_held"]) - int(fill.bar_ts_us == int(symbol["last_ts_us"])),
             mae=min(0, (worst - entry_price) * self.sign * self.entered * num // den),
             mfe=max(0, (best - entry_price) * self.sign * self.entered * num // den),
             ambiguous=self.is_ambiguous,

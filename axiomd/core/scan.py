@@ -70,6 +70,10 @@ def advance(
             mark(bars, row, closes_us, a, symbols, intervals, limits[0])
         a.cursor = stop
         settle(a, symbols, strategies)
+        if a.is_trading:
+            a.moments += 1
+            if a.positions > 0:
+                a.moments_exposed += 1
         if closes_us == filled_us:
             snapshot(a, symbols)
         flags = LOSS if floor_broken(a, limits[0]) else 0
@@ -121,16 +125,12 @@ def mark(
 
 @njit
 def settle(a: np.void, symbols: Records, strategies: Records) -> None:
-    """After the marks of a moment: peak, drawdown, exposure, the strategies' own loss limits."""
+    """After the marks of a moment: peak, drawdown, the strategies' own loss limits."""
     a.peak = max(a.peak, a.equity)
     a.drawdown_peak = max(a.drawdown_peak, a.equity)
-    if a.equity - a.peak < a.max_drawdown:
-        a.max_drawdown = a.equity - a.peak
-        a.peak_at_max_drawdown = a.peak
-    if a.is_trading:
-        a.moments += 1
-        if a.positions > 0:
-            a.moments_exposed += 1
+    if a.equity < a.peak:
+        a.max_drawdown = min(a.max_drawdown, a.equity - a.peak)
+        a.max_drawdown_pct = min(a.max_drawdown_pct, 100.0 * (a.equity - a.peak) / a.peak)
     if a.has_strategy_limits:
         for k in range(len(strategies)):
             strategy = strategies[k]

@@ -64,14 +64,15 @@ def size(
     lot_price = entry * lot
     cap = fraction(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num) // lot_price * lot
     if sizing.mode == FIXED:
-        qty = sizing.fixed_qty // lot * lot
+        qty = sizing.fixed_qty
     elif sizing.mode == PCT_EQUITY:
         qty = fraction(share_of(own_equity, sizing.pos_pct_ppm), fx_den, fx_num) // lot_price * lot
     else:
         distance_ticks = max(1, (abs(entry - stop) + tick // 2) // tick)
         risk_amount = fraction(share_of(own_equity, sizing.risk_pct_ppm), fx_den, fx_num)
         qty = risk_amount // (distance_ticks * tick * lot) * lot
-    qty = min(qty, cap)
+    if qty > cap:
+        qty = cap
     if sizing.max_volume_pct_ppm >= 0:
         qty = min(qty, fraction(volume, sizing.max_volume_pct_ppm, _PERCENT_PPM) // lot * lot)
     return qty if qty >= max(sizing.min_qty, 1) else 0

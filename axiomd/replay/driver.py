@@ -156,19 +156,23 @@ class Replay:
         if is_traded:
             for strategy, symbols in self._select(session).items():
                 self._take(e.CandidatesSelected(ts_us=open_us, strategy=strategy, symbols=tuple(symbols)))
-        self._walk(first, last, close_us)
+        self._trade(first, last, close_us)
         for report in self.broker.end_session(close_us, self._last_bar):
             self._report(report)
         self._take(e.SessionClosed(ts_us=close_us, session=sessions.date(session).isoformat()))
         if is_traded:
             self.recorder.close_session(close_us, int(self.engine.account["equity"]))
 
-    def _walk(self, first: int, last: int, close_us: int) -> None:
-        """From one moment that concerns us to the next, to the end of the session."""
+    def _trade(self, first: int, last: int, close_us: int) -> None:
+        """The session between its opening and its close."""
+        self._walk(first, last, close_us)
+
+    def _walk(self, first: int, last: int, horizon_us: int) -> None:
+        """From one moment that concerns us to the next, until bars and time have come so far."""
         engine, account, bars = self.engine, self.engine.account, self._tape.bars
         row, matched_us = first, -1
         while True:
-            flags, event, commands = engine.advance(row, last, close_us, matched_us)
+            flags, event, commands = engine.advance(row, last, horizon_us, matched_us)
             row = int(account["cursor"])
             if event is not None:
                 self._carry_out(commands, self._log.append(event))
@@ -254,10 +258,13 @@ class Replay:
         record, account = self.recorder.record, self.engine.account
         record.final_cash = int(account["cash"])
         record.max_drawdown = int(account["max_drawdown"])
-        record.peak_at_max_drawdown = int(account["peak_at_max_drawdown"])
+        record.max_drawdown_pct = float(account["max_drawdown_pct"])
         record.moments = int(account["moments"])
         record.moments_exposed = int(account["moments_exposed"])
-        counts: dict[str, int] = {"bars_outside_sessions": self._tape.dropped, "prices_between_ticks": self._tape.between_ticks}
+        counts = {
+            "bars_outside_sessions": self._tape.dropped,
+            "prices_between_ticks": self._tape.between_ticks,
+        }
         for position, (k, *_) in enumerate(self.engine.board.slots.tolist()):
             for name, column in self.plan.strategies[k].strategy.counters.items():
                 counts[name] = counts.get(name, 0) + int(self.engine.board.int_state[position, column])

@@ -44,7 +44,10 @@ class Recorder:
 
     def point(self, mark: MarkEquity) -> None:
         """Take a point of the equity curve in."""
-        self.record.curve.append(
+        curve = self.record.curve
+        if curve and curve[-1].ts_us == mark.ts_us:  # a fill and the session's close in one moment: one row, the later
+            curve.pop()
+        curve.append(
             CurvePoint(mark.ts_us, mark.equity_units, mark.cash_units, mark.gross_units, mark.drawdown_units)
         )
 

@@ -144,7 +144,8 @@ def propose(
             x.others_heard += 1
         if other.work_legs > 0:
             x.gross += other.work_notional
-            x.net += other.work_net
+            # what could offset the order never helps: of a group, only the leg on its own side counts
+            x.net += other.work_long if side > 0 else -other.work_short
             x.legs += other.work_legs
             if other.position == 0:
                 x.positions += 1

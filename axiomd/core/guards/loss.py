@@ -47,7 +47,7 @@ class Burst:
 
     def add(self, ts_us: int, name: str) -> int:
         """Take one in and give how many stand within the span, it included."""
-        while self._times and self._times[0][0] <= ts_us - self.span_us:
+        while self._times and self._times[0][0] < ts_us - self.span_us:
             self._names.discard(self._times.popleft()[1])
         if name not in self._names:
             self._names.add(name)

@@ -47,12 +47,16 @@ class Book:
         """Say whether an order's key, or its group's side, stands in the journal."""
         return order.idempotency_key in self._known or (order.oco_id, order.side) in self._known
 
+    def know(self, order: Order) -> None:
+        """Remember an order that stands in the journal, sent or refused."""
+        self._known.add(order.idempotency_key)
+        self._known.add((order.oco_id, order.side))
+
     def intend(self, order: Order, index: int, strategy: int) -> Leg:
         """Take an intent in."""
         leg = Leg(order, index, strategy)
         self.legs[order.idempotency_key] = leg
-        self._known.add(order.idempotency_key)
-        self._known.add((order.oco_id, order.side))
+        self.know(order)
         self.open.setdefault(index, []).append(leg)
         return leg
 

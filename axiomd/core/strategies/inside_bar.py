@@ -127,7 +127,6 @@ def trigger(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
     if valid_to <= valid_from:
         si[ZERO_VALIDITY] += 1
         return api.NO_SETUP
-    si[USED_WINDOW] = window + 1
     out[api.VALID_FROM] = valid_from
     out[api.VALID_TO] = valid_to
     out[api.ENTRY_KIND] = fills.STOP
@@ -135,16 +134,22 @@ def trigger(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
     tick = si[TICK]
     for column in range(api.LONG_ENTRY, api.SHORT_LIMIT + 1):
         out[column] = 0
-    if pi[WANTS_LONG]:
-        entry, stop, target = levels(pi, 1, mother_high, mother_low, tick)
+    has_leg = False
+    entry, stop, target = levels(pi, 1, mother_high, mother_low, tick)
+    if pi[WANTS_LONG] and entry != stop:
+        has_leg = True
         out[api.LONG_ENTRY], out[api.LONG_STOP], out[api.LONG_TARGET] = entry, stop, target
         if pi[LIMIT_TICKS] >= 0:
             out[api.LONG_LIMIT] = entry + pi[LIMIT_TICKS] * tick
-    if pi[WANTS_SHORT]:
-        entry, stop, target = levels(pi, -1, mother_low, mother_high, tick)
+    entry, stop, target = levels(pi, -1, mother_low, mother_high, tick)
+    if pi[WANTS_SHORT] and entry != stop:
+        has_leg = True
         out[api.SHORT_ENTRY], out[api.SHORT_STOP], out[api.SHORT_TARGET] = entry, stop, target
         if pi[LIMIT_TICKS] >= 0:
             out[api.SHORT_LIMIT] = entry - pi[LIMIT_TICKS] * tick
+    if not has_leg:  # a mother bar without range and no offset: there is nothing between entry and stop
+        return api.NO_SETUP
+    si[USED_WINDOW] = window + 1
     return api.SETUP
 
 
@@ -155,8 +160,6 @@ def levels(pi, side: int, near: int, far: int, tick: int) -> tuple[int, int, int
     stop = round_stop_loss(far, side, tick)
     if pi[STOP_CAP_TICKS] > 0 and abs(entry - stop) > pi[STOP_CAP_TICKS] * tick:
         stop = entry - side * pi[STOP_CAP_TICKS] * tick
-    if stop == entry:  # a mother bar without range and no offset: the nearest stop there is
-        stop = entry - side * tick
     reward_units = -(-pi[RISK_REWARD_PPM] * abs(entry - stop) // PPM)
     return entry, stop, round_take_profit(entry + side * reward_units, side, tick)
 

@@ -1,0 +1,96 @@
+"""``axiomd journal``: verify a journal against itself, or show its events.
+
+It reads and never writes. A journal that does not hold ends with 1, a file that is none with 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+from axiomd.cli.printing import print_json, print_table
+from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, InputError, JournalCorrupt
+
+HEAD_SHOWN = 16
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.epilog = "example: axiomd journal verify artifacts/runs/RUN/journal.sqlite"
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="check chain, projections and invariants")
+    show = actions.add_parser("show", help="print events")
+    for action in (verify, show):
+        action.add_argument("path", nargs="?", type=Path, help="the journal; without it, the state dir's")
+        action.add_argument("--json", action="store_true", help="print JSON")
+    verify.add_argument("--head", help="the head hash it must have")
+    verify.add_argument("--count", type=int, help="the number of rows it must have")
+    show.add_argument("--kind", help="only events of this kind, as in order.intent")
+    show.add_argument("--key", help="only events of this key and its children")
+    show.add_argument("--last", type=int, metavar="N", help="only the last N")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the action."""
+    path = _path(args.path)
+    return _verify(args, path) if args.action == "verify" else _show(args, path)
+
+
+def _path(given: Path | None) -> Path:
+    if given is None:
+        from axiomd.config.settings import places
+
+        given = places().journal
+    path = given / "journal.sqlite" if given.is_dir() else given
+    if not path.is_file():
+        raise InputError("there is no journal", str(path), "name the journal.sqlite of a run")
+    return path
+
+
+def _verify(args: argparse.Namespace, path: Path) -> int:
+    from axiomd.journal.verify import Verification, known_end, verify
+
+    head, count = known_end(path)
+    try:
+        found = verify(path, head=args.head or head, count=args.count if args.count is not None else count)
+    except JournalCorrupt as broken:
+        found = Verification(0, "", ((0, broken.what),))
+    if args.json:
+        problems = [{"seq": seq, "problem": text} for seq, text in found.problems]
+        print_json({"path": str(path), "count": found.count, "head": found.head, "problems": problems})
+    elif found.is_sound:
+        print(f"sound: {found.count} events, head {found.head[:HEAD_SHOWN]}, {path}")
+    else:
+        print_table(f"{path} does not hold", ("seq", "problem"), [(str(seq), text) for seq, text in found.problems])
+    return EXIT_OK if found.is_sound else EXIT_REFUSED
+
+
+def _show(args: argparse.Namespace, path: Path) -> int:
+    from axiomd.contracts.units import iso_time
+    from axiomd.journal.log import rows
+
+    chosen = (
+        row
+        for row in rows(path)
+        if (not args.kind or row[2] == args.kind) and (not args.key or row[4].partition("-")[0] == args.key)
+    )
+    if args.last:
+        listed = list(chosen)[-args.last :]
+        chosen = iter(listed)
+    if args.json:
+        import orjson
+
+        for row in chosen:
+            print(
+                orjson.dumps(
+                    {
+                        "seq": row[0], "ts": iso_time(row[1]), "kind": row[2], "run_id": row[3], "key": row[4],
+                        "cause": row[5], "payload": orjson.loads(row[6]), "hash": row[8].hex(),
+                    }
+                ).decode()
+            )  # fmt: skip
+        return EXIT_OK
+    for row in islice(chosen, None):
+        print(f"{row[0]:>7}  {iso_time(row[1])}  {row[2]:<20} {row[4]:<21} <- {row[5]:<7} {row[6]}")
+    return EXIT_OK

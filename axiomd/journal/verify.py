@@ -1,0 +1,142 @@
+"""The journal held against itself: the chain of hashes, the order of rows, and what may never stand in it.
+
+It reads and reports; it never mends. Rows missing at the end leave a whole chain, so the head and the count that were
+written elsewhere (manifest, side file) are compared where they are at hand.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from axiomd.contracts import events as e
+from axiomd.contracts.errors import JournalCorrupt
+from axiomd.contracts.orders import split_reference
+from axiomd.journal.log import GENESIS, Row, read_only, row_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found: rows read, the head, and every problem with its seq (0 for the file as a whole)."""
+
+    count: int
+    head: str
+    problems: tuple[tuple[int, str], ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Say whether nothing was found."""
+        return not self.problems
+
+
+PROBLEMS_MAX = 100
+"""A journal broken from one row on repeats itself; so many are told."""
+
+
+def verify(path: Path, *, head: str | None = None, count: int | None = None) -> Verification:
+    """Check a journal whole. `head` and `count`: what they were when the run ended, where that is known.
+
+    Raises `JournalCorrupt` only where the file cannot be read as a journal at all.
+    """
+    check = _Check()
+    db = read_only(path)
+    try:
+        for row in db.execute(
+            "SELECT seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash FROM events ORDER BY seq"
+        ):
+            check.take(row)
+        (sound,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+        if sound != "ok":
+            check.problem(0, f"the file is damaged: {sound}")
+        projected = {symbol: qty for symbol, qty in db.execute("SELECT symbol, qty FROM positions") if qty}
+        if projected != check.open_positions():
+            check.problem(0, "the projection of positions differs from the fold")
+    except (sqlite3.DatabaseError, ValueError) as error:
+        check.problem(check.seq + 1, f"it cannot be read on: {error}")
+    finally:
+        db.close()
+    if count is not None and count != check.seq:
+        check.problem(0, f"it has {check.seq} rows, and had {count} when the run ended")
+    elif head is not None and head != check.head.hex():
+        check.problem(0, "its head is not the one it had when the run ended")
+    return Verification(check.seq, check.head.hex(), tuple(check.problems[:PROBLEMS_MAX]))
+
+
+def known_end(path: Path) -> tuple[str | None, int | None]:
+    """Find the head and the count that were written beside a journal: in the run's manifest.json."""
+    beside = path.parent / "manifest.json"
+    if path.name != "journal.sqlite" or not beside.is_file():
+        return None, None
+    try:
+        manifest = json.loads(beside.read_text("utf-8"))
+        return manifest.get("journal_head"), manifest.get("journal_count")
+    except (ValueError, OSError, AttributeError) as error:
+        raise JournalCorrupt(f"the manifest cannot be read: {error}", str(beside), "restore it") from error
+
+
+class _Check:
+    """The fold that is made once over all rows."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.head = GENESIS
+        self.problems: list[tuple[int, str]] = []
+        self._intents: set[str] = set()
+        self._executions: set[str] = set()
+        self._positions: dict[str, int] = {}
+        self._decode = {kind: msgspec.json.Decoder(event).decode for kind, event in e.BY_KIND.items()}
+
+    def problem(self, seq: int, text: str) -> None:
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append((seq, text))
+
+    def open_positions(self) -> dict[str, int]:
+        return {symbol: qty for symbol, qty in self._positions.items() if qty}
+
+    def take(self, row: Row) -> None:
+        seq, ts_us, kind, run_id, key, cause, payload, previous, digest = row
+        if seq != self.seq + 1:
+            self.problem(seq, f"a row is missing: {self.seq} is followed by {seq}")
+        if previous != self.head:
+            self.problem(seq, "its link to the row before is broken")
+        if row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload.encode()) != digest:
+            self.problem(seq, "its content is not what its hash says")
+        if cause >= seq:
+            self.problem(seq, f"its cause {cause} lies in its future")
+        self.seq, self.head = seq, digest
+        decode = self._decode.get(kind)
+        if decode is None:
+            self.problem(seq, f"unknown kind {kind}")
+            return
+        try:
+            event = decode(payload)
+        except msgspec.MsgspecError as error:
+            self.problem(seq, f"its payload is no {kind}: {error}")
+            return
+        self._look(seq, event)
+
+    def _look(self, seq: int, event: e.Event) -> None:
+        """The invariants that a journal can be held against alone: I1, I2, I3, I11 (05)."""
+        match event:
+            case e.OrderIntent(order=order):
+                if order.idempotency_key in self._intents:
+                    self.problem(seq, f"I1: a second intent of {order.idempotency_key}")
+                self._intents.add(order.idempotency_key)
+            case e.OrderSent(key=key) | e.OrderAcked(key=key):
+                if key not in self._intents and split_reference(key).key not in self._intents:
+                    self.problem(seq, f"I2: {key} reached the broker without an intent")
+            case e.FillReceived(fill=fill):
+                if fill.exec_id in self._executions:
+                    self.problem(seq, f"I3: execution {fill.exec_id} stands there twice")
+                self._executions.add(fill.exec_id)
+                if split_reference(fill.reference).key not in self._intents:
+                    self.problem(seq, f"I3: execution {fill.exec_id} of {fill.reference} has no intent")
+                signed = fill.qty if fill.side == "BUY" else -fill.qty
+                self._positions[fill.symbol] = self._positions.get(fill.symbol, 0) + signed
+            case e.PositionChanged(symbol=symbol, qty=qty):
+                if qty != self._positions.get(symbol, 0):
+                    self.problem(seq, f"I11: {symbol} is said to be {qty}, its fills say {self._positions.get(symbol, 0)}")

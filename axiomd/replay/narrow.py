@@ -1,0 +1,205 @@
+"""The narrow API: orders of a file against bars, by the same broker, rules and books as everything else.
+
+It knows orders, not decisions: what stands in the file is worked as it stands, and ends by a fill, by its group, by
+time or by netting. No strategy runs, no guard judges, nothing trips.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+from pydantic import ValidationError
+
+from axiomd import __version__
+from axiomd.config.mistakes import config_error
+from axiomd.contracts import events as e
+from axiomd.contracts.errors import InputError, OrderContractError
+from axiomd.contracts.orders import Order, from_row, missing_columns
+from axiomd.contracts.runs import RunConfig
+from axiomd.core.market.tape import Tape
+from axiomd.core.plan import Plan
+from axiomd.feeds.files import load_tape
+from axiomd.replay.driver import Identity, NoLog, Replay
+from axiomd.replay.prepare import bind
+
+ORDERS_MAX: Final = 5_000_000
+"""More rows than any run makes; a larger file is not what it says it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation:
+    """What the orders came to: the frames have the columns of trades.csv, filled_orders.csv and equity_curve.csv."""
+
+    trades: pl.DataFrame
+    filled_orders: pl.DataFrame
+    equity_curve: pl.DataFrame
+    metrics: dict[str, Any]
+
+
+class OrderReplay(Replay):
+    """A replay whose orders come from a file: each group is placed at its `valid_from`."""
+
+    def __init__(self, plan: Plan, tape: Tape, orders: list[list[Order]], identity: Identity) -> None:
+        super().__init__(plan, tape, NoLog(), self._nobody, identity=identity)
+        self._groups = orders
+        self._next = 0
+
+    def _nobody(self, session: int) -> dict[str, Any]:
+        """Name no candidate, so that no strategy is asked."""
+        del session
+        return {strategy.id: () for strategy in self.plan.strategies}
+
+    def _trade(self, first: int, last: int, close_us: int) -> None:
+        row, starts_us = first, self._tape.bars[:, 0]
+        while self._next < len(self._groups) and self._groups[self._next][0].valid_from_us < close_us:
+            group = self._groups[self._next]
+            self._next += 1
+            valid_from_us = group[0].valid_from_us
+            stop = min(last, int(starts_us.searchsorted(valid_from_us, "left")))
+            self._walk(row, stop, valid_from_us)
+            row = max(row, stop)
+            self._place(group)
+        self._walk(row, last, close_us)
+
+    def _place(self, group: list[Order]) -> None:
+        account = self.engine.account
+        flatten_us, now_us = int(account["flatten_us"]), int(account["now_us"])
+        bound = [
+            msgspec.structs.replace(
+                order, valid_to_us=min(order.valid_to_us, flatten_us), flatten_at_us=flatten_us
+            )
+            for order in group
+        ]
+        for order in bound:
+            self._take(e.OrderIntent(ts_us=now_us, order=order, verdicts=()))
+        for report in self.broker.place(bound, now_us):
+            self._report(report)
+        self.engine.refresh_deadline()
+
+    def run(self) -> None:
+        """Run to the end of the bars; what was never placed by then has expired."""
+        super().run()
+        for group in self._groups[self._next :]:
+            for order in group:
+                self.recorder.take(e.OrderIntent(ts_us=order.valid_from_us, order=order, verdicts=()))
+        for outcome in self.recorder.record.orders:
+            if outcome.status == "working":
+                outcome.status, outcome.reason = "expired", "expired"
+
+
+def simulate_insidebar_from_orders(
+    orders_csv: str | Path,
+    data_path: str | Path,
+    tz: str,
+    costs: Mapping[str, Any] | None,
+    initial_cash: float | str | int,
+    *,
+    fills: Mapping[str, Any] | None = None,
+    instrument: Mapping[str, Any] | None = None,
+    calendar: str = "XNYS",
+    out_dir: str | Path | None = None,
+) -> Simulation:
+    """Work the orders of a canonical CSV against M1 bars and give what came of them.
+
+    `costs`, `fills`, `instrument` and `initial_cash` mean what they mean in a run configuration; `tz` is an IANA name,
+    for display. Writes a run folder where `out_dir` is given. Raises `OrderContractError` naming the row of a bad
+    order, `DataContractError` or `InputError` for bad bars, `ConfigError` for a wrong value.
+    """
+    orders = read_orders(Path(orders_csv))
+    config = _config(orders, tz, costs, initial_cash, fills, instrument, calendar)
+    tape = load_tape(
+        Path(data_path),
+        config.all_symbols(),
+        calendar,
+        tick_units={symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()},
+    )
+    run_id = orders[0].run_id
+    plan = bind(config, tape.sessions, tape.timeframe_us, run_id, "replay", "orders_csv")
+    replay = OrderReplay(plan, tape, groups_of(orders), Identity(run_id, "", {}, __version__))
+    replay.run()
+    return _result(replay, config, tape, out_dir)
+
+
+def read_orders(path: Path) -> list[Order]:
+    """Read a canonical orders CSV. Raises `OrderContractError` with file and row, `InputError` where it is none."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            lacking = missing_columns(reader.fieldnames or ())
+            if lacking:
+                raise OrderContractError(
+                    f"no column {', '.join(lacking)}", str(path), "export it with axiomd orders export"
+                )
+            orders = []
+            for number, row in enumerate(reader, start=2):
+                if number > ORDERS_MAX:
+                    raise InputError(f"more than {ORDERS_MAX} rows", str(path), "split the file")
+                if None in row.values() or None in row:
+                    raise OrderContractError("its cells do not fit the header", f"{path}:{number}", "mend the row")
+                orders.append(from_row(row, f"{path}:{number}"))
+    except OSError as error:
+        raise InputError(f"it cannot be read: {error.strerror}", str(path), "name an orders.csv") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"it is no CSV: {error}", str(path), "name an orders.csv") from error
+    if not orders:
+        raise InputError("it holds no order", str(path), "name an orders.csv with rows")
+    known: set[str] = set()
+    for order in orders:
+        if order.idempotency_key in known:
+            raise OrderContractError(
+                f"the key {order.idempotency_key} stands there twice", str(path), "remove one of the rows"
+            )
+        known.add(order.idempotency_key)
+    return orders
+
+
+def groups_of(orders: list[Order]) -> list[list[Order]]:
+    """Gather orders into their OCO groups, in the order in which they become valid."""
+    groups: dict[str, list[Order]] = {}
+    for order in orders:
+        groups.setdefault(order.oco_id or order.idempotency_key, []).append(order)
+    return sorted(groups.values(), key=lambda group: min(order.valid_from_us for order in group))
+
+
+def _config(
+    orders: list[Order],
+    tz: str,
+    costs: Mapping[str, Any] | None,
+    initial_cash: float | str | int,
+    fills: Mapping[str, Any] | None,
+    instrument: Mapping[str, Any] | None,
+    calendar: str,
+) -> RunConfig:
+    symbols: dict[str, list[str]] = {}
+    for order in orders:
+        names = symbols.setdefault(order.strategy, [])
+        if order.symbol not in names:
+            names.append(order.symbol)
+    document: dict[str, Any] = {
+        "strategies": [
+            {"id": strategy, "name": "inside_bar", "symbols": names, "stage1": {"max_candidates": len(names)}}
+            for strategy, names in symbols.items()
+        ],
+        "calendar": calendar,
+        "tz": tz,
+        "initial_cash": initial_cash,
+        "currency": orders[0].currency,
+        "costs": dict(costs or {}),
+        "fills": dict(fills or {}),
+        "instrument": {"currency": orders[0].currency, **dict(instrument or {})},
+        "risk": {},
+    }
+    try:
+        return RunConfig.model_validate(document)
+    except ValidationError as problem:
+        raise config_error(problem, RunConfig, document, "arguments", lambda key: key) from None
+
+
+def _result(replay: OrderReplay, config: RunConfig, tape: Tape, out_dir: str | Path | None) -> Simulation:
+    raise NotImplementedError

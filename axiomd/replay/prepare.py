@@ -1,0 +1,163 @@
+"""From what a user names to what a run needs: configuration, bars and daily bars read, checked and bound together.
+
+Everything that can be wrong with the input is found here, before anything is written. Replay, backtest, signals and
+sweep all begin with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from axiomd import __version__
+from axiomd.config.load import load_run
+from axiomd.config.plugins import find_strategy, strategy_params
+from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.errors import ConfigError, InputError
+from axiomd.contracts.orders import Source
+from axiomd.contracts.runs import RunConfig, config_document, config_hash
+from axiomd.contracts.units import rate_ratio
+from axiomd.core.market.sessions import SessionTable, WindowTable
+from axiomd.core.market.tape import Tape, TapeFile
+from axiomd.core.plan import Plan, plan_of
+from axiomd.core.strategies.api import Candidates, WindowSpec
+from axiomd.core.strategies.stage1 import listed, screened
+from axiomd.feeds.calendars import window_table
+from axiomd.feeds.files import load_daily, load_tape
+from axiomd.replay.driver import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asked for; paths as typed, dates of sessions, both included."""
+
+    bars: Path
+    daily: Path | None = None
+    config: Path | None = None
+    symbols: tuple[str, ...] | None = None
+    first: date | None = None
+    last: date | None = None
+    timeframe: str = "m1"
+    run_id: str | None = None
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What a run needs. `select` gives the candidates of a session index of the tape's table, by strategy id."""
+
+    config: DaemonConfig
+    config_hash: str
+    tape: Tape
+    plan: Plan
+    identity: Identity
+    first_session: int
+    daily: pl.DataFrame | None
+    files: tuple[TapeFile, ...]
+    request: Request
+
+    def select(self, session: int) -> dict[str, Candidates]:
+        """Run Stage 1 of every strategy for a session: on daily bars of sessions before it, or as listed."""
+        day = self.tape.sessions.date(session)
+        chosen: dict[str, Candidates] = {}
+        for own in self.plan.strategies:
+            count_max = own.stage1.max_candidates
+            if own.stage1.mode == "list":
+                chosen[own.id] = listed(own.symbols, max_candidates=count_max)
+            else:
+                assert self.daily is not None
+                ranked = own.strategy.screen(self.daily, day, own.stage1.model_dump())
+                chosen[own.id] = screened(ranked, among=own.symbols, max_candidates=count_max)
+        return chosen
+
+
+def prepare(request: Request, source: Source = "replay") -> Prepared:
+    """Read and check all that a run needs. Raises `InputError` and its kind, each one line, before anything is written."""
+    flags: dict[str, object] = dict(request.overrides)
+    if request.symbols is not None:
+        flags["symbols"] = list(request.symbols)
+    config = load_run(request.config, flags=flags).config
+    ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
+    tape = load_tape(
+        request.bars,
+        config.all_symbols(),
+        config.calendar,
+        timeframe=request.timeframe,
+        first=request.first,
+        last=request.last,
+        tick_units=ticks,
+    )
+    digest = config_hash(config, {})
+    run_id = request.run_id or f"{source}-{digest[:8]}-{tape.sha256[:8]}"
+    plan = bind(config, tape.sessions, tape.timeframe_us, run_id, source, str(request.config or "settings.yml"))
+    first_session = 0
+    if request.first is not None:
+        opens = tape.sessions.date_days
+        first_session = int(opens.searchsorted((request.first - date(1970, 1, 1)).days, "left"))
+    daily, files = _daily(request, config), tape.files
+    identity = Identity(run_id, digest, config_document(config, {}), __version__)
+    return Prepared(
+        config, digest, tape, plan, identity, first_session, None if daily is None else daily[0],
+        files if daily is None else files + daily[1], request,
+    )  # fmt: skip
+
+
+def bind(
+    config: RunConfig, sessions: SessionTable, bar_us: int, run_id: str, source: Source, where: str = "configuration"
+) -> Plan:
+    """Bind a configuration to installed strategies, a calendar and rates. Raises `ConfigError`."""
+    intervals = {find_strategy(entry.name, entry.version, where).timeframe_us for entry in config.normalised()}
+    if len(intervals) > 1:
+        raise ConfigError("strategies of different timeframes", where, "run them as two instances")
+    if max(intervals) % bar_us or max(intervals) < bar_us:
+        raise ConfigError("the bars are longer than the strategy's", where, "give finer bars")
+    return plan_of(
+        config,
+        run_id=run_id,
+        source=source,
+        sessions=sessions,
+        bar_us=bar_us,
+        find_strategy=lambda name, version: find_strategy(name, version, where),
+        read_params=lambda strategy, entry: strategy_params(strategy, entry, where),
+        find_windows=_windows,
+        rates=_rates(config, where),
+    )
+
+
+def _windows(sessions: SessionTable, spec: WindowSpec) -> WindowTable:
+    return window_table(sessions, spec.windows, spec.tz)
+
+
+def _rates(config: RunConfig, where: str) -> dict[str, tuple[int, int]]:
+    rates: dict[str, tuple[int, int]] = {}
+    for symbol in config.all_symbols():
+        currency = config.instrument_of(symbol).currency
+        key = config.rate_key(currency)
+        if key is None:
+            continue
+        rate = config.fx[key]
+        if isinstance(rate, str):
+            raise ConfigError(f"fx.{key} names {rate}", where, "give a number: rates by day come with the next release")
+        numerator, denominator = rate_ratio(rate)
+        is_direct = key.startswith(currency)
+        rates[currency] = (numerator, denominator) if is_direct else (denominator, numerator)
+    return rates
+
+
+def _daily(request: Request, config: RunConfig) -> tuple[pl.DataFrame, tuple[TapeFile, ...]] | None:
+    screens = [entry for entry in config.normalised() if entry.stage1.mode == "screen"]
+    if request.daily is None:
+        if screens:
+            raise InputError(
+                f"stage1 of {screens[0].id} screens daily bars and there are none", "--daily", "name their file"
+            )
+        return None
+    bars = load_daily(request.daily, config.all_symbols())
+    return bars.frame, bars.files
+
+

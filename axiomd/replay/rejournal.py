@@ -1,0 +1,97 @@
+"""A recorded day fed through the engine again: every decision is made once more and held against the recorded one.
+
+Inputs of the journal go in, decisions of the journal are what must come out, bit for bit and in order. It needs nothing
+but the journal and, where that refers to a tape, the bars of that hash.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import Record
+from axiomd.contracts.errors import JournalCorrupt
+from axiomd.contracts.runs import RunConfig
+from axiomd.contracts.units import MINUTE_US
+from axiomd.core.engine import Engine
+from axiomd.core.market.tape import Tape
+from axiomd.feeds.calendars import session_table
+from axiomd.journal.log import Entry, entries
+from axiomd.replay.prepare import bind
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One decision that did not come out again; either side is None where there was none."""
+
+    seq: int
+    recorded: e.Event | None
+    decided: e.Event | None
+
+    def line(self) -> str:
+        """Say it in one line."""
+        return f"seq {self.seq}: recorded {_text(self.recorded)}, decided {_text(self.decided)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """How many decisions came out again, and those that did not."""
+
+    events: int
+    decisions: int
+    differences: tuple[Difference, ...]
+
+
+def replay_journal(path: Path, tape_of: Callable[[e.RunStarted, RunConfig], Tape | None]) -> Confirmation:
+    """Decide a journal again. `tape_of` finds the bars a replay's journal refers to. Raises `JournalCorrupt`."""
+    recorded = list(entries(path))
+    if not recorded:
+        raise JournalCorrupt("the journal is empty", str(path), "name the journal of a run")
+    engine = _engine(path, recorded, tape_of)
+    pending: deque[e.Event] = deque()
+    differences: list[Difference] = []
+    decisions = 0
+    for entry in recorded:
+        if isinstance(entry.event, e.DECISIONS):
+            decisions += 1
+            decided = pending.popleft() if pending else None
+            if decided != entry.event:
+                differences.append(Difference(entry.seq, entry.event, decided))
+        else:
+            made = [command.event for command in engine.handle(entry.event) if isinstance(command, Record)]
+            pending.extendleft(reversed(made))
+    differences.extend(Difference(recorded[-1].seq, None, decided) for decided in pending)
+    return Confirmation(len(recorded), decisions, tuple(differences))
+
+
+def _engine(
+    path: Path, recorded: list[Entry], tape_of: Callable[[e.RunStarted, RunConfig], Tape | None]
+) -> Engine:
+    started = next((entry.event for entry in recorded if isinstance(entry.event, e.RunStarted)), None)
+    loaded = next((entry.event for entry in recorded if isinstance(entry.event, e.ConfigLoaded)), None)
+    days = [entry.event.session for entry in recorded if isinstance(entry.event, e.SessionOpened)]
+    if started is None or loaded is None or not days:
+        raise JournalCorrupt("it holds no run, no configuration or no session", str(path), "name a whole journal")
+    config = RunConfig.model_validate(loaded.config)
+    tape = tape_of(started, config) if started.market_sha256 else None
+    if tape is not None:
+        sessions, bar_us = tape.sessions, tape.timeframe_us
+    else:
+        sessions = session_table(config.calendar, date.fromisoformat(days[0]), date.fromisoformat(days[-1]))
+        bar_us = MINUTE_US
+    source = started.mode
+    assert source in ("replay", "backtest", "paper", "live"), source
+    engine = Engine(bind(config, sessions, bar_us, started.run_id, source, str(path)))  # type: ignore[arg-type]
+    if tape is not None:
+        engine.watch(tape.bars)
+    return engine
+
+
+def _text(event: e.Event | None) -> str:
+    return "nothing" if event is None else f"{event.KIND} {msgspec.json.encode(event).decode()}"
