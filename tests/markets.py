@@ -1,7 +1,7 @@
 """Markets for tests: small, seeded, and full of the cases that rules are about.
 
-Prices walk in ticks with an occasional print between ticks, gaps over the open, flat bars, jumps and missing minutes, so
-that a few sessions hold every kind of fill. A row is what the second reading takes: symbol, start, O, H, L, C, V.
+Prices walk in ticks with an occasional print between ticks, gaps over the open, flat bars, jumps and missing minutes,
+so that a few sessions hold every kind of fill. A row is what the second reading takes: symbol, start, O, H, L, C, V.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def random_market(
     for session in range(len(table)):
         for symbol in symbols:
             price[symbol] = max(500, price[symbol] + dice.randrange(-60, 61))
-        for start_us in range(
-            int(table.open_us[session]), int(table.close_us[session]), step_minutes * MINUTE_US
-        ):
+        for start_us in range(int(table.open_us[session]), int(table.close_us[session]), step_minutes * MINUTE_US):
             for symbol in symbols:
                 if dice.random() < missing:
                     continue
@@ -56,9 +54,7 @@ def random_market(
     return rows
 
 
-def _bar(
-    dice: random.Random, symbol: str, start_us: int, price: dict[str, int], between: float, wildness: int
-) -> Row:
+def _bar(dice: random.Random, symbol: str, start_us: int, price: dict[str, int], between: float, wildness: int) -> Row:
     calm = dice.random() < 0.3
     spread = 0 if calm and dice.random() < 0.2 else wildness
     open_ = price[symbol] + dice.randrange(-1, 2)

@@ -1,4 +1,4 @@
-"""The product's replay held against the second reading: the same orders, reasons, trades and equity, or where they differ."""
+"""The product's replay held against the second reading: the same orders, reasons, trades and equity, or what differs."""
 
 from __future__ import annotations
 

@@ -206,7 +206,9 @@ class SimBroker:
         if not touched:
             return
         if is_held:
-            self._end_group(out, group, closes_us, lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting"))
+            self._end_group(
+                out, group, closes_us, lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting")
+            )
         elif len(touched) == 2 and self._skips_ambiguous:
             self._end_group(
                 out, group, closes_us, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="ambiguous")
@@ -300,9 +302,7 @@ class SimBroker:
         if not group:
             self._forget(group, entry.index)
 
-    def _end_group(
-        self, out: list[Event], group: list[_Entry], closes_us: int, report: Callable[[str], Event]
-    ) -> None:
+    def _end_group(self, out: list[Event], group: list[_Entry], closes_us: int, report: Callable[[str], Event]) -> None:
         del closes_us
         for entry in group:
             out.append(report(entry.order.idempotency_key))

@@ -6,11 +6,16 @@ It reads and never writes. A journal that does not hold ends with 1, a file that
 from __future__ import annotations
 
 import argparse
-from itertools import islice
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from axiomd.cli.printing import print_json, print_table
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, InputError, JournalCorrupt
+
+if TYPE_CHECKING:
+    from axiomd.journal.log import Row
 
 HEAD_SHOWN = 16
 
@@ -62,7 +67,8 @@ def _verify(args: argparse.Namespace, path: Path) -> int:
     elif found.is_sound:
         print(f"sound: {found.count} events, head {found.head[:HEAD_SHOWN]}, {path}")
     else:
-        print_table(f"{path} does not hold", ("seq", "problem"), [(str(seq), text) for seq, text in found.problems])
+        problems_shown = [(str(seq), text) for seq, text in found.problems]
+        print_table(("seq", "problem"), problems_shown, title=f"{path} does not hold")
     return EXIT_OK if found.is_sound else EXIT_REFUSED
 
 
@@ -75,13 +81,11 @@ def _show(args: argparse.Namespace, path: Path) -> int:
         for row in rows(path)
         if (not args.kind or row[2] == args.kind) and (not args.key or row[4].partition("-")[0] == args.key)
     )
-    if args.last:
-        listed = list(chosen)[-args.last :]
-        chosen = iter(listed)
+    shown: Iterable[Row] = deque(chosen, maxlen=args.last) if args.last else chosen
     if args.json:
         import orjson
 
-        for row in chosen:
+        for row in shown:
             print(
                 orjson.dumps(
                     {
@@ -91,6 +95,6 @@ def _show(args: argparse.Namespace, path: Path) -> int:
                 ).decode()
             )  # fmt: skip
         return EXIT_OK
-    for row in islice(chosen, None):
+    for row in shown:
         print(f"{row[0]:>7}  {iso_time(row[1])}  {row[2]:<20} {row[4]:<21} <- {row[5]:<7} {row[6]}")
     return EXIT_OK

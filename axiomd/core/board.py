@@ -120,7 +120,7 @@ Records = NDArray[np.void]
 
 @dataclass(slots=True)
 class Board:
-    """The arrays of one run. `intervals` int64[S, 6] is the bar being built of each symbol, start -1 where there is none."""
+    """The arrays of one run. `intervals` int64[S, 6] is the bar being built of each symbol, start -1 where none is."""
 
     account: Records
     symbols: Records

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
 from llvmlite import ir
@@ -19,6 +19,13 @@ from numba.extending import intrinsic
 from platformdirs import user_cache_path
 
 F = TypeVar("F", bound=Callable[..., object])
+
+Row = Any
+"""One row of a structured array as compiled code sees it: its columns by name, integers and floats.
+
+numpy has no type for it that a checker could look into; the dtypes in `board`, `guards.api`, `sizing` and `fills` say
+what the columns are.
+"""
 
 
 def _source_fingerprint() -> str:
@@ -59,8 +66,8 @@ def step_address(function: Callable[..., int]) -> int:
 _kept_alive: list[object] = []
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def call_step(typing_context, address, si, sf, pi, pf, windows, window_count, bar, out):  # type: ignore[no-untyped-def]
+@intrinsic
+def call_step(_typing_context, address, si, sf, pi, pf, windows, window_count, bar, out):  # type: ignore[no-untyped-def]
     """Call a step at its address with one-dimensional arrays' data pointers (compiled code only)."""
     signature = types.int64(address, si, sf, pi, pf, windows, window_count, bar, out)
 

@@ -31,8 +31,9 @@ from axiomd.contracts.orders import SUFFIX_KILL, Order, role_kind, split_referen
 from axiomd.contracts.units import Side
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import Row, njit
 from axiomd.core.guards import loss
+from axiomd.core.guards.api import OFF
 from axiomd.core.guards.chain import Chain
 from axiomd.core.guards.price import is_beyond
 from axiomd.core.orders.book import Book, Leg
@@ -55,7 +56,7 @@ class Engine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.board: Board = board_of(plan)
-        self.account: np.void = self.board.account[0]
+        self.account: Row = self.board.account[0]
         self.book = Book()
         self.holdings: dict[int, Holding] = {}
         self.session = ""
@@ -63,7 +64,7 @@ class Engine:
         self.trip_id = ""
         self.is_connected = False
         self.is_reconciled = False
-        self.resumes = 0
+        self.has_setups_left = False
         self._chain = Chain(self.board)
         self._index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self._slots: list[tuple[int, int, int, int]] = self.board.slots.tolist()
@@ -222,7 +223,17 @@ class Engine:
         if flags & STALE:
             self._cancel_stale(out)
         if flags & SETUPS:
-            self._take_setups(out)
+            if flags & (LOSS | STALE):
+                self.has_setups_left = True
+            else:
+                self._take_setups(out)
+        return out
+
+    def take_setups(self) -> list[Command]:
+        """Decide the setups of a moment whose trips and cancellations had to go out, and be answered, first."""
+        out: list[Command] = []
+        self.has_setups_left = False
+        self._take_setups(out)
         return out
 
     def _trip_on_loss(self, out: list[Command]) -> None:
@@ -242,7 +253,7 @@ class Engine:
     # --- setups ---
 
     def _take_setups(self, out: list[Command]) -> None:
-        """Every setup of the moment, by strategy as listed, rank, symbol; each sees the orders placed just before it."""
+        """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
         rows: list[list[int]] = self.board.setups[: int(self.account["setups"])].tolist()
         rows.sort(key=self._precedence)
         for row in rows:
@@ -258,10 +269,11 @@ class Engine:
     ) -> None:
         """One setup: netting, size of each leg, guards, intents, one send."""
         symbol = self.plan.instruments[index].symbol
+        sized: list[tuple[Side, int]] = []
         if index in self.holdings or index in self.book.open:
-            outcome, sized = "blocked:netting", []
+            outcome = "blocked:netting"
         elif self.board.strategies[k]["is_paused"]:
-            outcome, sized = "blocked:paused", []
+            outcome = "blocked:paused"
         else:
             sized = self._size(own, index, row)
             outcome = "" if any(qty for _, qty in sized) else "below_min_qty"
@@ -332,9 +344,7 @@ class Engine:
             self._sends.popleft()
         return len(self._sends)
 
-    def _intend(
-        self, out: list[Command], approved: list[Approved[Order]], index: int, k: int, now_us: int
-    ) -> None:
+    def _intend(self, out: list[Command], approved: list[Approved[Order]], index: int, k: int, now_us: int) -> None:
         for leg in approved:
             self.book.intend(leg.value, index, k)
             self._sends.append(now_us)
@@ -446,14 +456,14 @@ class Engine:
             if beyond:
                 self._trip_guard(out, "SlippageSanity", figure, limit)
         burst = self._repeats[leg.index, fill.side]
-        if burst.count_max != loss.OFF:
+        if burst.count_max != OFF:
             count = burst.add(ts_us, fill.reference)
             if burst.is_over(count):
                 self._trip_guard(out, "RepeatedExecution", count, burst.count_max)
 
     def _count_loss(self, out: list[Command], net_pnl: int) -> None:
         self._losses_in_a_row = self._losses_in_a_row + 1 if net_pnl < 0 else 0
-        if self._streak_max != loss.OFF and self._losses_in_a_row >= self._streak_max and not self._streak_has_tripped:
+        if self._streak_max != OFF and self._losses_in_a_row >= self._streak_max and not self._streak_has_tripped:
             self._streak_has_tripped = True
             self._trip_guard(out, "ConsecutiveLosses", self._losses_in_a_row, self._streak_max)
 
@@ -532,7 +542,6 @@ class Engine:
         """An operator released the latch: counts begin anew, losses are measured from here."""
         account = self.account
         self.level = self.trip_id = ""
-        self.resumes += 1
         self._losses_in_a_row = 0
         self._streak_has_tripped = False
         account["loss_base"] = account["equity"]
@@ -597,9 +606,7 @@ class Engine:
 
 
 @njit
-def _post(
-    account: np.void, symbol: np.void, long: int, short: int, legs: int, high: int, low: int, deadline_us: int
-) -> None:
+def _post(account: Row, symbol: Row, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
     symbol.work_notional = max(long, short)
     symbol.work_long = long
     symbol.work_short = short

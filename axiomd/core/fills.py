@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import Row, njit
 from axiomd.core.rounding import round_up
 
 STOP: Final = 0
@@ -109,16 +109,16 @@ def exit_touch(
 
 
 @njit
-def slippage(costs: np.void, price: int, tick: int) -> int:
+def slippage(costs: Row, price: int, tick: int) -> int:
     """Give by how many ticks a stop, market, EOD or KILL fill moves against us."""
-    return costs.slippage_ticks + round_up(price * costs.slippage_bps_e4, tick * _BPS_E4_IN_ONE) // (
-        tick * _BPS_E4_IN_ONE
-    )
+    tick_e8 = tick * _BPS_E4_IN_ONE
+    fixed: int = costs.slippage_ticks
+    return fixed + round_up(price * costs.slippage_bps_e4, tick_e8) // tick_e8
 
 
 @njit
-def commission(costs: np.void, qty: int, price: int) -> int:
+def commission(costs: Row, qty: int, price: int) -> int:
     """Give a fill's commission in instrument money units: the larger of minimum and charge, half up to the cent."""
-    charge_e12 = costs.per_share_e8 * qty * 10_000 + price * qty * costs.notional_bps_e4
+    charge_e12: int = costs.per_share_e8 * qty * 10_000 + price * qty * costs.notional_bps_e4
     charge_e12 = max(charge_e12, costs.minimum_e12)
     return (charge_e12 + _CENT_E12 // 2) // _CENT_E12 * _CENT_UNITS

@@ -6,12 +6,10 @@ It knows nothing of orders but their key, level and stop, and asks nobody for a 
 
 from __future__ import annotations
 
-import numpy as np
-
 from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import Order
 from axiomd.core.board import Records
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import Row, njit
 from axiomd.core.sizing import fraction
 
 
@@ -99,7 +97,7 @@ class Holding:
         self.commission += charge
         self.is_ambiguous |= fill.ambiguous
 
-    def trade(self, fill: Fill, reason: ExitReason, symbol: np.void, currency: str) -> Trade:
+    def trade(self, fill: Fill, reason: ExitReason, symbol: Row, currency: str) -> Trade:
         """Give the closed trade; `symbol` is the board's record, for its extremes."""
         entry_price = _average(self.entry_value, self.entered)
         exit_price = _average(self.exit_value, self.exited)

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
-from axiomd.contracts.units import MINUTE_US
-from axiomd.core.board import NEVER_US, Ints, Records
-from axiomd.core.compiled import call_step, njit
+from axiomd.core.board import Floats, Ints, Records
+from axiomd.core.compiled import Row, call_step, njit
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.chain import intervals_due, lateness
 from axiomd.core.guards.health import is_stale
@@ -35,9 +32,10 @@ ATR_PERIOD: Final = 14
 
 @njit
 def advance(
-    bars, last, horizon_us, matched_us, filled_us, is_watched, account, symbols, strategies, slots, intervals, si, sf, pi, pf,
-    windows, limits, setups,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    bars: Ints, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool, account: Records,
+    symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats,
+    windows: Ints, limits: Records, setups: Ints,
+) -> int:  # fmt: skip
     """Take in bars[cursor:last] of one session until something concerns us; gives the flags of the last moment.
 
     `account.cursor` is moved; `matched_us` names the moment that the broker has matched already, `filled_us` the one
@@ -85,7 +83,7 @@ def advance(
 
 
 @njit
-def concerns_us(bars: Ints, first: int, stop: int, closes_us: int, a: np.void, symbols: Records) -> bool:
+def concerns_us(bars: Ints, first: int, stop: int, closes_us: int, a: Row, symbols: Records) -> bool:
     """Say whether the moment of bars[first:stop] touches a level or passes a deadline."""
     if closes_us >= a.deadline_us:
         return True
@@ -97,9 +95,7 @@ def concerns_us(bars: Ints, first: int, stop: int, closes_us: int, a: np.void, s
 
 
 @njit
-def mark(
-    bars: Ints, row: int, closes_us: int, a: np.void, symbols: Records, intervals: Ints, limits: np.void
-) -> None:
+def mark(bars: Ints, row: int, closes_us: int, a: Row, symbols: Records, intervals: Ints, limits: Row) -> None:
     """Take one bar in: last CLOSE, equity, extremes of an open position, the interval it belongs to."""
     index = bars[row, 1]
     symbol = symbols[index]
@@ -124,7 +120,7 @@ def mark(
 
 
 @njit
-def settle(a: np.void, symbols: Records, strategies: Records) -> None:
+def settle(a: Row, symbols: Records, strategies: Records) -> None:
     """After the marks of a moment: peak, drawdown, the strategies' own loss limits."""
     a.peak = max(a.peak, a.equity)
     a.drawdown_peak = max(a.drawdown_peak, a.equity)
@@ -142,8 +138,8 @@ def settle(a: np.void, symbols: Records, strategies: Records) -> None:
 
 @njit
 def strategy_equity(k: int, symbols: Records, strategies: Records) -> int:
-    """Give the result of one strategy since the start of the run: its cash flows and its positions at their last CLOSE."""
-    equity = strategies[k].cash
+    """Give the result of one strategy since the run began: its cash flows and its positions at their last CLOSE."""
+    equity: int = strategies[k].cash
     for s in range(len(symbols)):
         symbol = symbols[s]
         if symbol.position != 0 and symbol.owner == k:
@@ -163,7 +159,7 @@ def gross_exposure(symbols: Records) -> int:
 
 
 @njit
-def snapshot(a: np.void, symbols: Records) -> None:
+def snapshot(a: Row, symbols: Records) -> None:
     """Keep the books as they stand right after the marks of a moment with a fill."""
     a.snap_us = a.now_us
     a.snap_equity = a.equity
@@ -174,8 +170,9 @@ def snapshot(a: np.void, symbols: Records) -> None:
 
 @njit
 def finish_intervals(
-    a, symbols, strategies, slots, intervals, si, sf, pi, pf, windows, setups,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    a: Row, symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints,
+    pf: Floats, windows: Ints, setups: Ints,
+) -> int:  # fmt: skip
     """Hand every bar of the interval that ends to the strategies; SETUPS where a candidate's step reports one."""
     a.interval_end_us = 0
     a.setups = 0
@@ -209,7 +206,7 @@ def finish_intervals(
 
 
 @njit
-def stale_flag(a: np.void, symbols: Records, limits: np.void) -> int:
+def stale_flag(a: Row, symbols: Records, limits: Row) -> int:
     """Give STALE where a symbol with working entries has data beyond the limits."""
     if limits.lateness_us == OFF and limits.completeness_ppm == OFF:
         return 0
@@ -220,12 +217,9 @@ def stale_flag(a: np.void, symbols: Records, limits: np.void) -> int:
 
 
 @njit
-def symbol_is_stale(a: np.void, symbol: np.void, limits: np.void) -> bool:
+def symbol_is_stale(a: Row, symbol: Row, limits: Row) -> bool:
     """Say whether one symbol's data is beyond the limits now."""
     stale, _, _ = is_stale(
         lateness(a, symbol), symbol.intervals, intervals_due(a), limits.lateness_us, limits.completeness_ppm
     )
     return stale
-
-
-__all__ = ["END", "LOSS", "MINUTE_US", "NEVER_US", "SETUPS", "STALE", "TOUCHED", "advance"]

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from axiomd.contracts.units import PPM
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import Row, njit
 
 FIXED: Final = 0
 PCT_EQUITY: Final = 1
@@ -53,7 +53,7 @@ def share_of(equity: int, percent_ppm: int) -> int:
 
 @njit
 def size(
-    sizing: np.void, equity: int, entry: int, stop: int, tick: int, lot: int, volume: int, fx_num: int, fx_den: int
+    sizing: Row, equity: int, entry: int, stop: int, tick: int, lot: int, volume: int, fx_num: int, fx_den: int
 ) -> int:
     """Give the quantity in shares, 0 where `min_qty` is not reached.
 

@@ -64,9 +64,7 @@ class Journal:
         payload = self._encode(event)
         kind, key, ts_us = event.KIND, key_of(event), event.ts_us
         digest = row_hash(self.head, self.count, ts_us, kind, self.run_id, key, cause, payload)
-        self._rows.append(
-            (self.count, ts_us, kind, self.run_id, key, cause, payload.decode(), self.head, digest)
-        )
+        self._rows.append((self.count, ts_us, kind, self.run_id, key, cause, payload.decode(), self.head, digest))
         self.head = digest
         if len(self._rows) >= _BATCH:
             self.commit()
@@ -111,7 +109,7 @@ class Journal:
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Lay the tables out in an empty file; `JournalCorrupt` where the file is another program's or a later version's."""
+    """Lay the tables out in an empty file; `JournalCorrupt` where the file is another program's or of a later version."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         db.executescript(schema.DDL)
@@ -119,7 +117,9 @@ def create(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA user_version={schema.VERSION}")
     elif version != schema.VERSION:
         raise JournalCorrupt(
-            f"its schema is version {version}, this program knows {schema.VERSION}", "journal", "use the program it is of"
+            f"its schema is version {version}, this program knows {schema.VERSION}",
+            "journal",
+            "use the program it is of",
         )
 
 

@@ -139,4 +139,6 @@ class _Check:
                 self._positions[fill.symbol] = self._positions.get(fill.symbol, 0) + signed
             case e.PositionChanged(symbol=symbol, qty=qty):
                 if qty != self._positions.get(symbol, 0):
-                    self.problem(seq, f"I11: {symbol} is said to be {qty}, its fills say {self._positions.get(symbol, 0)}")
+                    self.problem(
+                        seq, f"I11: {symbol} is said to be {qty}, its fills say {self._positions.get(symbol, 0)}"
+                    )

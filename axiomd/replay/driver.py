@@ -51,6 +51,7 @@ class NoLog:
 
     def append(self, event: e.Event, cause: int = 0) -> int:
         """Count an event."""
+        del event, cause
         self.count += 1
         return self.count
 
@@ -175,7 +176,10 @@ class Replay:
             flags, event, commands = engine.advance(row, last, horizon_us, matched_us)
             row = int(account["cursor"])
             if event is not None:
-                self._carry_out(commands, self._log.append(event))
+                seq = self._log.append(event)
+                self._carry_out(commands, seq)
+                if engine.has_setups_left:
+                    self._carry_out(engine.take_setups(), seq)
             if flags == TOUCHED:
                 start_us = int(bars[row, 0])
                 matched_us = start_us + self.plan.bar_us
@@ -249,9 +253,7 @@ class Replay:
         self._tripped_by.clear()
         self.recorder.record.operator_resumes += 1
         self._take(
-            e.KillReset(
-                ts_us=ts_us, trip_id=self.engine.trip_id, operator="replay", reason="resume: next_session"
-            )
+            e.KillReset(ts_us=ts_us, trip_id=self.engine.trip_id, operator="replay", reason="resume: next_session")
         )
 
     def _finish(self) -> None:

@@ -71,9 +71,7 @@ class OrderReplay(Replay):
         account = self.engine.account
         flatten_us, now_us = int(account["flatten_us"]), int(account["now_us"])
         bound = [
-            msgspec.structs.replace(
-                order, valid_to_us=min(order.valid_to_us, flatten_us), flatten_at_us=flatten_us
-            )
+            msgspec.structs.replace(order, valid_to_us=min(order.valid_to_us, flatten_us), flatten_at_us=flatten_us)
             for order in group
         ]
         for order in bound:

@@ -6,11 +6,11 @@ sweep all begin with it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -77,11 +77,11 @@ class Prepared:
 
 
 def prepare(request: Request, source: Source = "replay") -> Prepared:
-    """Read and check all that a run needs. Raises `InputError` and its kind, each one line, before anything is written."""
+    """Read and check all that a run needs; `InputError` and its kind, each one line, before anything is written."""
     flags: dict[str, object] = dict(request.overrides)
     if request.symbols is not None:
         flags["symbols"] = list(request.symbols)
-    config = load_run(request.config, flags=flags).config
+    config = load_run(request.config, environ=os.environ, flags=flags).config
     ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
     tape = load_tape(
         request.bars,
@@ -159,5 +159,3 @@ def _daily(request: Request, config: RunConfig) -> tuple[pl.DataFrame, tuple[Tap
         return None
     bars = load_daily(request.daily, config.all_symbols())
     return bars.frame, bars.files
-
-

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import Record
+from axiomd.contracts.commands import Command, Record
 from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import MINUTE_US
@@ -60,19 +60,18 @@ def replay_journal(path: Path, tape_of: Callable[[e.RunStarted, RunConfig], Tape
     for entry in recorded:
         if isinstance(entry.event, e.DECISIONS):
             decisions += 1
+            if not pending and engine.has_setups_left:
+                pending.extend(_records(engine.take_setups()))
             decided = pending.popleft() if pending else None
             if decided != entry.event:
                 differences.append(Difference(entry.seq, entry.event, decided))
         else:
-            made = [command.event for command in engine.handle(entry.event) if isinstance(command, Record)]
-            pending.extendleft(reversed(made))
+            pending.extendleft(reversed(_records(engine.handle(entry.event))))
     differences.extend(Difference(recorded[-1].seq, None, decided) for decided in pending)
     return Confirmation(len(recorded), decisions, tuple(differences))
 
 
-def _engine(
-    path: Path, recorded: list[Entry], tape_of: Callable[[e.RunStarted, RunConfig], Tape | None]
-) -> Engine:
+def _engine(path: Path, recorded: list[Entry], tape_of: Callable[[e.RunStarted, RunConfig], Tape | None]) -> Engine:
     started = next((entry.event for entry in recorded if isinstance(entry.event, e.RunStarted)), None)
     loaded = next((entry.event for entry in recorded if isinstance(entry.event, e.ConfigLoaded)), None)
     days = [entry.event.session for entry in recorded if isinstance(entry.event, e.SessionOpened)]
@@ -91,6 +90,10 @@ def _engine(
     if tape is not None:
         engine.watch(tape.bars)
     return engine
+
+
+def _records(commands: list[Command]) -> list[e.Event]:
+    return [command.event for command in commands if isinstance(command, Record)]
 
 
 def _text(event: e.Event | None) -> str:

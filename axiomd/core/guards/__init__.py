@@ -1,1 +1,1 @@
-"""The guards: what may refuse an order, what may trip the kill switch. One chain, the same in live, paper and replay."""
+"""The guards: what may refuse an order and what may trip the kill switch; one chain in live, paper and replay."""

@@ -13,11 +13,10 @@ import numpy as np
 from axiomd.contracts.commands import Approved
 from axiomd.contracts.events import Verdict
 from axiomd.contracts.orders import Order
-from axiomd.contracts.units import MINUTE_US
-from axiomd.core.board import Board
-from axiomd.core.compiled import njit
+from axiomd.core.board import Board, Ints, Records
+from axiomd.core.compiled import Row, njit
 from axiomd.core.guards import exposure, health, order, price
-from axiomd.core.guards.api import LIMITS, PROPOSAL
+from axiomd.core.guards.api import PROPOSAL
 from axiomd.core.sizing import fraction
 
 GUARDS: Final = (
@@ -30,8 +29,8 @@ PASSED: Final = len(GUARDS)
 
 
 @njit
-def judge(x: np.void, limits: np.void, verdicts: np.ndarray) -> int:
-    """Give the position of the guard that refuses, or `PASSED`; `verdicts` int64[20, 2] gets figure and limit of each."""
+def judge(x: Row, limits: Row, verdicts: Ints) -> int:
+    """Give the position of the guard that refuses, or `PASSED`; `verdicts` int64[20, 2] gets figure and limit."""
     refused, verdicts[0, 0], verdicts[0, 1] = health.kill_switch(x, limits)
     if refused:
         return 0
@@ -94,9 +93,7 @@ def judge(x: np.void, limits: np.void, verdicts: np.ndarray) -> int:
 
 
 @njit
-def propose(
-    x: np.void, account: np.void, symbols: np.ndarray, limits: np.void, index: int, side: int, qty: int, entry: int
-) -> None:
+def propose(x: Row, account: Row, symbols: Records, limits: Row, index: int, side: int, qty: int, entry: int) -> None:
     """Fill in the figures of an order in symbol `index`; its own group does not count (`entry` 0: the last CLOSE).
 
     What the board does not know (latch, broker, journal, duplicates, rate, the order's other prices) is the caller's.
@@ -152,15 +149,17 @@ def propose(
 
 
 @njit
-def lateness(account: np.void, symbol: np.void) -> int:
+def lateness(account: Row, symbol: Row) -> int:
     """Give by how much a symbol's newest bar lags behind the newest that should be there, in us of this session."""
-    return account.now_us - max(symbol.last_ts_us + account.bar_us, account.open_us)
+    lag_us: int = account.now_us - max(symbol.last_ts_us + account.bar_us, account.open_us)
+    return lag_us
 
 
 @njit
-def intervals_due(account: np.void) -> int:
+def intervals_due(account: Row) -> int:
     """Give how many intervals of this session have ended."""
-    return (min(account.now_us, account.close_us) - account.open_us) // account.interval_us
+    ended: int = (min(account.now_us, account.close_us) - account.open_us) // account.interval_us
+    return ended
 
 
 class Chain:
@@ -207,9 +206,10 @@ class Chain:
 
 @njit
 def _judge_order(
-    x, account, symbols, limits, verdicts, index, side, qty, entry, stop_price, limit_price, stop_loss, target,
-    is_latched, is_ready, is_known, sends,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    x: Row, account: Row, symbols: Records, limits: Row, verdicts: Ints, index: int, side: int, qty: int, entry: int,
+    stop_price: int, limit_price: int, stop_loss: int, target: int, is_latched: bool, is_ready: bool, is_known: bool,
+    sends: int,
+) -> int:  # fmt: skip
     propose(x, account, symbols, limits, index, side, qty, entry)
     x.stop_price = stop_price
     x.limit_price = limit_price
@@ -221,6 +221,3 @@ def _judge_order(
     x.is_known = is_known
     x.sends = sends
     return judge(x, limits, verdicts)
-
-
-__all__ = ["GUARDS", "LIMITS", "MINUTE_US", "PASSED", "Chain", "intervals_due", "judge", "lateness", "propose"]

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from axiomd.contracts.units import PPM
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import COMPLETENESS_FROM, OFF
 
 Check = tuple[bool, int, int]
 
 
 @njit
-def kill_switch(x: np.void, limits: np.void) -> Check:
+def kill_switch(x: Row, limits: Row) -> Check:
     """Refuse while the latch is tripped."""
     return x.is_latched != 0, x.is_latched, 0
 
 
 @njit
-def broker_ready(x: np.void, limits: np.void) -> Check:
+def broker_ready(x: Row, limits: Row) -> Check:
     """Refuse while the broker is not connected, or not reconciled."""
     return x.is_ready == 0, x.is_ready, 1
 
 
 @njit
-def journal_failure(x: np.void, limits: np.void) -> Check:
+def journal_failure(x: Row, limits: Row) -> Check:
     """Refuse while the journal cannot be written."""
     return x.is_journal_ok == 0, x.is_journal_ok, 1
 
 
 @njit
-def session_open(x: np.void, limits: np.void) -> Check:
+def session_open(x: Row, limits: Row) -> Check:
     """Refuse outside the session, and at or after the time of flattening."""
     return not x.open_us <= x.now_us < x.flatten_us, x.now_us, x.flatten_us
 
@@ -42,20 +40,20 @@ def is_stale(
     """Say whether a symbol's data is beyond the limits: (stale, figure, limit) of the first limit that is passed."""
     if lateness_us_max != OFF and lateness_us > lateness_us_max:
         return True, lateness_us, lateness_us_max
-    if completeness_ppm != OFF and intervals_due >= COMPLETENESS_FROM:
-        if intervals * PPM < completeness_ppm * intervals_due:
-            return True, intervals * PPM // intervals_due, completeness_ppm
+    is_judged = completeness_ppm != OFF and intervals_due >= COMPLETENESS_FROM
+    if is_judged and intervals * PPM < completeness_ppm * intervals_due:
+        return True, intervals * PPM // intervals_due, completeness_ppm
     return False, lateness_us, lateness_us_max
 
 
 @njit
-def stale_data(x: np.void, limits: np.void) -> Check:
+def stale_data(x: Row, limits: Row) -> Check:
     """Refuse in a symbol whose bars are late or missing (04: lateness, completeness of this session's intervals)."""
     return is_stale(x.lateness_us, x.intervals, x.intervals_due, limits.lateness_us, limits.completeness_ppm)
 
 
 @njit
-def market_halt_proxy(x: np.void, limits: np.void) -> Check:
+def market_halt_proxy(x: Row, limits: Row) -> Check:
     """Refuse in a symbol that fell silent while others trade, or whose CLOSE has just jumped."""
     if limits.jump_bp != OFF and x.now_us < x.jump_until_us:
         return True, x.jump_until_us - x.now_us, 0

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-import numpy as np
-
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import OFF
 
 NO_TRIP = 0
@@ -21,14 +19,18 @@ NAMES = ("", "MaxDailyLoss", "MaxDrawdown")
 
 
 @njit
-def floor_broken(account: np.void, limits: np.void) -> int:
+def floor_broken(account: Row, limits: Row) -> int:
     """Say which loss limit the equity after the marks of a moment has reached, if any that has not tripped yet."""
-    if account.losses_judged & DAILY_LOSS and limits.max_daily_loss != OFF and account.equity <= (
-        account.loss_base - limits.max_daily_loss
+    if (
+        account.losses_judged & DAILY_LOSS
+        and limits.max_daily_loss != OFF
+        and account.equity <= (account.loss_base - limits.max_daily_loss)
     ):
         return DAILY_LOSS
-    if account.losses_judged & DRAWDOWN and limits.max_drawdown != OFF and account.equity <= (
-        account.drawdown_peak - limits.max_drawdown
+    if (
+        account.losses_judged & DRAWDOWN
+        and limits.max_drawdown != OFF
+        and account.equity <= (account.drawdown_peak - limits.max_drawdown)
     ):
         return DRAWDOWN
     return NO_TRIP

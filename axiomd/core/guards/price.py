@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from axiomd.contracts.units import PPM
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import OFF
 
 Check = tuple[bool, int, int]
@@ -21,13 +19,13 @@ def is_beyond(price: int, level: int, limit_ppm: int) -> tuple[bool, int, int]:
 
 
 @njit
-def slippage_sanity(x: np.void, limits: np.void) -> Check:
+def slippage_sanity(x: Row, limits: Row) -> Check:
     """Refuse an entry too far from the last CLOSE."""
     return is_beyond(x.entry, x.close, limits.entry_ppm)
 
 
 @njit
-def price_collar(x: np.void, limits: np.void) -> Check:
+def price_collar(x: Row, limits: Row) -> Check:
     """Refuse an entry more than so many ATR(14) of the signal timeframe from the last CLOSE; no ATR yet refuses too."""
     distance = abs(x.entry - x.close)
     reach = limits.collar_atr * x.atr

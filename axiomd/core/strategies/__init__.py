@@ -1,0 +1,1 @@
+"""Strategies: the plug-in API, Stage 1, and what ships."""
