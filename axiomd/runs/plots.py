@@ -25,6 +25,8 @@ from axiomd.runs.folder import RunFiles, read_run
 SIZE_INCHES: Final = (10.0, 4.6)
 DPI: Final = 120
 TICKS_MAX: Final = 10
+WHOLE_FROM: Final = 20.0
+"""From a range as wide as this the ticks of an axis of money are whole."""
 BOUNDARIES_MAX: Final = 60
 """More sessions than this and their boundaries would be a grey wall."""
 
@@ -132,7 +134,7 @@ def _canvas(run: RunFiles, axis: _TradingTime, unit: str) -> tuple[Figure, Any]:
     figure.suptitle(run.label, x=0.01, ha="left", fontsize=11, fontweight="bold")
     axes.set_ylabel(unit)
     axes.set_xlabel(f"session ({run.manifest['tz']}); nights left out")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.{_decimals(axes)}f}"))
     axes.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
     count = len(axis.days)
     if 1 < count <= BOUNDARIES_MAX:
@@ -144,6 +146,11 @@ def _canvas(run: RunFiles, axis: _TradingTime, unit: str) -> tuple[Figure, Any]:
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(0, max(count, 1))
     return figure, axes
+
+
+def _decimals(axes: Any) -> int:
+    low, high = axes.get_ylim()
+    return 0 if high - low >= WHOLE_FROM else 2
 
 
 def _caption(axes: Any, text: str) -> None:
