@@ -88,7 +88,7 @@ class Found:
 
 
 def write(state_dir: StrPath, presence: Presence, *, mode: int = 0o600) -> None:
-    """Put a presence into a state dir in one step: a reader sees the old file or the new one. `OSError` where it fails."""
+    """Put a presence into a state dir in one step: a reader sees the old file or the new one. `OSError` else."""
     body = {
         "pid": presence.pid,
         "start_time": presence.start_time,

@@ -1,0 +1,109 @@
+"""How near each guard is to its limit: one row a guard, with figure, limit and unit, as a console shows it.
+
+It repeats no rule: figures that stand all the time come from the account, figures of an order from the last verdict on
+one. Nothing here refuses or trips anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from pydantic import JsonValue
+
+from axiomd.contracts.patch import State
+from axiomd.contracts.units import PPM, SECOND_US, decimal_text
+from axiomd.core.guards.api import OFF
+from axiomd.core.guards.chain import GUARDS
+from axiomd.core.plan import Plan
+from axiomd.core.recent import Recent
+
+TRIPPING: Final = ("MaxDailyLoss", "MaxDrawdown", "ConsecutiveLosses", "RejectStorm", "RepeatedExecution")
+MONEY, BP, SECONDS, COUNT, PRICE, YES = "money", "bp", "s", "count", "price", "yes"
+UNITS: Final[dict[str, str]] = {
+    "KillSwitch": YES, "BrokerReady": YES, "JournalFailure": YES, "SessionOpen": YES, "TickAndLot": YES,
+    "DuplicateOrder": YES, "MessageRate": COUNT, "RestrictedList": YES, "ShortAllowed": YES, "StaleData": SECONDS,
+    "MarketHaltProxy": SECONDS, "PerSymbolMaxQty": COUNT, "MaxOrderNotional": MONEY, "SlippageSanity": BP,
+    "PriceCollar": PRICE, "MaxOpenPositions": COUNT, "MaxOpenOrders": COUNT, "MaxGrossExposure": MONEY,
+    "MaxNetExposure": MONEY, "BuyingPower": MONEY, "MaxDailyLoss": MONEY, "MaxDrawdown": MONEY,
+    "ConsecutiveLosses": COUNT, "RejectStorm": COUNT, "RepeatedExecution": COUNT,
+}  # fmt: skip
+"""What a guard's figure is in; YES ones have none that a bar could show."""
+_LIMIT_OF: Final[dict[str, str]] = {
+    "MessageRate": "rate_orders", "StaleData": "lateness_us", "MarketHaltProxy": "silent_us",
+    "MaxOrderNotional": "max_order_notional", "SlippageSanity": "entry_ppm", "PriceCollar": "collar_atr",
+    "MaxOpenPositions": "max_open_positions", "MaxOpenOrders": "max_open_orders",
+    "MaxGrossExposure": "max_gross_exposure", "MaxNetExposure": "max_net_exposure",
+    "BuyingPower": "buying_power_ppm", "MaxDailyLoss": "max_daily_loss", "MaxDrawdown": "max_drawdown",
+    "ConsecutiveLosses": "consecutive_losses", "RejectStorm": "rejects", "RepeatedExecution": "execution_fills",
+}  # fmt: skip
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What is at stake, in account units: positions gross and net, working groups, entry legs, occupied symbols."""
+
+    gross: int
+    net: int
+    working: int
+    legs: int
+    open: int
+
+
+def headroom(plan: Plan, recent: Recent, account: Mapping[str, int], figures: Figures) -> State:
+    """Give the row of every guard by name; `used_ppm` is the figure over the limit, which may be above a million."""
+    standing = _standing(plan.limits[0], recent, account, figures)
+    rows: State = {}
+    for name in (*GUARDS, *TRIPPING):
+        unit, is_on = UNITS[name], _is_on(plan, name)
+        row: State = {"kind": "trips" if name in TRIPPING else "entry", "is_on": is_on, "unit": unit}
+        record = recent.guards.get(name)
+        if record is not None:
+            row["checked"], row["refused"] = record.checked, record.refused
+            if record.subject:
+                row["last_symbol"], row["last_us"] = record.subject, record.last_us
+        pair = standing.get(name) or (None if record is None else (record.figure, record.limit))
+        if pair is not None and is_on and unit != YES:
+            figure, limit = pair
+            row["figure"], row["limit"] = _shown(figure, unit), _shown(limit, unit)
+            if limit > 0:
+                row["used_ppm"] = max(figure, 0) * PPM // limit
+        rows[name] = row
+    return rows
+
+
+def limit_of(limits: Any, name: str) -> int:  # a record of LIMITS, which numpy cannot type
+    """Give one limit of a run, `OFF` where it is off."""
+    return int(limits[name])
+
+
+def _standing(limits: Any, recent: Recent, account: Mapping[str, int], figures: Figures) -> dict[str, tuple[int, int]]:
+    exposure = figures.gross + figures.working
+    power = max(account["equity"], 0) * max(limit_of(limits, "buying_power_ppm"), 0) // PPM
+    return {
+        "MaxDailyLoss": (account["loss_base"] - account["equity"], limit_of(limits, "max_daily_loss")),
+        "MaxDrawdown": (account["drawdown_peak"] - account["equity"], limit_of(limits, "max_drawdown")),
+        "ConsecutiveLosses": (recent.losses_in_a_row, limit_of(limits, "consecutive_losses")),
+        "MaxOpenPositions": (figures.open, limit_of(limits, "max_open_positions")),
+        "MaxOpenOrders": (figures.legs, limit_of(limits, "max_open_orders")),
+        "MaxGrossExposure": (exposure, limit_of(limits, "max_gross_exposure")),
+        "MaxNetExposure": (abs(figures.net), limit_of(limits, "max_net_exposure")),
+        "BuyingPower": (exposure, power),
+    }
+
+
+def _is_on(plan: Plan, name: str) -> bool:
+    if name == "PerSymbolMaxQty":
+        return plan.risk.per_symbol_max_qty is not None
+    field = _LIMIT_OF.get(name)
+    return field is None or limit_of(plan.limits[0], field) != OFF
+
+
+def _shown(figure: int, unit: str) -> JsonValue:
+    if unit in (MONEY, PRICE):
+        return decimal_text(figure)
+    if unit == BP:
+        return decimal_text(figure * 100)  # ppm over 100, in the two places that decimal_text keeps
+    if unit == SECONDS:
+        return figure // SECOND_US
+    return figure
