@@ -14,8 +14,10 @@ PIPE_WIDTH = 10_000
 """Columns for a pipe: a table is never folded or cut for a reader that is a program."""
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print rows under headers, aligned; texts are taken as they are, never as markup."""
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[int] = ()
+) -> None:
+    """Print rows under headers, aligned; texts are as they are, never markup. `right`: columns of figures."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -24,6 +26,8 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     # Without a width of its own rich folds a pipe at 80 columns
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
     table = Table(*headers, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for position in right:
+        table.columns[position].justify = "right"
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)

@@ -41,6 +41,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
     code_version: str
     config_hash: str
     market_sha256: str = ""
+    bar_us: int = 0
 
 
 class ConfigLoaded(Event, frozen=True, kw_only=True):

@@ -109,7 +109,7 @@ class Journal:
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Lay the tables out in an empty file; `JournalCorrupt` where the file is another program's or of a later version."""
+    """Lay the tables out in an empty file; `JournalCorrupt` where it is another program's or of a later version."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         db.executescript(schema.DDL)

@@ -59,6 +59,27 @@ class NoLog:
         """Keep nothing."""
 
 
+class Pace:
+    """Hold market time to `speed` times the machine's monotonic clock, anew from the open of each session."""
+
+    def __init__(self, speed: float, monotonic_us: Callable[[], int], sleep: Callable[[float], None]) -> None:
+        self._speed = speed
+        self._monotonic_us = monotonic_us
+        self._sleep = sleep
+        self._market_us = self._machine_us = 0
+
+    def begin(self, market_us: int) -> None:
+        """Let market time begin now."""
+        self._market_us, self._machine_us = market_us, self._monotonic_us()
+
+    def wait_for(self, market_us: int) -> None:
+        """Come back when market time has come so far."""
+        due_us = self._machine_us + (market_us - self._market_us) / self._speed
+        ahead_us = due_us - self._monotonic_us()
+        if ahead_us > 0:
+            self._sleep(ahead_us / 1e6)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What names a run in its journal."""
@@ -82,6 +103,7 @@ class Replay:
         identity: Identity,
         first_session: int = 0,
         progress: Progress | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.plan = plan
         self.engine = Engine(plan)
@@ -101,6 +123,7 @@ class Replay:
         self._identity = identity
         self._first_session = first_session
         self._progress = progress
+        self._pace = pace
         self._seq_of: dict[str, int] = {}
         self._tripped_by: set[str] = set()
         self._trips = 0
@@ -136,6 +159,7 @@ class Replay:
                 code_version=identity.code_version,
                 config_hash=identity.config_hash,
                 market_sha256=self._tape.sha256,
+                bar_us=self.plan.bar_us,
             )
         )
         self._take(e.ConfigLoaded(ts_us=ts_us, config_hash=identity.config_hash, config=dict(identity.config)))
@@ -166,7 +190,21 @@ class Replay:
 
     def _trade(self, first: int, last: int, close_us: int) -> None:
         """The session between its opening and its close."""
+        if self._pace is not None:
+            first = self._keep_pace(self._pace, first, last)
         self._walk(first, last, close_us)
+
+    def _keep_pace(self, pace: Pace, first: int, last: int) -> int:
+        """Walk moment by moment, each not before its time."""
+        starts_us = self._tape.bars[:, 0]
+        pace.begin(int(starts_us[first]))
+        while first < last:
+            start_us = int(starts_us[first])
+            stop = int(starts_us.searchsorted(start_us, "right"))
+            pace.wait_for(start_us + self.plan.bar_us)
+            self._walk(first, stop, start_us + self.plan.bar_us)
+            first = stop
+        return first
 
     def _walk(self, first: int, last: int, horizon_us: int) -> None:
         """From one moment that concerns us to the next, until bars and time have come so far."""

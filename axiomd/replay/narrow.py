@@ -7,7 +7,7 @@ time or by netting. No strategy runs, no guard judges, nothing trips.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,16 +20,43 @@ from axiomd import __version__
 from axiomd.config.mistakes import config_error
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import InputError, OrderContractError
+from axiomd.contracts.fills import TRADE_COLUMNS
 from axiomd.contracts.orders import Order, from_row, missing_columns
+from axiomd.contracts.quality import summarise
 from axiomd.contracts.runs import RunConfig
+from axiomd.core.market.sla import measure_tape
 from axiomd.core.market.tape import Tape
+from axiomd.core.metrics import metrics_of
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape
 from axiomd.replay.driver import Identity, NoLog, Replay
+from axiomd.replay.finish import Times, manifest_of
 from axiomd.replay.prepare import bind
+from axiomd.runs.artifacts import (
+    CURVE_COLUMNS,
+    FILLED_COLUMNS,
+    curve_rows,
+    filled_order_rows,
+    trade_rows,
+    write_run,
+)
 
 ORDERS_MAX: Final = 5_000_000
 """More rows than any run makes; a larger file is not what it says it is."""
+
+_KINDS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("qty", "fill_qty", "bars_held", "slippage_ticks"), pl.Int64),
+    **dict.fromkeys(
+        (
+            "limit_price", "stop_price", "take_profit_price", "stop_loss_price", "tick_size", "fill_price",
+            "commission",
+            "entry_price", "exit_price", "gross_pnl", "costs", "net_pnl", "r_multiple", "mae", "mfe", "equity", "cash",
+            "gross_exposure", "drawdown",
+        ),
+        pl.Float64,
+    ),
+}  # fmt: skip
+_MOMENTS: Final = ("valid_from", "valid_to", "created_at", "fill_ts", "entry_ts", "exit_ts", "ts")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,4 +227,29 @@ def _config(
 
 
 def _result(replay: OrderReplay, config: RunConfig, tape: Tape, out_dir: str | Path | None) -> Simulation:
-    raise NotImplementedError
+    record = replay.recorder.record
+    strategies = [own.id for own in replay.plan.strategies]
+    metrics = metrics_of(record, strategies)
+    if out_dir is not None:
+        manifest = manifest_of(replay.plan, config, tape.files, "", Times(0, 0), "replay", None)
+        write_run(Path(out_dir), record, manifest, metrics, quality=summarise(measure_tape(tape)))
+    return Simulation(
+        trades=_frame(TRADE_COLUMNS, trade_rows(record.trades)),
+        filled_orders=_frame(FILLED_COLUMNS, filled_order_rows(record.orders)),
+        equity_curve=_frame(CURVE_COLUMNS, curve_rows(record.curve)),
+        metrics=metrics.model_dump(mode="json"),
+    )
+
+
+def _frame(columns: Sequence[str], rows: list[list[str]]) -> pl.DataFrame:
+    """Turn the rows of a CSV into a frame: figures as numbers, moments as UTC, the rest as text."""
+    text = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+    return text.with_columns(
+        *(pl.col(name).replace("", None).cast(kind) for name, kind in _KINDS.items() if name in columns),
+        *(
+            pl.col(name).replace("", None).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC")
+            for name in _MOMENTS
+            if name in columns
+        ),
+        *(pl.col(name) == "true" for name in ("ambiguous",) if name in columns),
+    )

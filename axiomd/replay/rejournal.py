@@ -25,6 +25,9 @@ from axiomd.feeds.calendars import session_table
 from axiomd.journal.log import Entry, entries
 from axiomd.replay.prepare import bind
 
+FindTape = Callable[[e.RunStarted, RunConfig, date], Tape | None]
+"""Finds the bars a replay's journal refers to, up to the date of its last session."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -48,7 +51,7 @@ class Confirmation:
     differences: tuple[Difference, ...]
 
 
-def replay_journal(path: Path, tape_of: Callable[[e.RunStarted, RunConfig], Tape | None]) -> Confirmation:
+def replay_journal(path: Path, tape_of: FindTape) -> Confirmation:
     """Decide a journal again. `tape_of` finds the bars a replay's journal refers to. Raises `JournalCorrupt`."""
     recorded = list(entries(path))
     if not recorded:
@@ -71,14 +74,14 @@ def replay_journal(path: Path, tape_of: Callable[[e.RunStarted, RunConfig], Tape
     return Confirmation(len(recorded), decisions, tuple(differences))
 
 
-def _engine(path: Path, recorded: list[Entry], tape_of: Callable[[e.RunStarted, RunConfig], Tape | None]) -> Engine:
+def _engine(path: Path, recorded: list[Entry], tape_of: FindTape) -> Engine:
     started = next((entry.event for entry in recorded if isinstance(entry.event, e.RunStarted)), None)
     loaded = next((entry.event for entry in recorded if isinstance(entry.event, e.ConfigLoaded)), None)
     days = [entry.event.session for entry in recorded if isinstance(entry.event, e.SessionOpened)]
     if started is None or loaded is None or not days:
         raise JournalCorrupt("it holds no run, no configuration or no session", str(path), "name a whole journal")
     config = RunConfig.model_validate(loaded.config)
-    tape = tape_of(started, config) if started.market_sha256 else None
+    tape = tape_of(started, config, date.fromisoformat(days[-1])) if started.market_sha256 else None
     if tape is not None:
         sessions, bar_us = tape.sessions, tape.timeframe_us
     else:

@@ -1,0 +1,121 @@
+"""``axiomd orders``: the orders of a journal, listed, exported as the canonical CSV, or one shown with its whole life.
+
+It reads the journal and never changes it; an export appends what is not in the file yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from axiomd.cli.printing import print_json, print_table
+from axiomd.contracts.errors import EXIT_OK, InputError
+
+if TYPE_CHECKING:
+    from axiomd.contracts.outcome import OrderOutcome
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.epilog = (
+        "example: axiomd orders export --journal artifacts/runs/RUN/journal.sqlite --out orders.csv\n"
+        "example: axiomd orders show 48b0e6bb6b36980c"
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    export = actions.add_parser("export", help="append to the canonical CSV what is not in it yet")
+    export.add_argument("--out", type=Path, default=Path("orders.csv"), metavar="FILE", help="default orders.csv")
+    listing = actions.add_parser("list", help="one line an order")
+    show = actions.add_parser("show", help="an order's whole life")
+    show.add_argument("key", help="its idempotency key, or the beginning of it")
+    for action in (export, listing, show):
+        action.add_argument("--journal", type=Path, metavar="PATH", help="without it, the state dir's")
+        action.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the action."""
+    path = _journal(args.journal)
+    if args.action == "show":
+        return _show(args, path)
+    outcomes = _outcomes(path)
+    if args.action == "export":
+        from axiomd.runs.artifacts import append_orders
+
+        added = append_orders(args.out, (outcome.order for outcome in outcomes if outcome.was_sent))
+        if args.json:
+            print_json({"path": str(args.out), "added": added})
+        else:
+            print(f"{added} orders appended: {args.out}")
+        return EXIT_OK
+    return _list(args, outcomes)
+
+
+def _journal(given: Path | None) -> Path:
+    if given is None:
+        from axiomd.config.settings import places
+
+        given = places().journal
+    path = given / "journal.sqlite" if given.is_dir() else given
+    if not path.is_file():
+        raise InputError("there is no journal", str(path), "name one by --journal")
+    return path
+
+
+def _outcomes(path: Path) -> list[OrderOutcome]:
+    from axiomd.journal.log import entries
+    from axiomd.runs.recorder import Recorder
+
+    recorder = Recorder(0, "", lambda _: (1, 1))
+    for entry in entries(path):
+        recorder.take(entry.event)
+    return recorder.record.orders
+
+
+def _list(args: argparse.Namespace, outcomes: list[OrderOutcome]) -> int:
+    from axiomd.contracts.orders import to_row
+    from axiomd.contracts.units import decimal_text, iso_time
+
+    if args.json:
+        print_json([{**to_row(o.order), "status": o.status, "reason": o.reason} for o in outcomes])
+        return EXIT_OK
+    rows = [
+        (
+            iso_time(o.order.created_at_us)[:16].replace("T", " "),
+            o.order.idempotency_key,
+            o.order.symbol,
+            o.order.side,
+            f"{o.order.qty:,}",
+            decimal_text(o.order.entry_level),
+            o.status,
+            o.reason,
+        )
+        for o in outcomes
+    ]
+    print_table(("created (UTC)", "key", "symbol", "side", "Stk", "entry", "status", "reason"), rows, right=(4, 5))
+    return EXIT_OK
+
+
+def _show(args: argparse.Namespace, path: Path) -> int:
+    import orjson
+
+    from axiomd.contracts.units import iso_time
+    from axiomd.journal.log import rows
+
+    if not args.key or not all(char in "0123456789abcdef" for char in args.key):
+        raise InputError(f"{args.key!r} is no key", "axiomd orders show", "take one of axiomd orders list")
+    life = [row for row in rows(path) if row[4].startswith(args.key)]
+    if not life:
+        raise InputError(f"no order has the key {args.key}", str(path), "take one of axiomd orders list")
+    if args.json:
+        print_json(
+            [
+                {"seq": row[0], "ts": iso_time(row[1]), "kind": row[2], "key": row[4], "cause": row[5],
+                 "payload": orjson.loads(row[6])}
+                for row in life
+            ]
+        )  # fmt: skip
+        return EXIT_OK
+    table = [(str(row[0]), iso_time(row[1]), row[2], row[4], str(row[5]), row[6]) for row in life]
+    print_table(("seq", "market time", "event", "key", "cause", "payload"), table, right=(0, 4))
+    return EXIT_OK
