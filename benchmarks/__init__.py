@@ -1,0 +1,1 @@
+"""What is measured, and how: every figure is a ratio against a reference in the same run (docs/performance.md)."""
