@@ -76,6 +76,7 @@ ACCOUNT = np.dtype(
         ("interval_us", "i8"),
         ("now_us", "i8"),
         ("cursor", "i8"),
+        ("touched_us", "i8"),
         ("open_us", "i8"),
         ("close_us", "i8"),
         ("flatten_us", "i8"),

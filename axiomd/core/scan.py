@@ -22,7 +22,7 @@ from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
 
 END: Final = 0
 TOUCHED: Final = 1
-"""The moment at the cursor touches a level or passes a deadline; nothing of it is committed yet."""
+"""The moment `touched_us` touches a level or passes a deadline; nothing of it is committed yet."""
 SETUPS: Final = 2
 LOSS: Final = 4
 STALE: Final = 8
@@ -49,6 +49,9 @@ def advance(
         start_us = bars[at, 0] if at < last else 0
         closes_us = start_us + a.bar_us if at < last else horizon_us + 1
         if 0 < a.interval_end_us < closes_us:
+            if is_watched and a.interval_end_us != matched_us and a.interval_end_us >= a.deadline_us:
+                a.touched_us = a.interval_end_us
+                return TOUCHED
             a.now_us = a.interval_end_us
             flags = finish_intervals(
                 a, symbols, strategies, slots, intervals, si, sf, pi, pf, windows, setups
@@ -62,6 +65,7 @@ def advance(
         while stop < last and bars[stop, 0] == start_us:
             stop += 1
         if is_watched and closes_us != matched_us and concerns_us(bars, at, stop, closes_us, a, symbols):
+            a.touched_us = closes_us
             return TOUCHED
         a.now_us = closes_us
         for row in range(at, stop):

@@ -62,7 +62,7 @@ def size(
     """
     own_equity = share_of(equity, sizing.budget_pct_ppm)
     lot_price = entry * lot
-    cap = fraction(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num) // lot_price * lot
+    cap_units = fraction(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num)
     if sizing.mode == FIXED:
         qty = sizing.fixed_qty
     elif sizing.mode == PCT_EQUITY:
@@ -71,8 +71,10 @@ def size(
         distance_ticks = max(1, (abs(entry - stop) + tick // 2) // tick)
         risk_amount = fraction(share_of(own_equity, sizing.risk_pct_ppm), fx_den, fx_num)
         qty = risk_amount // (distance_ticks * tick * lot) * lot
-    if qty > cap:
-        qty = cap
+    if qty > cap_units // entry:
+        qty = cap_units // lot_price * lot
     if sizing.max_volume_pct_ppm >= 0:
-        qty = min(qty, fraction(volume, sizing.max_volume_pct_ppm, _PERCENT_PPM) // lot * lot)
+        shares = fraction(volume, sizing.max_volume_pct_ppm, _PERCENT_PPM)
+        if qty > shares:
+            qty = shares // lot * lot
     return qty if qty >= max(sizing.min_qty, 1) else 0

@@ -219,9 +219,9 @@ class Replay:
                 if engine.has_setups_left:
                     self._carry_out(engine.take_setups(), seq)
             if flags == TOUCHED:
-                start_us = int(bars[row, 0])
-                matched_us = start_us + self.plan.bar_us
-                stop = row + 1
+                matched_us = int(account["touched_us"])
+                start_us = matched_us - self.plan.bar_us
+                stop = row
                 while stop < last and bars[stop, 0] == start_us:
                     stop += 1
                 for report in self.broker.match(bars[row:stop].tolist(), matched_us):

@@ -500,12 +500,12 @@ class _Walk:
             "entry_type": "stop", "stage1_rank": rank, "outcome": "",
         }  # fmt: skip
         self.reading.signals.append(signal)
+        if symbol in self.positions or self._working(symbol):
+            signal["outcome"] = "blocked:netting"
+            return
         if name in self.paused:
             self.counts["blocked:paused"] += 1
             signal["outcome"] = "blocked:paused"
-            return
-        if symbol in self.positions or self._working(symbol):
-            signal["outcome"] = "blocked:netting"
             return
         oco = _sha1(f"{name}|{symbol}|{session.day.isoformat()}|{SETUP}|{now_us}")[:12]
         sides = (
