@@ -44,9 +44,11 @@ def fields_of(event: e.Event) -> Fields:
                 changed |= {"net_pnl": decimal_text(event.trade.net_pnl), "exit_reason": event.trade.exit_reason}
             return changed
         case e.GuardTripped():
-            return {"guard": event.guard, "figure": event.figure, "limit": event.limit, "level": event.level}
+            return {"guard": event.guard, "figure": event.figure, "limit": event.limit, "kill_level": event.level}
         case e.KillTripped():
-            return {"level": event.level, "reason": event.reason, "trip_id": event.trip_id, "source": event.source}
+            return {
+                "kill_level": event.level, "reason": event.reason, "trip_id": event.trip_id, "source": event.source,
+            }  # fmt: skip
         case e.KillReset():
             return {"trip_id": event.trip_id, "operator": event.operator, "reason": event.reason}
         case e.OrderAcked():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from socket import SO_REUSEADDR, SOL_SOCKET
 from threading import Thread
 from typing import Final
 
@@ -22,8 +23,7 @@ _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class MetricsServer:
-    """Serve what `render` gives (the exposition format) and whether `health` says all is well. Both are called from
-    the server's thread."""
+    """Serve what `render` gives (the exposition format) and what `health` says; both are called from its thread."""
 
     def __init__(self, host: str, port: int, *, render: Callable[[], bytes], health: Callable[[], Health]) -> None:
         self._host = host
@@ -34,7 +34,7 @@ class MetricsServer:
         self._thread: Thread | None = None
 
     def start(self) -> tuple[str, int]:
-        """Listen and give the (host, port) that were bound; port 0 is any free one. `ConfigError` where it cannot be."""
+        """Listen and give the (host, port) that were bound; port 0 is any free one. `ConfigError` else."""
         try:
             server = _Server((self._host, self._port), _handler(self._render, self._health))
         except (OSError, OverflowError) as problem:
@@ -61,10 +61,10 @@ class MetricsServer:
 
 class _Server(HTTPServer):
     request_queue_size = BACKLOG_MAX
-    allow_reuse_address = True
 
     def server_bind(self) -> None:
         """Bind without the look-up of our own name that HTTPServer does, which may wait for a resolver."""
+        self.socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
@@ -90,7 +90,9 @@ def _handler(render: Callable[[], bytes], health: Callable[[], Health]) -> type[
             else:
                 self._answer(404, _TEXT, b"/metrics or /healthz\n")
 
-        do_HEAD = do_GET
+        def do_HEAD(self) -> None:
+            """Answer a HEAD: a GET without its body."""
+            self.do_GET()
 
         def _answer(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
@@ -100,7 +102,7 @@ def _handler(render: Callable[[], bytes], health: Callable[[], Health]) -> type[
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the standard library's name)
             """Say nothing: requests are no events."""
 
     return Handler
