@@ -7,37 +7,13 @@ engine is made for that. A broker keeps its own truth, which outlives us and win
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.events import Event
-from axiomd.contracts.fills import Fill
+from axiomd.contracts.truth import Truth
 
 BrokerCommand = SendEntries | CancelEntry | ClosePosition
-
-
-@dataclass(frozen=True, slots=True)
-class OpenOrder:
-    """One order the broker works: its id, our reference, what is left of it."""
-
-    broker_id: int
-    reference: str
-    symbol: str
-    side: str
-    qty: int
-    kind: str
-    price: int
-    oca: str
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What the broker knows: signed positions in shares, open orders, all executions of the day."""
-
-    positions: dict[str, int]
-    orders: tuple[OpenOrder, ...]
-    executions: tuple[Fill, ...]
 
 
 class Broker(Protocol):
@@ -48,5 +24,5 @@ class Broker(Protocol):
         ...
 
     def truth(self) -> Truth:
-        """Give positions, open orders and executions as the broker sees them."""
+        """Give positions, open orders and the reports of the day as the broker sees them."""
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from axiomd.broker.port import BrokerCommand, OpenOrder, Truth
+from axiomd.broker.port import BrokerCommand
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.events import (
     Event,
@@ -22,7 +22,8 @@ from axiomd.contracts.events import (
     OrderSent,
 )
 from axiomd.contracts.fills import Fill
-from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_STOP, SUFFIX_TARGET, Order
+from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_KILL, SUFFIX_STOP, SUFFIX_TARGET, Order
+from axiomd.contracts.truth import OpenOrder, Report, Truth
 from axiomd.contracts.units import side_of
 from axiomd.core.board import Records
 from axiomd.core.fills import (
@@ -41,8 +42,8 @@ from axiomd.core.fills import (
 
 Bar = Sequence[int]
 """A row of a tape: start in UTC us, symbol index, O, H, L, C in price units, V in shares."""
-LastBar = Callable[[int], tuple[int, int]]
-"""Gives (start in UTC us, CLOSE) of the last bar of a symbol index."""
+LastBar = Callable[[int], tuple[int, int, int]]
+"""Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
 
@@ -89,8 +90,38 @@ class SimBroker:
         self._skips_ambiguous = skips_ambiguous
         self._groups: dict[int, list[list[_Entry]]] = {}
         self._positions: dict[int, _Position] = {}
-        self._executions: list[Fill] = []
+        self._last: dict[int, tuple[int, int, int]] = {}
+        self._fills = 0
         self._next_id = 1
+
+    def set_up(self, symbols: Sequence[str], ticks: Sequence[int], costs: Records, *, skips_ambiguous: bool) -> None:
+        """Take new symbols, costs and rules from here on; symbols keep their index."""
+        assert tuple(symbols[: len(self._symbols)]) == self._symbols, "a symbol's index is its own for ever"
+        self._symbols = tuple(symbols)
+        self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
+        self._ticks = tuple(ticks)
+        self._costs = costs[0]
+        self._skips_ambiguous = skips_ambiguous
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether it holds nothing and works nothing."""
+        return not self._positions and not self._groups
+
+    @property
+    def counters(self) -> tuple[int, int]:
+        """Give the next order id and the number of executions so far, which no restart may repeat."""
+        return self._next_id, self._fills
+
+    def resume_from(self, next_id: int, fills: int, last: dict[int, tuple[int, int, int]]) -> None:
+        """Take up the counters and last bars of an idle broker that ended."""
+        assert self.is_idle, "counters of a broker at work are its own"
+        self._next_id, self._fills, self._last = next_id, fills, dict(last)
+
+    @property
+    def last_bars(self) -> dict[int, tuple[int, int, int]]:
+        """Give (start in UTC us, CLOSE, VOLUME) of the last bar matched of each symbol index."""
+        return dict(self._last)
 
     # --- commands ---
 
@@ -134,10 +165,36 @@ class SimBroker:
         position.closing = command.reference
         position.stop = position.target = 0
         self._next_id += 1
-        return [
+        out: list[Event] = [
             OrderSent(ts_us=ts_us, key=command.reference),
             OrderAcked(ts_us=ts_us, key=command.reference, broker_id=self._next_id - 1),
         ]
+        if command.is_urgent:
+            self.close_now(out, position.entry.index, ts_us)
+        return out
+
+    def close_now(self, out: list[Event], index: int, ts_us: int) -> None:
+        """Fill a position's closing order at the last CLOSE seen, where there is one."""
+        position = self._positions[index]
+        if index in self._last:
+            start_us, close, volume = self._last[index]
+            self._leave(out, position, position.closing, close, start_us, ts_us, volume, slips=True, is_ambiguous=False)
+
+    def kill(self, ts_us: int, *, flattens: bool) -> list[Event]:
+        """Cancel every entry and, at flatten, close every position at the last CLOSE: what `axiomd kill` asks for."""
+        out: list[Event] = []
+        for groups in list(self._groups.values()):
+            for group in list(groups):
+                for entry in list(group):
+                    self._drop(group, entry)
+                    out.append(OrderCancelled(ts_us=ts_us, key=entry.order.idempotency_key, reason="killed"))
+        if flattens:
+            for index, position in list(self._positions.items()):
+                if not position.closing:
+                    position.closing = position.entry.order.idempotency_key + SUFFIX_KILL
+                    position.stop = position.target = 0
+                self.close_now(out, index, ts_us)
+        return out
 
     # --- the market ---
 
@@ -146,6 +203,7 @@ class SimBroker:
         out: list[Event] = []
         for bar in bars:
             index = bar[1]
+            self._last[index] = (bar[0], bar[5], bar[6])
             position = self._positions.get(index)
             if position is not None:
                 self._match_exits(out, position, bar, closes_us)
@@ -163,14 +221,14 @@ class SimBroker:
                         self._drop(group, entry)
                         out.append(OrderExpired(ts_us=now_us, key=entry.order.idempotency_key))
 
-    def end_session(self, close_us: int, last_bar: LastBar) -> list[Event]:
+    def end_session(self, close_us: int, last_bar: LastBar | None = None) -> list[Event]:
         """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
         out: list[Event] = []
         for index, position in list(self._positions.items()):
             if position.flatten_at_us:
-                start_us, close = last_bar(index)
+                start_us, close, volume = self._last[index] if last_bar is None else last_bar(index)
                 reference = position.entry.order.idempotency_key + SUFFIX_EOD
-                self._leave(out, position, reference, close, start_us, close_us, 0, slips=True, is_ambiguous=False)
+                self._leave(out, position, reference, close, start_us, close_us, volume, slips=True, is_ambiguous=False)
         self._expire(out, close_us)
         return out
 
@@ -278,11 +336,14 @@ class SimBroker:
         tick = self._ticks[entry.index]
         slipped_ticks = slippage(self._costs, print_, tick) if slips else 0
         price = print_ + sign * slipped_ticks * tick
-        if not reference.partition("-")[2] and entry.limit and slipped_ticks:
+        is_entry = reference == entry.order.idempotency_key
+        if is_entry and entry.limit and slipped_ticks:
             # a stop entry with a limit is never filled beyond it
             price = min(price, entry.limit) if sign > 0 else max(price, entry.limit)
+            slipped_ticks = abs(price - print_) // tick
+        self._fills += 1
         fill = Fill(
-            exec_id=f"S{len(self._executions) + 1}",
+            exec_id=f"S{self._fills}",
             reference=reference,
             symbol=entry.order.symbol,
             side=side_of(sign),
@@ -292,9 +353,9 @@ class SimBroker:
             bar_ts_us=start_us,
             slippage_ticks=slipped_ticks,
             ambiguous=is_ambiguous,
-            beyond_volume=0 < volume < qty * 10,
+            is_rested=is_entry and entry.is_triggered,
+            beyond_volume=volume < qty * 10,
         )
-        self._executions.append(fill)
         out.append(FillReceived(ts_us=closes_us, fill=fill))
 
     def _drop(self, group: list[_Entry], entry: _Entry) -> None:
@@ -320,18 +381,19 @@ class SimBroker:
 
     # --- its own truth ---
 
-    def truth(self) -> Truth:
-        """Give positions, open orders and executions."""
+    def truth(self, reports: Sequence[Report] = ()) -> Truth:
+        """Give positions and open orders; the reports are kept by whoever keeps its record."""
         orders = [
             OpenOrder(
-                entry.broker_id,
-                entry.order.idempotency_key,
-                entry.order.symbol,
-                entry.order.side,
-                entry.order.qty,
-                entry.order.entry_type,
-                entry.order.entry_level,
-                entry.order.oco_id,
+                broker_id=entry.broker_id,
+                reference=entry.order.idempotency_key,
+                symbol=entry.order.symbol,
+                side=entry.order.side,
+                qty=entry.order.qty,
+                kind=entry.order.entry_type,
+                price=entry.order.entry_level,
+                oca=entry.order.oco_id,
+                valid_to_us=entry.order.valid_to_us,
             )
             for groups in self._groups.values()
             for group in groups
@@ -344,7 +406,7 @@ class SimBroker:
                 self._symbols[index]: position.entry.sign * position.qty for index, position in self._positions.items()
             },
             orders=tuple(orders),
-            executions=tuple(self._executions),
+            reports=tuple(reports),
         )
 
 
@@ -356,7 +418,12 @@ def _working_exits(position: _Position) -> list[OpenOrder]:
     order, side = position.entry.order, side_of(-position.entry.sign)
     key, qty, oca = order.idempotency_key, position.qty, order.idempotency_key
     if position.closing:
-        return [OpenOrder(0, position.closing, order.symbol, side, qty, "market", 0, "")]
+        return [
+            OpenOrder(
+                broker_id=0, reference=position.closing, symbol=order.symbol, side=side, qty=qty, kind="market",
+                price=0, oca="",
+            )
+        ]  # fmt: skip
     children = (
         (SUFFIX_STOP, "stop", position.stop, 1),
         (SUFFIX_TARGET, "limit", position.target, 2),
@@ -364,14 +431,14 @@ def _working_exits(position: _Position) -> list[OpenOrder]:
     )
     return [
         OpenOrder(
-            position.entry.broker_id + offset,
-            key + suffix,
-            order.symbol,
-            side,
-            qty,
-            kind,
-            price if kind != "market" else 0,
-            oca,
+            broker_id=position.entry.broker_id + offset,
+            reference=key + suffix,
+            symbol=order.symbol,
+            side=side,
+            qty=qty,
+            kind=kind,
+            price=price if kind != "market" else 0,
+            oca=oca,
         )
         for suffix, kind, price, offset in children
         if price

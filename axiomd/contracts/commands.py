@@ -50,12 +50,16 @@ class CancelEntry(Command, frozen=True, kw_only=True):
 
 
 class ClosePosition(Command, frozen=True, kw_only=True):
-    """Cancel a position's exits, have that confirmed, and close `qty` of it with one marketable order."""
+    """Cancel a position's exits, have that confirmed, and close `qty` of it with one marketable order.
+
+    `is_urgent`: a person asked for it, and is answered at once where the broker can; a guard's waits for the next bar.
+    """
 
     key: str
     reference: str
     symbol: str
     qty: int
+    is_urgent: bool = False
 
 
 class TripLatch(Command, frozen=True, kw_only=True):

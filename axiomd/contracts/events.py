@@ -53,10 +53,14 @@ class ConfigLoaded(Event, frozen=True, kw_only=True):
 
 
 class SessionOpened(Event, frozen=True, kw_only=True):
-    """A session of the calendar began. `equity_units` is the broker's figure where it is the truth, else None."""
+    """A session of the calendar began; orders are named by `run_id` from here on.
+
+    `equity_units` is the broker's figure where that is the truth, else None.
+    """
 
     KIND: ClassVar[str] = "session.opened"
     session: str
+    run_id: str
     open_us: int
     close_us: int
     equity_units: int | None = None
@@ -212,6 +216,7 @@ class KillTripped(Event, frozen=True, kw_only=True):
     reason: str
     trip_id: str
     source: str
+    """Who tripped it: guard, operator, latch (found tripped), os_signal, journal."""
 
 
 class KillReset(Event, frozen=True, kw_only=True):

@@ -34,6 +34,8 @@ class Fill(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     bar_ts_us: int
     slippage_ticks: int = 0
     ambiguous: bool = False
+    is_rested: bool = False
+    """A stop entry that opened beyond its limit and filled as a limit order in a later bar."""
     beyond_volume: bool = False
     """The fill is larger than a tenth of its bar's VOLUME."""
 

@@ -32,6 +32,7 @@ SYMBOL = np.dtype(
         # the market
         ("last_ts_us", "i8"),
         ("close", "i8"),
+        ("volume", "i8"),
         ("jump_until_us", "i8"),
         ("intervals", "i8"),
         ("interval_close", "i8"),

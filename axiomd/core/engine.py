@@ -60,6 +60,7 @@ class Engine:
         self.book = Book()
         self.holdings: dict[int, Holding] = {}
         self.session = ""
+        self.run_id = plan.run_id
         self.level = ""
         self.trip_id = ""
         self.is_connected = False
@@ -134,12 +135,43 @@ class Engine:
         event = e.BarsClosed(ts_us=now_us, first=first, last=cursor)
         return flags, event, self._decide(flags)
 
+    def fold(self, event: e.Event) -> list[MarkEquity]:
+        """Take an event of the journal in without deciding again: what was decided then stands in it too.
+
+        Gives the points of the equity curve, which are no events. A moment whose setups were never decided leaves
+        `has_setups_left`.
+        """
+        if isinstance(event, e.BarsClosed):
+            flags = self._commit(event)
+            self.has_setups_left = bool(flags & SETUPS)
+            out: list[Command] = []
+            self._draw_curve(out)
+        elif isinstance(event, e.SignalEmitted):
+            self.has_setups_left = False
+            out = []
+        elif isinstance(event, e.OrderBlocked):
+            self.book.know(event.order)
+            out = []
+        elif isinstance(event, e.GuardTripped):
+            self._note_trip(event)
+            out = []
+        else:
+            out = self.handle(event)
+        return [command for command in out if isinstance(command, MarkEquity)]
+
+    def forget_requests(self) -> list[Command]:
+        """After a fold: whatever was asked of the broker and never answered is asked anew."""
+        for legs in self.book.open.values():
+            for leg in legs:
+                leg.cancelling = ""
+        return self._obey_level(int(self.account["now_us"]), is_urgent=True) if self.level else []
+
     # --- the session ---
 
     def _open_session(self, event: e.SessionOpened) -> list[Command]:
         """A new day: its bounds, its equity, no candidate yet."""
         account, board = self.account, self.board
-        self.session = event.session
+        self.session, self.run_id = event.session, event.run_id
         account["open_us"], account["close_us"] = event.open_us, event.close_us
         account["flatten_us"] = event.close_us - self.plan.flatten_us
         account["now_us"] = event.open_us
@@ -186,14 +218,16 @@ class Engine:
 
     def _take_bars(self, event: e.BarsClosed) -> list[Command]:
         """All bars up to a moment: mark, then decide what the last moment of them asks for."""
+        return self._decide(self._commit(event))
+
+    def _commit(self, event: e.BarsClosed) -> int:
         account = self.account
         if event.rows:
             self._bars = np.array(event.rows, np.int64)
             account["cursor"], last = 0, len(event.rows)
         else:
             account["cursor"], last = event.first, event.last
-        flags = self._scan(last, event.ts_us, event.ts_us, is_watched=False)
-        return self._decide(flags)
+        return self._scan(last, event.ts_us, event.ts_us, is_watched=False)
 
     def _scan(self, last: int, horizon_us: int, matched_us: int, *, is_watched: bool) -> int:
         board = self.board
@@ -206,6 +240,19 @@ class Engine:
     def _decide(self, flags: int) -> list[Command]:
         """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
         out: list[Command] = []
+        self._draw_curve(out)
+        if flags & LOSS:
+            self._trip_on_loss(out)
+        if flags & STALE:
+            self._cancel_stale(out)
+        if flags & SETUPS:
+            if flags & (LOSS | STALE):
+                self.has_setups_left = True
+            else:
+                self._take_setups(out)
+        return out
+
+    def _draw_curve(self, out: list[Command]) -> None:
         account = self.account
         if self._filled_us >= 0 and account["snap_us"] == self._filled_us:
             out.append(
@@ -218,16 +265,6 @@ class Engine:
                 )
             )
             self._filled_us = -1
-        if flags & LOSS:
-            self._trip_on_loss(out)
-        if flags & STALE:
-            self._cancel_stale(out)
-        if flags & SETUPS:
-            if flags & (LOSS | STALE):
-                self.has_setups_left = True
-            else:
-                self._take_setups(out)
-        return out
 
     def take_setups(self) -> list[Command]:
         """Decide the setups of a moment whose trips and cancellations had to go out, and be answered, first."""
@@ -277,7 +314,7 @@ class Engine:
         else:
             sized = self._size(own, index, row)
             outcome = "" if any(qty for _, qty in sized) else "below_min_qty"
-        signal = signal_of(self.plan, own, symbol, row, rank, outcome)
+        signal = signal_of(own, self.run_id, symbol, row, rank, outcome)
         now_us = row[api.MOMENT]
         out.append(Record(event=e.SignalEmitted(ts_us=now_us, signal=signal)))
         approved: list[Approved[Order]] = []
@@ -357,7 +394,7 @@ class Engine:
         if order.parent_key:
             holding = next((h for h in self.holdings.values() if h.order.idempotency_key == order.parent_key), None)
             if holding is not None:
-                holding.closing += 1
+                holding.closing = closing_number(order.idempotency_key)
                 self._post(holding.index)
             return _NO_COMMANDS
         k = next(k for k, strategy in enumerate(self.plan.strategies) if strategy.id == order.strategy)
@@ -443,7 +480,7 @@ class Engine:
         """SlippageSanity after the fill, RepeatedExecution."""
         kind = role_kind(role)
         level = (
-            leg.order.entry_level
+            (leg.order.limit_price if fill.is_rested else leg.order.entry_level)
             if not role
             else leg.order.stop_loss_price
             if kind == "SL"
@@ -504,6 +541,12 @@ class Engine:
         self._raise_level(level)
         out.append(TripLatch(level=level, reason=guard))
 
+    def _note_trip(self, event: e.GuardTripped) -> None:
+        self._raise_level(event.level)
+        for bit, name in enumerate(loss.NAMES[1:]):
+            if event.guard == name:
+                self.account["losses_judged"] &= ~(1 << bit)
+
     def _raise_level(self, level: str) -> None:
         if _LEVELS[level] > _LEVELS[self.level]:
             self.level = level
@@ -512,24 +555,31 @@ class Engine:
         """Latched: working entries go; at flatten positions are closed; protection stays until then."""
         self._raise_level(event.level)
         self.trip_id = event.trip_id
+        return self._obey_level(event.ts_us, is_urgent=event.source != "guard")
+
+    def _obey_level(self, ts_us: int, *, is_urgent: bool) -> list[Command]:
         out: list[Command] = []
         for legs in list(self.book.open.values()):
             self._cancel(out, legs, "killed")
         if self.level == "flatten":
             for holding in list(self.holdings.values()):
-                self._close(out, holding, event.ts_us)
+                self._close(out, holding, ts_us, is_urgent=is_urgent)
         return out
 
-    def _close(self, out: list[Command], holding: Holding, ts_us: int) -> None:
-        """Close a position with one marketable order; its exits go first."""
+    def _close(self, out: list[Command], holding: Holding, ts_us: int, *, is_urgent: bool) -> None:
+        """Close a position with one marketable order; its exits go first. One that is being closed is left alone."""
         if holding.closing:
             return
-        holding.closing += 1
+        holding.closing = 1
         order, qty = holding.order, holding.qty
         reference = f"{order.idempotency_key}{SUFFIX_KILL}"
         closing = _closing_order(order, reference, qty, ts_us, int(self.account["close_us"]))
         out.append(Record(event=e.OrderIntent(ts_us=ts_us, order=closing, verdicts=())))
-        out.append(ClosePosition(key=order.idempotency_key, reference=reference, symbol=order.symbol, qty=qty))
+        out.append(
+            ClosePosition(
+                key=order.idempotency_key, reference=reference, symbol=order.symbol, qty=qty, is_urgent=is_urgent
+            )
+        )
         self._post(holding.index)
 
     def _cancel(self, out: list[Command], legs: Sequence[Leg], reason: str) -> None:
@@ -614,6 +664,12 @@ def _post(account: Row, symbol: Row, long: int, short: int, legs: int, high: int
     symbol.touch_high = high
     symbol.touch_low = low
     account.deadline_us = min(account.deadline_us, deadline_us)
+
+
+def closing_number(reference: str) -> int:
+    """Give which attempt to close a position a reference is: `-KILL` the first, `-KILL2` the second."""
+    digits = reference.rpartition(SUFFIX_KILL)[2]
+    return int(digits) if digits.isdigit() else 1
 
 
 def _closing_order(entry: Order, reference: str, qty: int, ts_us: int, close_us: int) -> Order:

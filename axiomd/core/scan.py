@@ -117,6 +117,7 @@ def mark(bars: Ints, row: int, closes_us: int, a: Row, symbols: Records, interva
         else:
             symbol.worst, symbol.best = max(symbol.worst, high), min(symbol.best, low)
     symbol.close = close
+    symbol.volume = bars[row, 6]
     symbol.last_ts_us = start_us
     begin_us = interval_start(start_us, a.open_us, a.interval_us)
     absorb(intervals[index], begin_us, bars[row, 2], high, low, close, bars[row, 6])

@@ -175,7 +175,11 @@ class Replay:
             self._resume(open_us)
         self._take(
             e.SessionOpened(
-                ts_us=open_us, session=sessions.date(session).isoformat(), open_us=open_us, close_us=close_us
+                ts_us=open_us,
+                session=sessions.date(session).isoformat(),
+                run_id=self.plan.run_id,
+                open_us=open_us,
+                close_us=close_us,
             )
         )
         if is_traded:
@@ -230,9 +234,9 @@ class Replay:
             elif not flags and row >= last:
                 return
 
-    def _last_bar(self, index: int) -> tuple[int, int]:
+    def _last_bar(self, index: int) -> tuple[int, int, int]:
         symbol = self.engine.board.symbols[index]
-        return int(symbol["last_ts_us"]), int(symbol["close"])
+        return int(symbol["last_ts_us"]), int(symbol["close"]), int(symbol["volume"])
 
     # --- events in, commands out ---
 

@@ -16,12 +16,12 @@ from axiomd.core.strategies import api
 _ENTRY_TYPES: tuple[EntryType, ...] = ("stop", "limit", "market")
 
 
-def signal_of(plan: Plan, own: StrategyPlan, symbol: str, row: Sequence[int], rank: int, outcome: str) -> Signal:
+def signal_of(own: StrategyPlan, run_id: str, symbol: str, row: Sequence[int], rank: int, outcome: str) -> Signal:
     """Turn a setup row of the scan into a signal."""
     version, setup, ts_us = own.strategy.version, own.strategy.setup, row[api.VALID_FROM]
     return Signal(
         signal_id=signal_id(own.id, version, symbol, setup, ts_us),
-        run_id=plan.run_id,
+        run_id=run_id,
         symbol=symbol,
         ts_us=ts_us,
         timeframe=own.strategy.timeframe,
@@ -32,7 +32,7 @@ def signal_of(plan: Plan, own: StrategyPlan, symbol: str, row: Sequence[int], ra
         valid_from_us=ts_us,
         valid_to_us=row[api.VALID_TO],
         entry_type=_ENTRY_TYPES[row[api.ENTRY_KIND]],
-        stage1_rank=rank,
+        stage1_rank=rank + 1,
         long_entry=row[api.LONG_ENTRY] or None,
         short_entry=row[api.SHORT_ENTRY] or None,
         sl_long=row[api.LONG_STOP] or None,
@@ -48,7 +48,7 @@ def signal_of(plan: Plan, own: StrategyPlan, symbol: str, row: Sequence[int], ra
 def order_of(plan: Plan, signal: Signal, index: int, side: Side, qty: int, session: str, flatten_us: int) -> Order:
     """Write the order of one leg of a signal."""
     group = oco_id(signal.strategy, signal.symbol, session, signal.setup, signal.valid_from_us)
-    key = idempotency_key(plan.run_id, signal.strategy, signal.strategy_version, signal.symbol, side, group)
+    key = idempotency_key(signal.run_id, signal.strategy, signal.strategy_version, signal.symbol, side, group)
     if side == "BUY":
         entry, limit, stop, target = signal.long_entry, signal.limit_long, signal.sl_long, signal.tp_long
     else:
@@ -59,7 +59,7 @@ def order_of(plan: Plan, signal: Signal, index: int, side: Side, qty: int, sessi
         order_id=f"{group}-{side[0]}",
         idempotency_key=key,
         oco_id=group,
-        run_id=plan.run_id,
+        run_id=signal.run_id,
         symbol=signal.symbol,
         side=side,
         qty=qty,

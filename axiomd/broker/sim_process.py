@@ -1,0 +1,324 @@
+"""The simulated broker as a process of its own: its truth outlives the daemon's death, and its own.
+
+Every request that changes something is written to its SQLite record before it is answered; at start the record is
+played again through the same matching. One thread, one loop: a request is answered before the next is looked at. It
+trusts its socket's owner alone and takes no decision of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import selectors
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from axiomd.broker import sim_wire as wire
+from axiomd.broker.sim import SimBroker
+from axiomd.contracts.commands import Approved, CancelEntry, ClosePosition, SendEntries
+from axiomd.contracts.events import Event
+from axiomd.core.fills import COSTS
+
+SOCKET_FILE: Final = "sim.sock"
+RECORD_FILE: Final = "sim.sqlite"
+REPORTS_KEPT: Final = 20_000
+"""The day's reports and more; older ones are nobody's business any more."""
+CLIENTS_MAX: Final = 16
+
+_DDL: Final = """
+CREATE TABLE IF NOT EXISTS inputs (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS reports (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+_CHANGES: Final = frozenset({"attach", "place", "cancel", "close", "moment", "end_session", "kill"})
+
+
+class SimRecord:
+    """The record on disk: requests since the broker was last idle, reports, counters."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_DDL)
+
+    def inputs(self) -> list[bytes]:
+        """Give the requests to be played again, in order."""
+        return [bytes(body) for (body,) in self._db.execute("SELECT body FROM inputs ORDER BY seq")]
+
+    def write(self, body: bytes, reports: Sequence[Event]) -> None:
+        """Make a request and what came of it durable."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("INSERT INTO inputs(body) VALUES (?)", (body,))
+        self._write_reports(reports)
+        self._db.execute("COMMIT")
+
+    def _write_reports(self, reports: Sequence[Event]) -> None:
+        packed = ((kind, bytes(payload)) for kind, payload in map(wire.pack, reports))
+        self._db.executemany("INSERT INTO reports(kind, payload) VALUES (?,?)", packed)
+
+    def checkpoint(self, state: dict[str, object]) -> None:
+        """The broker is idle: keep its counters, drop the requests, and reports that nobody will ask for."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("DELETE FROM inputs")
+        self._db.execute("DELETE FROM reports WHERE seq <= (SELECT MAX(seq) FROM reports) - ?", (REPORTS_KEPT,))
+        self._db.execute("INSERT OR REPLACE INTO state VALUES ('idle', ?)", (msgspec.json.encode(state).decode(),))
+        self._db.execute("COMMIT")
+
+    def idle_state(self) -> dict[str, object] | None:
+        """Give the counters of the last checkpoint."""
+        row = self._db.execute("SELECT value FROM state WHERE name = 'idle'").fetchone()
+        return None if row is None else msgspec.json.decode(row[0])
+
+    def reports(self) -> tuple[tuple[str, msgspec.Raw], ...]:
+        """Give the reports that are kept, in order."""
+        rows = self._db.execute("SELECT kind, payload FROM reports ORDER BY seq")
+        return tuple((kind, msgspec.Raw(payload)) for kind, payload in rows)
+
+
+class SimDesk:
+    """The broker behind the socket: requests in, answers out, written down in between."""
+
+    def __init__(self, record: SimRecord) -> None:
+        self._record = record
+        self._broker: SimBroker | None = None
+        self._setup: wire.Setup | None = None
+        self._symbols: list[str] = []
+        self._ticks: list[int] = []
+        self._own_index: list[int] = []
+        self._moment_us = 0
+        self._session_end_us = 0
+        self._restore()
+
+    def _restore(self) -> None:
+        idle = self._record.idle_state()
+        if idle is not None:
+            self._setup_from(msgspec.convert(idle["setup"], wire.Setup))
+            assert self._broker is not None
+            last = {int(k): (v[0], v[1], v[2]) for k, v in idle["last"].items()}  # type: ignore[attr-defined]
+            self._broker.resume_from(int(idle["next_id"]), int(idle["fills"]), last)  # type: ignore[call-overload]
+            self._moment_us = int(idle["moment_us"])  # type: ignore[call-overload]
+            self._session_end_us = int(idle["session_end_us"])  # type: ignore[call-overload]
+        for body in self._record.inputs():
+            self._change(wire.read_request(body))
+
+    def answer(self, line: bytes) -> tuple[wire.Answer, list[Event]]:
+        """Answer one request and give what it made happen. Never raises for a bad request."""
+        try:
+            request = wire.read_request(line)
+        except msgspec.MsgspecError as error:
+            return wire.Answer(id=0, error=f"not understood: {error}"), []
+        if request.op == "truth":
+            truth = None if self._broker is None else self._broker.truth()
+            return wire.Answer(
+                id=request.id,
+                reports=self._record.reports(),
+                positions={} if truth is None else truth.positions,
+                orders=() if truth is None else truth.orders,
+            ), []
+        if request.op not in _CHANGES:
+            return wire.Answer(id=request.id, error=f"unknown request {request.op}"), []
+        if self._broker is None and request.op not in ("attach", "kill"):
+            return wire.Answer(id=request.id, error="nobody has attached yet"), []
+        before = (self._moment_us, self._session_end_us)
+        reports = self._change(request)
+        is_news = bool(reports) or request.op != "attach" or self._setup_is_new
+        if is_news and (request.op not in ("moment", "end_session") or before != self._times()):
+            self._record.write(line.strip(), reports)
+        if request.op == "end_session" and self._broker is not None and self._broker.is_idle:
+            self._checkpoint(self._broker)
+        return wire.Answer(id=request.id, reports=tuple(map(wire.pack, reports))), reports
+
+    def _times(self) -> tuple[int, int]:
+        return self._moment_us, self._session_end_us
+
+    def _checkpoint(self, broker: SimBroker) -> None:
+        next_id, fills = broker.counters
+        self._record.checkpoint(
+            {
+                "setup": self._whole_setup(),
+                "next_id": next_id,
+                "fills": fills,
+                "last": {str(index): bar for index, bar in broker.last_bars.items()},
+                "moment_us": self._moment_us,
+                "session_end_us": self._session_end_us,
+            }
+        )
+
+    def _whole_setup(self) -> wire.Setup:
+        assert self._setup is not None
+        return msgspec.structs.replace(self._setup, symbols=tuple(self._symbols), ticks=tuple(self._ticks))
+
+    def _change(self, request: wire.Request) -> list[Event]:
+        self._setup_is_new = False
+        broker = self._broker
+        match request.op:
+            case "attach":
+                assert request.setup is not None
+                self._setup_from(request.setup)
+                return []
+            case _ if broker is None:
+                return []
+            case "place":
+                legs = tuple(Approved(order) for order in request.orders)
+                return broker.execute(SendEntries(oco_id="", legs=legs), request.ts_us)
+            case "cancel":
+                return broker.execute(CancelEntry(key=request.key, reason=request.reason), request.ts_us)
+            case "close":
+                return broker.execute(
+                    ClosePosition(
+                        key=request.key,
+                        reference=request.reference,
+                        symbol=request.symbol,
+                        qty=request.qty,
+                        is_urgent=request.is_urgent,
+                    ),
+                    request.ts_us,
+                )
+            case "moment":
+                if request.ts_us <= self._moment_us:
+                    return []
+                self._moment_us = request.ts_us
+                own = self._own_index
+                return broker.match([(bar[0], own[bar[1]], *bar[2:]) for bar in request.bars], request.ts_us)
+            case "end_session":
+                if request.ts_us <= self._session_end_us:
+                    return []
+                self._session_end_us = request.ts_us
+                return broker.end_session(request.ts_us)
+            case _:
+                return broker.kill(self._moment_us or request.ts_us, flattens=request.flattens)
+
+    def _setup_from(self, setup: wire.Setup) -> None:
+        """Take a client's symbols in; those it no longer names keep their place, and what is held in them."""
+        if self._broker is not None and self._setup == setup:
+            return
+        self._setup_is_new = True
+        self._setup = setup
+        for symbol, tick in zip(setup.symbols, setup.ticks, strict=True):
+            if symbol not in self._symbols:
+                self._symbols.append(symbol)
+                self._ticks.append(tick)
+        self._own_index = [self._symbols.index(symbol) for symbol in setup.symbols]
+        costs = np.zeros(1, COSTS)
+        for name, value in setup.costs.items():
+            costs[name] = value
+        if self._broker is None:
+            self._broker = SimBroker(
+                self._symbols, self._ticks, costs, bar_us=setup.bar_us, skips_ambiguous=setup.skips_ambiguous
+            )
+        else:
+            self._broker.set_up(self._symbols, self._ticks, costs, skips_ambiguous=setup.skips_ambiguous)
+
+
+class SimServer:
+    """The socket: lines in from a few clients, answers out, pushes to those that attached."""
+
+    def __init__(self, path: Path, desk: SimDesk) -> None:
+        self._path = path
+        self._desk = desk
+        self._selector = selectors.DefaultSelector()
+        self._buffers: dict[socket.socket, bytearray] = {}
+        self._attached: set[socket.socket] = set()
+        self._is_stopped = False
+
+    def serve(self) -> None:
+        """Serve until stopped."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path.unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(self._path))
+        finally:
+            os.umask(mask)
+        listener.listen(CLIENTS_MAX)
+        self._selector.register(listener, selectors.EVENT_READ)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is the daemon's, which stops us itself
+        while not self._is_stopped:
+            for key, _ in self._selector.select(timeout=0.5):
+                if key.fileobj is listener:
+                    self._accept(listener)
+                else:
+                    assert isinstance(key.fileobj, socket.socket)
+                    self._read(key.fileobj)
+        self._path.unlink(missing_ok=True)
+
+    def _stop(self) -> None:
+        self._is_stopped = True
+
+    def _accept(self, listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        if len(self._buffers) >= CLIENTS_MAX:
+            client.close()
+            return
+        client.settimeout(1.0)
+        self._buffers[client] = bytearray()
+        self._selector.register(client, selectors.EVENT_READ)
+
+    def _read(self, client: socket.socket) -> None:
+        try:
+            data = client.recv(1 << 20)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(client)
+            return
+        buffer = self._buffers[client]
+        buffer += data
+        if len(buffer) > wire.LINE_BYTES_MAX:
+            self._drop(client)
+            return
+        while client in self._buffers and (end := buffer.find(b"\n")) >= 0:
+            line = bytes(buffer[:end])
+            del buffer[: end + 1]
+            self._serve_line(client, line)
+
+    def _serve_line(self, client: socket.socket, line: bytes) -> None:
+        if b'"op":"stop"' in line:
+            self._stop()
+            self._send(client, wire.line_of(wire.Answer(id=0)))
+            return
+        if b'"op":"attach"' in line:
+            self._attached.add(client)
+        answer, reports = self._desk.answer(line)
+        self._send(client, wire.line_of(answer))
+        if reports:
+            push = wire.line_of(wire.Answer(id=0, reports=answer.reports))
+            for other in [other for other in self._attached if other is not client]:
+                self._send(other, push)
+
+    def _send(self, client: socket.socket, data: bytes) -> None:
+        try:
+            client.sendall(data)
+        except OSError:
+            self._drop(client)
+
+    def _drop(self, client: socket.socket) -> None:
+        self._attached.discard(client)
+        if self._buffers.pop(client, None) is not None:
+            self._selector.unregister(client)
+        client.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the broker over a state dir: its socket and its record lie there."""
+    parser = argparse.ArgumentParser(prog="axiomd-sim-broker")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--runtime", type=Path, required=True)
+    args = parser.parse_args(argv)
+    desk = SimDesk(SimRecord(args.state / RECORD_FILE))
+    SimServer(args.runtime / SOCKET_FILE, desk).serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
