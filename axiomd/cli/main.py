@@ -12,6 +12,7 @@ MODULE = 0
 HELP = 1
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "status": ("axiomd.cli.status", "show one screen of the running daemon's state"),
     "replay": ("axiomd.cli.replay", "run the whole daemon over recorded bars under a virtual clock"),
     "signals": ("axiomd.cli.signals", "write signals.csv only"),
     "orders": ("axiomd.cli.orders", "export, list or show orders"),

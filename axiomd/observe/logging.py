@@ -150,13 +150,12 @@ class Log:
         del logger, method
         return {name: self._shown(name, value) for name, value in line.items()}
 
-    def _shown(self, name: str, value: Scalar) -> Scalar:
+    def _shown(self, name: str, value: object) -> Scalar:
         if _SECRET_NAME.search(name):
             return HIDDEN
-        if not isinstance(value, (str, int, float, bool)):
-            value = str(value)
-        if not isinstance(value, str):
+        if isinstance(value, (int, float)):
             return value
+        value = str(value)
         for secret in self._secrets:
             value = value.replace(secret, HIDDEN)
         # Cut last: a cut may not leave half a secret that is no longer known as one.
