@@ -41,7 +41,7 @@ def listen(path: Path, gid: int = -1) -> socket:
     try:
         listener.bind(str(path))
         # Nobody can connect between bind and here: the socket does not listen yet.
-        if gid >= 0:
+        if gid >= 0 and path.lstat().st_gid != gid:
             os.chown(path, -1, gid)
         path.chmod(MODE_OWNER if gid < 0 else MODE_GROUP)
         listener.setblocking(False)
