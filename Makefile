@@ -7,18 +7,20 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.setup.stamp
+PEERS_STAMP := .venv-peers/.setup.stamp
 DEMO_BARS := artifacts/demo_bars.parquet
 BARS ?= $(DEMO_BARS)
 CONFIG ?= configs/runs/demo.yml
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # Resolved against the public index alone, whatever this machine is set up to look at.
 COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help setup demo test check format lint types arrows house bench lock clean build data\:validate bt\:run
+.PHONY: help setup demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z\\:]+:.*## / { gsub(/\\/, "", $$0); split($$0, part, /:[^:]*## /); \
+	@awk -F':.*## ' '/^[a-z\\:-]+:.*## / { gsub(/\\/, "", $$0); split($$0, part, /:[^:]*## /); \
 		printf "  make %-16s %s\n", part[1], part[2] }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP)  ## build .venv from the lock, with axiomd in .venv/bin
@@ -56,9 +58,19 @@ house: $(STAMP)  ## the house's own rules, and its sizes for people to judge
 	$(BIN)/python -m pytest tests/house $(PYTEST_ARGS)
 	@find axiomd tui -name '*.py' -print0 | xargs -0 wc -l | sort -rn | head -25
 
-bench: $(STAMP)  ## measure; asserts nothing
+bench: $(STAMP)  ## measure, ours alone; asserts nothing (BENCH_ARGS="--only P1,L3")
 	@test -d benchmarks || { echo "error: no benchmarks in this checkout · benchmarks/ · take a full clone" >&2; exit 2; }
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-peers: $(STAMP) $(PEERS_STAMP)  ## measure against peers, in an environment of their own
+	$(BIN)/python -m benchmarks --peers $(BENCH_ARGS)
+
+# A peer that cannot be installed is left out, and its line in the table says so.
+$(PEERS_STAMP): benchmarks/peers/requirements.txt
+	test -x .venv-peers/bin/python || "$(PYTHON)" -m venv .venv-peers
+	grep -v '^\#' $< | while read -r peer; do \
+		.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || echo "left out: $$peer" >&2; done
+	touch $@
 
 build: $(STAMP)  ## build the wheel and start from it
 	rm -rf dist

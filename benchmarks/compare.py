@@ -67,3 +67,8 @@ def share_identical(ours: Sequence[Plain], theirs: Sequence[Plain]) -> float:
     """Give the share of trades that both have, 1.0 where neither has one that the other lacks."""
     total = max(len(ours), len(theirs))
     return 1.0 if total == 0 else sum((Counter(ours) & Counter(theirs)).values()) / total
+
+
+def decisions(trades: Iterable[Plain]) -> list[Plain]:
+    """Leave of trades only when and which way they went and how they ended."""
+    return [(t[0], t[1], t[2], 0, 0, 0, t[6], 0, 0, False) for t in trades]

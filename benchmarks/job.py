@@ -24,12 +24,12 @@ from axiomd.replay.prepare import bind
 WINDOWS: Final = ("09:30-11:00", "14:00-15:00")
 INITIAL_CASH: Final = 100_000
 CONFIG: Final[Mapping[str, Any]] = {
-    "strategy": {"name": "inside_bar", "params": {"windows": list(WINDOWS)}},
     "initial_cash": INITIAL_CASH,
     "sizing": {"mode": "risk"},
     "costs": {"commission_per_share": "0.0035", "commission_min": "0.35", "slippage_ticks": 1},
     "risk": {},
 }
+MOTHER_RANGE_ATR: Final = 0.5
 RUN_ID: Final = "bench"
 
 Int32s = NDArray[np.int32]
@@ -62,14 +62,16 @@ class Job:
         return len(self.starts_us)
 
 
-def config_of(symbols: tuple[str, ...]) -> RunConfig:
-    """Give the configuration of the job for a tape's symbols."""
-    return RunConfig.model_validate({**CONFIG, "symbols": list(symbols)})
+def document_of(symbols: tuple[str, ...], mother_range_atr: float = MOTHER_RANGE_ATR) -> dict[str, Any]:
+    """Give the configuration of the job as it would stand in a file."""
+    params = {"windows": list(WINDOWS), "min_mother_range_atr": mother_range_atr}
+    return {**CONFIG, "strategy": {"name": "inside_bar", "params": params}, "symbols": list(symbols)}
 
 
-def plan_of(tape: Tape) -> Plan:
+def plan_of(tape: Tape, mother_range_atr: float = MOTHER_RANGE_ATR) -> Plan:
     """Bind the job to a tape."""
-    return bind(config_of(tape.symbols), tape.sessions, tape.timeframe_us, RUN_ID, "replay")
+    config = RunConfig.model_validate(document_of(tape.symbols, mother_range_atr))
+    return bind(config, tape.sessions, tape.timeframe_us, RUN_ID, "replay")
 
 
 def replay_of(tape: Tape, plan: Plan, log: Log | None = None) -> Replay:

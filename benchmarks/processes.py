@@ -1,0 +1,167 @@
+"""P6, P7 and S1 to S4: whole processes from the shell's view, seconds on the wall and peak memory.
+
+Each figure is of one process from its start to its end, nothing warmed up but the disk's and the compiler's caches.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from axiomd.contracts.units import PRICE_SCALE
+from axiomd.core.market.tape import Tape
+from benchmarks import product
+from benchmarks.bench import Bench
+from benchmarks.job import document_of
+from benchmarks.measure import Ended, Goal, Measure, NotBuiltError, Row, in_turn, whole_process
+from benchmarks.peers import CHILD, python
+
+WHOLE_PEER = CHILD.with_name("whole_raptorbt.py")
+PASS = (sys.executable, "-c", "pass")
+
+
+def write_parquet(tape: Tape, path: Path) -> Path:
+    """Write a tape as a Parquet file of the contract's bars."""
+    bars = tape.bars
+    pl.DataFrame(
+        {
+            "symbol": pl.Series([tape.symbols[index] for index in bars[:, 1].tolist()]),
+            "ts": pl.Series(bars[:, 0]).cast(pl.Datetime("us", "UTC")),
+            **{
+                name: bars[:, column] / PRICE_SCALE
+                for column, name in enumerate(("OPEN", "HIGH", "LOW", "CLOSE"), start=2)
+            },
+            "VOLUME": pl.Series(bars[:, 6]),
+        }
+    ).write_parquet(path, compression="zstd")
+    return path
+
+
+def p6(bench: Bench) -> list[Row]:
+    """Parquet to run folder against raptorbt's Parquet to CSV of trades; and the peak memory of both (P7)."""
+    bars = write_parquet(bench.tape(), bench.folder / "bars.parquet")
+    config = bench.folder / "run.json"
+    config.write_text(json.dumps(document_of(bench.tape().symbols), default=str), encoding="utf-8")
+    out = bench.folder / "run"
+
+    def ours(command: list[str]) -> Callable[[], Ended]:
+        def run() -> Ended:
+            shutil.rmtree(out, ignore_errors=True)
+            return whole_process(
+                [*command, "--bars", bars, "--config", config, "--timeframe", "m5", "--out", out], cwd=bench.folder
+            )
+
+        return run
+
+    def theirs() -> Ended:
+        return whole_process([python(), WHOLE_PEER, bars, bench.folder / "trades.csv"])
+
+    rows = []
+    for name, time_goal, memory_goal in (
+        ("backtest", Goal("<=", 3, 1), Goal("<=", 2, 1)),
+        ("replay", None, None),
+    ):
+        what = f"axiomd {name}, Parquet to run folder"
+        note = "plots and report are in the product's time; raptorbt reads, finds its signals, writes its trades as CSV"
+        try:
+            run = ours(product.command(name))
+            if not bench.has_peers:
+                ended = run()
+                why = "needs the peers: make bench-peers"
+                rows.append(Row("P6", what, "raptorbt", "s", None, ended.seconds, None, time_goal, why))
+                rows.append(Row("P7", what, "raptorbt", "bytes", None, ended.peak_bytes, None, memory_goal, why))
+                continue
+            times, peaks = _both(theirs, run, bench.pairs)
+            rows.append(Row("P6", what, "raptorbt", "s", *times, times[1] / times[0], time_goal, note))
+            rows.append(Row("P7", what, "raptorbt", "bytes", *peaks, peaks[1] / peaks[0], memory_goal, note))
+        except NotBuiltError as missing:
+            rows.append(Row("P6", what, "raptorbt", "s", goal=time_goal, note=str(missing)))
+            rows.append(Row("P7", what, "raptorbt", "bytes", goal=memory_goal, note=str(missing)))
+    return rows
+
+
+def s1(bench: Bench) -> list[Row]:
+    """`axiomd kill`, from the shell to the durable latch."""
+    goal = Goal("<=", 3, 1.5)
+    try:
+        command = product.command("kill")
+    except NotBuiltError as missing:
+        return [Row("S1", "axiomd kill", "python -c pass", "s", goal=goal, note=str(missing))]
+    state = bench.folder / "state"
+    state.mkdir(exist_ok=True)
+    note = "exit 3, latched and no daemon known, is what it ends with here"
+    return [_start_up("S1", "axiomd kill", ["env", f"AXIOMD_STATE_DIR={state}", *command], goal, bench.pairs, note)]
+
+
+def s2(bench: Bench) -> list[Row]:
+    """`axiomd --help` and `axiomd status`."""
+    goal = Goal("<=", 8, 3)
+    rows = [_start_up("S2", "axiomd --help", [str(product.AXIOMD), "--help"], goal, bench.pairs)]
+    try:
+        rows.append(_start_up("S2", "axiomd status", product.command("status"), goal, bench.pairs, "no daemon running"))
+    except NotBuiltError as missing:
+        rows.append(Row("S2", "axiomd status", "python -c pass", "s", goal=goal, note=str(missing)))
+    return rows
+
+
+def s3(bench: Bench) -> list[Row]:
+    """The daemon, until it says that it is ready, against importing its packages."""
+    return _later(
+        bench, "S3", "daemon ready, warm", "importing its packages", Goal("<=", 0.8, 0.3), "axiomd.daemon.main"
+    )
+
+
+def s4(bench: Bench) -> list[Row]:
+    """The console's first paint against importing textual."""
+    return _later(bench, "S4", "console first paint", "importing textual", Goal("<=", 2, 1.3), "tui.app")
+
+
+def _start_up(number: str, what: str, command: list[str], goal: Goal, pairs: int, note: str = "") -> Row:
+    figures = in_turn([_process(list(PASS)), _process(command)], max(pairs, 11))
+    return Row(number, what, "python -c pass", "s", *figures, figures[1] / figures[0], goal, note)
+
+
+def _process(command: list[str]) -> Measure:
+    def measure() -> float:
+        import time
+
+        begin = time.perf_counter()
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - begin
+
+    return measure
+
+
+def _later(bench: Bench, number: str, what: str, reference: str, goal: Goal, module: str) -> list[Row]:
+    del bench
+    try:
+        product.module(module)
+        note = f"{module} is there: measure it in benchmarks/processes.py"
+    except NotBuiltError as missing:
+        note = str(missing)
+    return [Row(number, what, reference, "s", goal=goal, note=note)]
+
+
+def _both(
+    theirs: Callable[[], Ended], ours: Callable[[], Ended], pairs: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Take both in turn and give (seconds, seconds), (bytes, bytes), each reference first."""
+    peaks: dict[str, list[float]] = {"theirs": [], "ours": []}
+
+    def seen(name: str, run: Callable[[], Ended]) -> Measure:
+        def measure() -> float:
+            ended = run()
+            peaks[name].append(ended.peak_bytes)
+            return ended.seconds
+
+        return measure
+
+    times = in_turn([seen("theirs", theirs), seen("ours", ours)], pairs)
+    middle = {name: sorted(figures)[len(figures) // 2] for name, figures in peaks.items()}
+    return (times[0], times[1]), (middle["theirs"], middle["ours"])
