@@ -1,6 +1,6 @@
 """``axiomd journal``: verify a journal against itself, or show its events.
 
-It reads and never writes. A journal that does not hold ends with 1, a file that is none with 2.
+It reads and never writes. Verifying what is no sound journal ends with 1; a path without a file with 2.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axiomd.cli.printing import print_json, print_table
-from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, InputError, JournalCorrupt
+from axiomd.cli.recorded import journal_as_input, journal_path
+from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, JournalCorrupt
 
 if TYPE_CHECKING:
     from axiomd.journal.log import Row
@@ -38,19 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
-    path = _path(args.path)
-    return _verify(args, path) if args.action == "verify" else _show(args, path)
-
-
-def _path(given: Path | None) -> Path:
-    if given is None:
-        from axiomd.config.settings import places
-
-        given = places().journal
-    path = given / "journal.sqlite" if given.is_dir() else given
-    if not path.is_file():
-        raise InputError("there is no journal", str(path), "name the journal.sqlite of a run")
-    return path
+    path = journal_path(args.path)
+    if args.action == "verify":
+        return _verify(args, path)
+    with journal_as_input():
+        return _show(args, path)
 
 
 def _verify(args: argparse.Namespace, path: Path) -> int:

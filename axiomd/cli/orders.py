@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axiomd.cli.printing import print_json, print_table
+from axiomd.cli.recorded import journal_as_input, journal_path
 from axiomd.contracts.errors import EXIT_OK, InputError
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
-    path = _journal(args.journal)
+    path = journal_path(args.journal)
     if args.action == "show":
         return _show(args, path)
-    outcomes = _outcomes(path)
+    with journal_as_input():
+        outcomes = _outcomes(path)
     if args.action == "export":
         from axiomd.runs.artifacts import append_orders
 
@@ -49,17 +51,6 @@ def run(args: argparse.Namespace) -> int:
             print(f"{added} orders appended: {args.out}")
         return EXIT_OK
     return _list(args, outcomes)
-
-
-def _journal(given: Path | None) -> Path:
-    if given is None:
-        from axiomd.config.settings import places
-
-        given = places().journal
-    path = given / "journal.sqlite" if given.is_dir() else given
-    if not path.is_file():
-        raise InputError("there is no journal", str(path), "name one by --journal")
-    return path
 
 
 def _outcomes(path: Path) -> list[OrderOutcome]:
@@ -104,7 +95,8 @@ def _show(args: argparse.Namespace, path: Path) -> int:
 
     if not args.key or not all(char in "0123456789abcdef" for char in args.key):
         raise InputError(f"{args.key!r} is no key", "axiomd orders show", "take one of axiomd orders list")
-    life = [row for row in rows(path) if row[4].startswith(args.key)]
+    with journal_as_input():
+        life = [row for row in rows(path) if row[4].startswith(args.key)]
     if not life:
         raise InputError(f"no order has the key {args.key}", str(path), "take one of axiomd orders list")
     if args.json:

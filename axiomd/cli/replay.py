@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from axiomd.cli.recorded import journal_as_input, journal_path
 from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, InputError, UsageError
 
@@ -144,10 +145,9 @@ def _decide_again(args: argparse.Namespace) -> int:
     from axiomd.cli.printing import print_json
     from axiomd.replay.rejournal import replay_journal
 
-    path: Path = args.journal / "journal.sqlite" if args.journal.is_dir() else args.journal
-    if not path.is_file():
-        raise InputError("there is no journal", str(path), "name the journal.sqlite of a run")
-    found = replay_journal(path, lambda started, config, last: _tape(args, path, started, config, last))
+    path = journal_path(args.journal)
+    with journal_as_input():
+        found = replay_journal(path, lambda started, config, last: _tape(args, path, started, config, last))
     if args.json:
         print_json(
             {

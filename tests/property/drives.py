@@ -1,4 +1,4 @@
-"""Ways to drive a case: by the scan as `axiomd replay` does, or moment by moment as a daemon must; with a log or none."""
+"""Ways to drive a case: by the scan as `axiomd replay` does, or moment by moment as a daemon must."""
 
 from __future__ import annotations
 
@@ -63,6 +63,6 @@ def drive(
     plan = bind(parsed, tape.sessions, tape.timeframe_us, run_id, "replay")
     chosen = {own.id: listed(own.symbols, max_candidates=50) for own in plan.strategies}
     identity = Identity(run_id, config_hash(parsed, {}), config_document(parsed, {}), __version__)
-    replay = kind(plan, tape, NoLog() if log is None else log, lambda session: chosen, identity=identity)
+    replay = kind(plan, tape, NoLog() if log is None else log, lambda _: chosen, identity=identity)
     replay.run()
     return replay

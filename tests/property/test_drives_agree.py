@@ -64,7 +64,7 @@ def journaled(path: Path, config: dict[str, Any], tape: Tape) -> None:
 
 
 def decided_again(path: Path, tape: Tape) -> Confirmation:
-    return replay_journal(path, lambda started, config, last: tape)
+    return replay_journal(path, lambda *_: tape)
 
 
 @pytest.mark.parametrize("seed", [*range(100, 116), 156, 1177, 1522, 1526])
@@ -143,10 +143,25 @@ def seen(trades: list[Trade]) -> list[tuple[object, ...]]:
 
 
 def told(trades: pl.DataFrame) -> list[tuple[object, ...]]:
-    columns = (
-        "trade_id symbol side qty entry_ts entry_price exit_ts exit_price exit_reason gross_pnl costs net_pnl "
-        "bars_held mae mfe ambiguous strategy"
-    ).split()
+    columns = [
+        "trade_id",
+        "symbol",
+        "side",
+        "qty",
+        "entry_ts",
+        "entry_price",
+        "exit_ts",
+        "exit_price",
+        "exit_reason",
+        "gross_pnl",
+        "costs",
+        "net_pnl",
+        "bars_held",
+        "mae",
+        "mfe",
+        "ambiguous",
+        "strategy",
+    ]
     return sorted(trades.with_columns(pl.col("entry_ts", "exit_ts").dt.epoch("us")).select(columns).rows())
 
 
