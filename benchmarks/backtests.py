@@ -22,6 +22,7 @@ from benchmarks.peers import Peer, feed
 SPARSE_MOTHER_RANGE_ATR: Final = 1.85
 """At so many average ranges a mother bar of this market comes once in about ten sessions."""
 COMPARED_BARS: Final = 1_000_000
+SLOW_PEER_BARS: Final = 40_000
 SMALL_BARS: Final = 10_000
 LARGE_BARS: Final = 10_000_000
 
@@ -90,7 +91,8 @@ def p3(bench: Bench) -> list[Row]:
     rows = _replay_rows(bench, "", bench.tape(), 5, in_memory, on_file)
     rows += _replay_rows(bench, ", M1 bars", bench.tape(step_minutes=1), 1, in_memory, on_file)
     rows += _replay_rows(bench, ", 20 symbols", bench.tape(symbols=20), 5, in_memory, on_file)
-    return rows + _replay_rows(bench, ", rare setups", bench.tape(), 5, rare, on_file, SPARSE_MOTHER_RANGE_ATR)
+    rows += _replay_rows(bench, ", rare setups", bench.tape(), 5, rare, on_file, SPARSE_MOTHER_RANGE_ATR)
+    return rows + (_slow_peers(bench) if bench.has_peers else [])
 
 
 def p4(bench: Bench) -> list[Row]:
@@ -168,7 +170,7 @@ def _replay_rows(
         ]
     files = [
         feed.write(one, bench.folder / f"peers-{step_minutes}-{index}.npz", mother_range_atr=mother_range_atr)
-        for index, one in enumerate(_one_by_one(tape))
+        for index, one in enumerate(one_by_one(tape))
     ]
     try:
         # many symbols are as many runs of vnpy, one after the other, since it takes one symbol a run
@@ -196,7 +198,25 @@ def _replay_rows(
         ]
 
 
-def _one_by_one(tape: Tape) -> list[Tape]:
+def _slow_peers(bench: Bench) -> list[Row]:
+    """Peers too slow for the whole job, on the first bars of it; nothing is asked of these ratios."""
+    tape = bench.tape(bars=min(bench.bars, SLOW_PEER_BARS))
+    plan = plan_of(tape)
+    bars = feed.write(tape, bench.folder / "peers-few.npz")
+    ours = _rate(seconds(lambda: replay_of(tape, plan).run()), len(tape))
+    what, rows = f"replay in memory, {len(tape):,} bars", []
+    for name in ("backtesting", "backtrader"):
+        try:
+            with Peer(name, bars) as peer:
+                theirs, speed = in_turn([_rate(peer.run, len(tape)), ours], bench.pairs)
+                rows.append(_against_peer("P3", what, peer, theirs, speed, None))
+        except NotBuiltError as missing:
+            rows.append(Row("P3", what, name, "bars/s", note=str(missing)))
+    return rows
+
+
+def one_by_one(tape: Tape) -> list[Tape]:
+    """Give each symbol of a tape a tape of its own."""
     out = []
     for index, symbol in enumerate(tape.symbols):
         own = np.ascontiguousarray(tape.bars[tape.bars[:, 1] == index])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axiomd.contracts.outcome import RunRecord
-from axiomd.contracts.runs import RunConfig
+from axiomd.contracts.runs import CANDIDATES_MAX, RunConfig
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.strategies.stage1 import listed
@@ -65,7 +65,12 @@ class Job:
 def document_of(symbols: tuple[str, ...], mother_range_atr: float = MOTHER_RANGE_ATR) -> dict[str, Any]:
     """Give the configuration of the job as it would stand in a file."""
     params = {"windows": list(WINDOWS), "min_mother_range_atr": mother_range_atr}
-    return {**CONFIG, "strategy": {"name": "inside_bar", "params": params}, "symbols": list(symbols)}
+    return {
+        **CONFIG,
+        "strategy": {"name": "inside_bar", "params": params},
+        "symbols": list(symbols),
+        "stage1": {"mode": "list", "max_candidates": max(CANDIDATES_MAX, len(symbols))},
+    }
 
 
 def plan_of(tape: Tape, mother_range_atr: float = MOTHER_RANGE_ATR) -> Plan:
@@ -76,7 +81,7 @@ def plan_of(tape: Tape, mother_range_atr: float = MOTHER_RANGE_ATR) -> Plan:
 
 def replay_of(tape: Tape, plan: Plan, log: Log | None = None) -> Replay:
     """Make the replay of a tape, in memory where no journal is given; `run()` is what is measured."""
-    chosen = {own.id: listed(own.symbols, max_candidates=50) for own in plan.strategies}
+    chosen = {own.id: listed(own.symbols, max_candidates=own.stage1.max_candidates) for own in plan.strategies}
     identity = Identity(RUN_ID, "", {}, "0")
     return Replay(plan, tape, log or NoLog(), lambda session: chosen, identity=identity)  # noqa: ARG005
 

@@ -71,9 +71,7 @@ def l3(bench: Bench) -> list[Row]:
 
     reference, product = in_turn([theirs, ours], bench.pairs)
     what = f"{SYMBOLS} symbols, a minute through Engine.handle, p95"
-    note = (
-        "one session of 390 minutes; the p95 falls on the minutes in which all M5 bars finish; decoding, journal apart"
-    )
+    note = "one session of 390 minutes; the p95 falls on minutes in which all M5 bars finish; decoding, journal apart"
     return [
         Row(
             "L3",
@@ -145,9 +143,8 @@ def c2(bench: Bench) -> list[Row]:
 
 def _pipeline() -> Callable[[], tuple[Engine, list[e.BarsClosed]]]:
     tape = dense_tape(SYMBOLS * MINUTES, SYMBOLS, step_minutes=1)
-    document = document_of(tape.symbols, NEVER_A_SETUP_ATR)
-    document["stage1"] = {"mode": "list", "max_candidates": SYMBOLS}
-    plan = bind(RunConfig.model_validate(document), tape.sessions, MINUTE_US, "bench", "paper")
+    document = RunConfig.model_validate(document_of(tape.symbols, NEVER_A_SETUP_ATR))
+    plan = bind(document, tape.sessions, MINUTE_US, "bench", "paper")
     rows = [tuple(row) for row in tape.bars.tolist()]
     minutes = [
         e.BarsClosed(ts_us=rows[first][0] + MINUTE_US, rows=tuple(rows[first : first + SYMBOLS]))  # type: ignore[arg-type]

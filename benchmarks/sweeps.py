@@ -1,38 +1,96 @@
-"""P8 and P9: sweeps over many symbols and parameter sets; they wait for `axiomd sweep`.
+"""P8 and P9: a sweep over many symbols and parameter sets, against vectorbt doing the same work and against one core.
 
-The work is fixed here so that both sides are given the same: 500 symbols of 20,000 M5 bars, 20 sets.
+500 symbols of 20,000 M5 bars, each an account of its own, 20 targets. The product is measured as the command that a
+user types; its start-up, compiling and reading of the bars are taken off by a sweep of one set.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from typing import Final
 
+from axiomd.core.market.tape import Tape
 from benchmarks import product
+from benchmarks.backtests import one_by_one
 from benchmarks.bench import Bench
-from benchmarks.measure import Goal, NotBuiltError, Row
+from benchmarks.job import document_of, plan_of
+from benchmarks.measure import Goal, Measure, NotBuiltError, Row, in_turn, whole_process
+from benchmarks.peers import Peer, feed
+from benchmarks.processes import write_parquet
 
 SYMBOLS: Final = 500
 BARS_EACH: Final = 20_000
-SETS: Final = 20
+REWARDS: Final = tuple(1.0 + step / 10 for step in range(20))
+"""The 20 sets: risk_reward from 1.0 to 2.9."""
 
 
 def p8(bench: Bench) -> list[Row]:
     """The sweep against vectorbt's rust engine doing the same work, start-up and compiling apart."""
-    del bench
-    what = f"sweep, {SYMBOLS} symbols x {BARS_EACH:,} bars x {SETS} sets"
-    return [_waiting("P8", what, "vectorbt rust, same work", Goal("<=", 1 / 10, 1 / 30))]
+    tape, what, goal = _market(bench), _what(bench), Goal("<=", 1 / 10, 1 / 30)
+    reference = "vectorbt rust, same work"
+    try:
+        bench.need_peers()
+        ours = _sweep(bench, tape, jobs=1)
+        plan = plan_of(tape)
+        files = [feed.write(one, bench.folder / f"sweep-{n}.npz", plan=plan) for n, one in enumerate(one_by_one(tape))]
+        more = [str(file) for file in files[1:]]
+        with Peer("vectorbt_sweep", files[0], more=more, rewards=REWARDS) as peer:
+            theirs, taken = in_turn([peer.run, ours], bench.pairs)
+            return [Row("P8", what, peer.ready.version, "s", theirs, taken, taken / theirs, goal, peer.ready.differs)]
+    except NotBuiltError as missing:
+        return [Row("P8", what, reference, "s", goal=goal, note=str(missing))]
 
 
 def p9(bench: Bench) -> list[Row]:
     """Two cores against one."""
-    del bench
-    return [_waiting("P9", "sweep on two cores", "the same on one", Goal(">=", 1.7, 1.9))]
-
-
-def _waiting(number: str, what: str, reference: str, goal: Goal) -> Row:
+    goal = Goal(">=", 1.7, 1.9)
     try:
-        product.command("sweep")
-        note = "axiomd sweep is there: measure it in benchmarks/sweeps.py"
+        tape = _market(bench)
+        one, two = in_turn([_sweep(bench, tape, jobs=1), _sweep(bench, tape, jobs=2)], bench.pairs)
+        return [Row("P9", f"{_what(bench)}, two cores", "the same on one", "s", one, two, one / two, goal)]
     except NotBuiltError as missing:
-        note = str(missing)
-    return Row(number, what, reference, "s", goal=goal, note=note)
+        return [Row("P9", "sweep on two cores", "the same on one", "s", goal=goal, note=str(missing))]
+
+
+def _what(bench: Bench) -> str:
+    return f"sweep, {_symbols(bench)} symbols x {BARS_EACH:,} bars x {len(REWARDS)} sets"
+
+
+def _symbols(bench: Bench) -> int:
+    """Fewer bars asked for mean fewer symbols."""
+    return max(2, min(SYMBOLS, SYMBOLS * bench.bars // 1_000_000))
+
+
+def _market(bench: Bench) -> Tape:
+    product.command("sweep")
+    return bench.tape(symbols=_symbols(bench), bars=_symbols(bench) * BARS_EACH)
+
+
+def _sweep(bench: Bench, tape: Tape, *, jobs: int) -> Measure:
+    command = product.command("sweep")
+    bars = bench.folder / "sweep.parquet"
+    if not bars.exists():
+        write_parquet(tape, bars)
+    out = bench.folder / "sweep"
+
+    def run(rewards: tuple[float, ...]) -> Callable[[], float]:
+        grid = bench.folder / f"grid-{len(rewards)}.json"
+        document = {
+            "base": document_of(tape.symbols) | {"stage1": {"mode": "list", "max_candidates": len(tape.symbols)}},
+            "bars": str(bars),
+            "symbols": list(tape.symbols),
+            "each_symbol_alone": True,
+            "grid": {"strategy.params.risk_reward": list(rewards)},
+        }
+        grid.write_text(json.dumps(document), encoding="utf-8")
+
+        def measure() -> float:
+            shutil.rmtree(out, ignore_errors=True)
+            return whole_process([*command, "--grid", grid, "--out", out, "--jobs", str(jobs)]).seconds
+
+        return measure
+
+    whole, start_up = run(REWARDS), run(REWARDS[:1])
+    return lambda: (whole() - start_up()) * len(REWARDS) / (len(REWARDS) - 1)

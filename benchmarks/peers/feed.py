@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from axiomd.core.market.tape import Tape
+from axiomd.core.plan import Plan
 from benchmarks import bound
-from benchmarks.job import Job, job_of
+from benchmarks.job import Job, job_of, plan_of
 from benchmarks.market import TICK_UNITS
 
 SCALE = 10_000.0
 
 
-def write(tape: Tape, path: Path, *, mother_range_atr: float = 0.5) -> Path:
+def write(tape: Tape, path: Path, *, mother_range_atr: float = 0.5, plan: Plan | None = None) -> Path:
     """Write one symbol's bars for the peers; floats in the currency, `ts_us` int64 starts in UTC."""
     bars = tape.bars
     arrays: dict[str, np.ndarray] = {
@@ -32,7 +33,7 @@ def write(tape: Tape, path: Path, *, mother_range_atr: float = 0.5) -> Path:
         "tick": np.array(TICK_UNITS / SCALE),
     }
     if tape.timeframe_us == 300_000_000:
-        job = job_of(tape)
+        job = job_of(tape, plan)
         arrays |= _calendar(job) | _signals(job)
     else:
         arrays |= _minute_calendar(tape)
@@ -50,8 +51,6 @@ def _calendar(job: Job) -> dict[str, np.ndarray]:
 
 def _minute_calendar(tape: Tape) -> dict[str, np.ndarray]:
     """For M1 bars: the same by five-minute interval, and the interval that each minute belongs to."""
-    from benchmarks.job import plan_of
-
     windows = plan_of(tape).strategies[0].windows.reshape(-1, 4)
     starts_us = tape.bars[:, 0]
     begins, ends, _, flattens = windows.T

@@ -138,7 +138,7 @@ class InsideBar(CtaTemplate):  # type: ignore[misc]
 
 
 def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[], int]:
-    """Make the bar objects once; engine and strategy are made anew for each run. `more` names further symbols' files."""
+    """Make the bar objects once, engine and strategy anew for each run. `more` names the files of further symbols."""
     parts = [_part(bars, options)]
     for path in options.get("more", ()):
         with np.load(path) as stored:
