@@ -370,7 +370,10 @@ async def test_ten_thousand_bad_messages_cost_one_connection_each_and_few_notes(
 
 
 @pytest.mark.asyncio
-async def test_flood_is_read_more_slowly_and_others_are_answered_at_once(path: Path) -> None:
+async def test_flood_is_read_more_slowly_and_others_are_answered_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "LINES_BURST_MAX", 500)
     daemon = Daemon()
     async with serving(path, daemon), attached(path, name="flood") as flood, attached(path) as well:
         flood.send(line_of(ControlCommand(id="f", name="note", seq=0, args={"text": "t"})) * 20_000)

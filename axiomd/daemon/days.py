@@ -1,0 +1,132 @@
+"""The run folders of paper and live days: each session's record, folded as it happens and written when it is over.
+
+A session's record begins anew with the session, so a folder is that day's and nothing else's. At start the folder of
+any closed session that lacks one is written from the journal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from axiomd import __version__
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import MarkEquity
+from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.outcome import RunRecord
+from axiomd.contracts.runs import Manifest
+from axiomd.contracts.units import iso_time
+from axiomd.core.engine import Engine
+from axiomd.core.metrics import metrics_of
+from axiomd.runs.artifacts import write_run
+from axiomd.runs.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A session that is over: what it left behind, and the head of the journal at its end."""
+
+    run_id: str
+    record: RunRecord
+    started_us: int
+    finished_us: int
+    journal_head: str
+    journal_count: int
+
+
+class Days:
+    """Fold events into the record of the session under way; keep those that are over until they are written."""
+
+    def __init__(self, engine: Engine, artifacts_dir: Path) -> None:
+        self._engine = engine
+        self._artifacts_dir = artifacts_dir
+        self._rates = dict(zip(engine.plan.symbols, engine.plan.rates, strict=True))
+        self._recorder: Recorder | None = None
+        self._opened: e.SessionOpened | None = None
+        self._moments = (0, 0)
+        self.over: list[Day] = []
+
+    def event(self, event: e.Event, journal_head: str, journal_count: int) -> None:
+        """Take an event in, before the engine has it."""
+        if isinstance(event, e.SessionOpened):
+            account = self._engine.account
+            self._opened = event
+            self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rates.__getitem__)
+            self._moments = (int(account["moments"]), int(account["moments_exposed"]))
+            self._recorder.point(
+                MarkEquity(
+                    ts_us=event.open_us,
+                    equity_units=int(account["equity"]),
+                    cash_units=int(account["cash"]),
+                    gross_units=0,
+                    drawdown_units=int(account["equity"] - account["peak"]),
+                )
+            )
+        if self._recorder is None:
+            return
+        self._recorder.take(event)
+        if isinstance(event, e.KillReset):
+            self._recorder.record.operator_resumes += 1
+        if isinstance(event, e.SessionClosed) and self._opened is not None:
+            self._close(self._recorder, self._opened, event, journal_head, journal_count)
+            self._recorder = None
+
+    def mark(self, mark: MarkEquity) -> None:
+        """Take a point of the equity curve in."""
+        if self._recorder is not None:
+            self._recorder.point(mark)
+        elif self.over:
+            late = Recorder(0, "", self._rates.__getitem__)
+            late.record = self.over[-1].record
+            late.point(mark)
+
+    def _close(
+        self, recorder: Recorder, opened: e.SessionOpened, closed: e.SessionClosed, head: str, count: int
+    ) -> None:
+        record, account = recorder.record, self._engine.account
+        record.final_cash = int(account["cash"])
+        record.session_closes.append((closed.ts_us, int(account["equity"])))
+        record.max_drawdown = int(account["session_drawdown"])
+        record.max_drawdown_pct = float(account["session_drawdown_pct"])
+        record.moments = int(account["moments"]) - self._moments[0]
+        record.moments_exposed = int(account["moments_exposed"]) - self._moments[1]
+        if not (self._artifacts_dir / "runs" / opened.run_id / "manifest.json").is_file():
+            self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, count))
+
+
+def write_day(
+    day: Day, artifacts_dir: Path, config: DaemonConfig, engine: Engine, digest: str, created_us: int,
+    mode: Literal["paper", "live"],
+) -> Path:  # fmt: skip
+    """Write a day's run folder and give its path. Raises `InputError` where it cannot be written."""
+    strategies = engine.plan.strategies
+    manifest = Manifest(
+        run_id=day.run_id,
+        created_at=iso_time(created_us),
+        engine="daemon",
+        mode=mode,
+        strategy="+".join(own.id for own in strategies),
+        strategy_version="+".join(own.strategy.version for own in strategies),
+        params=strategies[0].params.model_dump(mode="json")
+        if len(strategies) == 1
+        else {own.id: own.params.model_dump(mode="json") for own in strategies},
+        symbols=tuple(config.all_symbols()),
+        calendar=config.calendar,
+        tz=config.tz,
+        data=(),
+        config_hash=digest,
+        code_version=__version__,
+        git_sha=None,
+        packages={},
+        seed=config.seed,
+        costs=config.costs,
+        initial_cash=config.initial_cash,
+        currency=config.currency,
+        journal_head=day.journal_head,
+        journal_count=day.journal_count,
+        started_at=iso_time(day.started_us),
+        finished_at=iso_time(day.finished_us),
+    )
+    metrics = metrics_of(day.record, [own.id for own in strategies])
+    return write_run(artifacts_dir / "runs" / day.run_id, day.record, manifest, metrics)

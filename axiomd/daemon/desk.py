@@ -1,0 +1,298 @@
+"""The desk: the one owner of the engine, where what happens is written down, decided and carried out, in that order.
+
+Journal first, then the broker: intents of one moment are one transaction, durable before the first byte leaves, and
+the latch is read right before every opening send. Everything else in the daemon sends the desk messages; nothing else
+touches the engine. A dead journal latches, and cancels and closes go on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from axiomd import latch
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import (
+    CancelEntry,
+    ClosePosition,
+    Command,
+    MarkEquity,
+    Record,
+    SendEntries,
+    TripLatch,
+)
+from axiomd.contracts.errors import JournalWriteFailed
+from axiomd.contracts.orders import split_reference
+from axiomd.core.engine import Engine
+from axiomd.core.orders.reconcile import Reconciliation, reconcile, unheard_reports
+from axiomd.daemon.clock import monotonic_us, wall_us
+from axiomd.daemon.sim_link import SimLink
+from axiomd.feeds.playback import Rows
+from axiomd.journal.log import Journal
+
+Listener = Callable[[int, e.Event], None]
+"""Takes every journaled event with its seq: recorder, metrics, log, view."""
+Latency = Callable[[str, float], None]
+
+LATCHED_REASON_MAX: Final = 160
+
+
+@dataclass(slots=True)
+class Ears:
+    """Who hears of what the desk does."""
+
+    event: list[Listener] = field(default_factory=list)
+    mark: list[Callable[[MarkEquity], None]] = field(default_factory=list)
+    latency: list[Latency] = field(default_factory=list)
+    commit: list[Callable[[float], None]] = field(default_factory=list)
+    trip: list[Callable[[str, str], None]] = field(default_factory=list)
+
+
+class Desk:
+    """Drive one engine live. All methods are called by one task at a time."""
+
+    def __init__(
+        self, engine: Engine, journal: Journal, link: SimLink, state_dir: Path, *, ears: Ears, age_us_max: int
+    ) -> None:
+        self.engine = engine
+        self.journal = journal
+        self.link = link
+        self.ears = ears
+        self.is_journal_dead = False
+        self.is_latch_lost = False
+        self._state_dir = state_dir
+        self._age_us_max = age_us_max
+        self._seq_of: dict[str, int] = {}
+
+    @property
+    def market_us(self) -> int:
+        """Market time of the newest thing that happened."""
+        return int(self.engine.account["now_us"])
+
+    # --- what happens ---
+
+    async def take(self, event: e.Event, cause: int = 0) -> None:
+        """Write an event down, let the engine have it, and do what it asks."""
+        seq = self._append(event, cause)
+        await self._carry_out(self.engine.handle(event), seq)
+
+    async def moment(self, ts_us: int, rows: Rows, heard_us: int = 0) -> None:
+        """All bars that closed together: the broker first, then its reports, then our own decisions."""
+        began_us = monotonic_us()
+        for report in await self.link.moment(ts_us, rows):
+            await self._report(report)
+        event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
+        seq = self._append(event, 0)
+        commands = self.engine.handle(event)
+        if commands:
+            self._tell_latency("signal", began_us)
+        await self._carry_out(commands, seq, began_us)
+        if self.engine.has_setups_left:
+            await self._carry_out(self.engine.take_setups(), seq, began_us)
+        await self.commit()
+
+    async def open_session(self, opened: e.SessionOpened, chosen: Sequence[e.CandidatesSelected]) -> None:
+        """A session begins, with its candidates: one transaction."""
+        for event in (opened, *chosen):
+            seq = self._append(event, 0)
+            await self._carry_out(self.engine.handle(event), seq)
+        await self.commit()
+
+    async def end_session(self, ts_us: int, session: str) -> None:
+        """A session is over: the broker closes what should be flat, then our books close."""
+        for report in await self.link.end_session(ts_us):
+            await self._report(report)
+        await self.take(e.SessionClosed(ts_us=ts_us, session=session))
+        self._seq_of.clear()
+        await self.commit()
+
+    async def reports(self, reports: Sequence[e.Event]) -> None:
+        """What the broker said unasked."""
+        for report in reports:
+            await self._report(report)
+        await self.commit()
+
+    # --- the kill switch ---
+
+    async def trip(self, level: e.KillLevel, reason: str, source: str, by: str) -> None:
+        """Latch before anything else, then write it down and act."""
+        await self._latch(level, reason, source, by, 0)
+        await self.commit()
+
+    async def found_tripped(self, state: latch.LatchState) -> None:
+        """The latch was tripped by somebody else: obey it."""
+        if state.trip_id != self.engine.trip_id:
+            await self.take(_tripped(self.market_us, state, "latch"))
+            await self.commit()
+            self._tell_trip(state)
+
+    async def resume(self, trip_id: str, operator: str, reason: str, *, new_peak: bool) -> None:
+        """Release the latch: journaled first, the file second; where the two disagree, tripped wins."""
+        event = e.KillReset(ts_us=self.market_us, trip_id=trip_id, operator=operator, reason=reason, new_peak=new_peak)
+        seq = self._append(event, 0)
+        await self.commit()
+        latch.release(self._state_dir, trip_id, at_us=wall_us(), by=operator, reason=reason)
+        await self._carry_out(self.engine.handle(event), seq)
+        await self.commit()
+
+    async def _latch(self, level: e.KillLevel, reason: str, source: str, by: str, cause: int) -> None:
+        try:
+            state = latch.trip(self._state_dir, level, at_us=wall_us(), by=by, reason=reason[:LATCHED_REASON_MAX])
+        except latch.LatchError:
+            # not even the file could be removed: nothing keeps a restart from being armed, so we stay and act
+            self.is_latch_lost = True
+            state = latch.LatchState(level=level, trip_id=f"lost-{wall_us()}", at_us=wall_us(), by=by, reason=reason)
+        self._tell_trip(state)
+        await self.take(_tripped(self.market_us, state, source), cause)
+
+    def _tell_trip(self, state: latch.LatchState) -> None:
+        for ear in self.ears.trip:
+            ear(state.level, state.reason)
+
+    # --- the broker's truth ---
+
+    async def recover(self, since_us: int) -> Reconciliation:
+        """Hear what was missed, decide what is unsure, and say what differs still."""
+        await self.take(e.ReconStarted(ts_us=self.market_us))
+        truth = await self.link.truth()
+        for report in unheard_reports(self.engine, truth, since_us):
+            await self._report(report)
+        await self.commit()
+        found = reconcile(self.engine, await self.link.truth(), since_us)
+        if found.unsure:
+            commands, given_up = self.engine.settle_unsure(found.unsure, self.market_us, self._age_us_max)
+            await self._carry_out(commands, 0)
+            for key in given_up:
+                await self._report(e.OrderExpired(ts_us=self.market_us, key=key, reason="missed"))
+            await self.commit()
+            found = reconcile(self.engine, await self.link.truth(), since_us)
+        return found
+
+    async def agree(self) -> None:
+        """Both truths agree: from here on orders may open."""
+        positions = {
+            self.engine.plan.instruments[index].symbol: holding.sign * holding.qty
+            for index, holding in self.engine.holdings.items()
+        }
+        await self.take(e.ReconCompleted(ts_us=self.market_us, positions=positions))
+        await self.commit()
+
+    async def carry_out(self, commands: list[Command]) -> None:
+        """Do what the engine asked for outside of an event, as after a fold."""
+        await self._carry_out(commands, 0)
+        await self.commit()
+
+    async def cancel_entries(self, reason: str) -> None:
+        """Take every working entry off, as at a stop."""
+        keys = [leg.order.idempotency_key for legs in self.engine.book.open.values() for leg in legs]
+        for key in keys:
+            await self._execute(CancelEntry(key=key, reason=reason))
+        await self.commit()
+
+    async def cancel_one(self, key: str) -> None:
+        """Take one working entry off at an operator's word."""
+        await self._execute(CancelEntry(key=key, reason="cancelled:operator"))
+        await self.commit()
+
+    # --- carrying out ---
+
+    async def _carry_out(self, commands: list[Command], cause: int, began_us: int = 0) -> None:
+        signal_seq = cause
+        for command in commands:
+            match command:
+                case Record(event=event):
+                    seq = self._append(event, signal_seq)
+                    if isinstance(event, e.SignalEmitted):
+                        signal_seq = seq
+                case MarkEquity():
+                    for ear in self.ears.mark:
+                        ear(command)
+                case TripLatch():
+                    await self._latch(command.level, command.reason, "guard", command.reason, cause)
+                case SendEntries():
+                    pass
+                case CancelEntry() | ClosePosition():
+                    await self._execute(command)
+        await self._send([command for command in commands if isinstance(command, SendEntries)], began_us)
+
+    async def _send(self, sends: Sequence[SendEntries], began_us: int) -> None:
+        """Opening orders: durable first, the latch right before each, then out."""
+        if not sends:
+            return
+        await self.commit()
+        if began_us:
+            self._tell_latency("intent", began_us)
+        for command in sends:
+            if self.is_journal_dead or latch.read(self._state_dir).is_tripped:
+                await self._give_up(command)
+                continue
+            await self._execute(command)
+            if began_us:
+                self._tell_latency("sent", began_us)
+
+    async def _give_up(self, command: SendEntries) -> None:
+        """The latch fell between decision and send: nothing left, and that is written down."""
+        for leg in command.legs:
+            await self._report(e.OrderCancelled(ts_us=self.market_us, key=leg.value.idempotency_key, reason="killed"))
+
+    async def _execute(self, command: SendEntries | CancelEntry | ClosePosition) -> None:
+        if isinstance(command, ClosePosition):
+            await self.commit()
+        for report in await self.link.execute(command, self.market_us):
+            await self._report(report)
+
+    async def _report(self, event: e.Event) -> None:
+        key = e.key_of(event)
+        await self.take(event, self._seq_of.get(key) or self._seq_of.get(split_reference(key).key, 0))
+
+    # --- the journal ---
+
+    def _append(self, event: e.Event, cause: int) -> int:
+        if isinstance(event, e.SessionOpened):
+            self.journal.run_id = event.run_id
+        seq = self.journal.append(event, cause)
+        key = e.key_of(event)
+        if key:
+            self._seq_of[key] = seq
+        for ear in self.ears.event:
+            ear(seq, event)
+        return seq
+
+    async def commit(self) -> None:
+        """Make everything appended durable. A journal that cannot be written latches and is dead from then on."""
+        if self.is_journal_dead:
+            self.journal.discard()
+            return
+        if not self.journal.is_dirty:
+            return
+        began_us = monotonic_us()
+        try:
+            # a commit that has begun is seen through: half of it known would be worse than either
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self.journal.commit)
+        except JournalWriteFailed as error:
+            await self._lose_journal(error)
+            return
+        for ear in self.ears.commit:
+            ear((monotonic_us() - began_us) / 1e6)
+
+    async def _lose_journal(self, error: JournalWriteFailed) -> None:
+        self.is_journal_dead = True
+        self.engine.is_journal_ok = False
+        self.journal.discard()
+        await self._latch("halt", f"JournalFailure: {error.what}", "journal", "JournalFailure", 0)
+
+    def _tell_latency(self, stage: str, began_us: int) -> None:
+        seconds = (monotonic_us() - began_us) / 1e6
+        for ear in self.ears.latency:
+            ear(stage, seconds)
+
+
+def _tripped(ts_us: int, state: latch.LatchState, source: str) -> e.KillTripped:
+    level: e.KillLevel = "flatten" if state.level == latch.FLATTEN else "halt"
+    return e.KillTripped(ts_us=ts_us, level=level, reason=state.reason, trip_id=state.trip_id, source=source)

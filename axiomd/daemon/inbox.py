@@ -1,0 +1,85 @@
+"""The desk's inbox: what cannot wait before what can, both bounded.
+
+Feed items come one at a time and their sender waits, which is how a fast tape is held to the desk's pace. Urgent
+messages (kill, commands, pushes, looks) go first; when they are too many, the newest of a kind replaces the one before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from axiomd.feeds.playback import Item
+
+URGENT_MAX: Final = 256
+
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Urgent:
+    """Something to be done by the desk's own task; one with a `kind` takes the place of a waiting one of that kind."""
+
+    job: Job
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnded:
+    """The tape is over."""
+
+
+Message = Urgent | Item | FeedEnded
+
+
+class Inbox:
+    """Hold messages for one reader."""
+
+    def __init__(self) -> None:
+        self._urgent: deque[Urgent] = deque()
+        self._feed: Item | FeedEnded | None = None
+        self._has_some = anyio.Event()
+        self._has_room = anyio.Event()
+
+    @property
+    def depth(self) -> int:
+        """Give how many messages wait."""
+        return len(self._urgent) + (self._feed is not None)
+
+    def put(self, message: Urgent) -> bool:
+        """Put an urgent message; False where there is no room for it."""
+        if message.kind:
+            for place, waiting in enumerate(self._urgent):
+                if waiting.kind == message.kind:
+                    self._urgent[place] = message
+                    return True
+        if len(self._urgent) >= URGENT_MAX:
+            return False
+        self._urgent.append(message)
+        self._has_some.set()
+        return True
+
+    async def put_item(self, item: Item | FeedEnded) -> None:
+        """Put a feed item; waits until the one before was taken."""
+        while self._feed is not None:
+            self._has_room = anyio.Event()
+            await self._has_room.wait()
+        self._feed = item
+        self._has_some.set()
+
+    async def get(self, timeout_s: float) -> Message | None:
+        """Take the next message, urgent ones first; None after `timeout_s` without any."""
+        if not self.depth:
+            self._has_some = anyio.Event()
+            with anyio.move_on_after(timeout_s):
+                await self._has_some.wait()
+        if self._urgent:
+            return self._urgent.popleft()
+        item, self._feed = self._feed, None
+        if item is not None:
+            self._has_room.set()
+        return item

@@ -1,0 +1,40 @@
+"""Market time: that of the machine, or that of the feed's bars, as fast as the configuration says.
+
+With `clock: feed` time passes only in sessions, from moment to moment; with `clock: system` it runs on through nights.
+Timeouts and heartbeats never come from here: they stay on the machine's monotonic clock.
+"""
+
+from __future__ import annotations
+
+import anyio
+
+from axiomd.daemon.clock import monotonic_us
+
+
+class Pacing:
+    """Wait until market time has come. `speed` None is as fast as it goes."""
+
+    def __init__(self, speed: float | None, *, follows_feed: bool, market_us: int) -> None:
+        self._speed = speed
+        self._follows_feed = follows_feed
+        self._market_us = market_us
+        self._machine_us = monotonic_us()
+        self._is_in_session = False
+
+    def now_us(self) -> int:
+        """Give market time."""
+        if self._follows_feed or self._speed is None:
+            return self._market_us
+        return self._market_us + int((monotonic_us() - self._machine_us) * self._speed)
+
+    async def wait_for(self, market_us: int, *, begins_session: bool = False) -> None:
+        """Come back when market time has come so far; with `clock: feed` a session begins as soon as it is asked for."""
+        if self._speed is None or (self._follows_feed and begins_session):
+            self._market_us, self._machine_us = max(market_us, self._market_us), monotonic_us()
+            return
+        due_us = self._machine_us + (market_us - self._market_us) / self._speed
+        ahead_s = (due_us - monotonic_us()) / 1e6
+        if ahead_s > 0:
+            await anyio.sleep(ahead_s)
+        if self._follows_feed:
+            self._market_us, self._machine_us = market_us, monotonic_us()

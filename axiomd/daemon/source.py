@@ -1,0 +1,77 @@
+"""Where a daemon's bars come from: sessions of a recorded file, or of the seeded synthetic market.
+
+It gives a table of sessions and the bars of each; playing them is `feeds.playback`'s, pacing them `pacing`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.errors import ConfigError
+from axiomd.contracts.units import MINUTE_US
+from axiomd.core.market.sessions import Int64Array, SessionTable
+
+SYNTHETIC_DAYS: Final = 400
+"""So far the session table of a feed without an end reaches; a daemon is restarted more often than that."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Sessions and their bars; `first_session` is the first to be traded."""
+
+    table: SessionTable
+    bars_of: Callable[[int], Int64Array]
+    bar_us: int
+    is_endless: bool
+    warm_up: tuple[int, int] = (0, 0)
+
+
+def source_of(config: DaemonConfig, first_session: str, wall_us: int) -> Source:
+    """Open the feed of a configuration. `first_session` is the first of the journal, empty for a new state dir."""
+    if config.feed.kind == "ib":
+        raise ConfigError("feed.kind ib is not in this version", "feed.kind", "use synthetic or file")
+    if config.feed.history is not None:
+        raise ConfigError("feed.history is not in this version", "feed.history", "leave it null")
+    return _recorded(config) if config.feed.kind == "file" else _synthetic(config, first_session, wall_us)
+
+
+def _recorded(config: DaemonConfig) -> Source:
+    from axiomd.feeds.files import load_tape
+
+    assert config.feed.path is not None
+    ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
+    tape = load_tape(Path(config.feed.path), config.all_symbols(), config.calendar, tick_units=ticks)
+    starts_us, sessions = tape.bars[:, 0], tape.sessions
+
+    def bars_of(session: int) -> Int64Array:
+        first = int(starts_us.searchsorted(int(sessions.open_us[session]), "left"))
+        return tape.bars[first : int(starts_us.searchsorted(int(sessions.close_us[session]), "left"))]
+
+    return Source(sessions, bars_of, tape.timeframe_us, is_endless=False)
+
+
+def _synthetic(config: DaemonConfig, first_session: str, wall_us: int) -> Source:
+    from axiomd.feeds.calendars import session_table
+    from axiomd.feeds.synthetic import SyntheticMarket
+
+    today = datetime.fromtimestamp(wall_us / 1e6, UTC).date()
+    origin = date.fromisoformat(first_session) if first_session else today
+    table = session_table(config.calendar, origin, max(today, origin) + timedelta(days=SYNTHETIC_DAYS))
+    market = SyntheticMarket(config.seed, config.all_symbols())
+    made: dict[int, Int64Array] = {}
+
+    def bars_of(session: int) -> Int64Array:
+        # a market goes on from the closes before, so sessions are made in order, and only the newest is kept
+        if session not in made:
+            assert session == max(made, default=-1) + 1, "sessions of a synthetic market are made in order"
+            bars = market.session(table, session)
+            made.clear()
+            made[session] = bars
+        return made[session]
+
+    return Source(table, bars_of, MINUTE_US, is_endless=True)
