@@ -84,7 +84,8 @@ class BarsClosed(Event, frozen=True, kw_only=True):
     rows: tuple[tuple[int, int, int, int, int, int, int], ...] = ()
     first: int = 0
     last: int = 0
-    warm_up: bool = False
+    heard_us: int = 0
+    """Market time when the bars were heard of, where that is later than `ts_us`; 0 where it is the same."""
 
 
 class SessionClosed(Event, frozen=True, kw_only=True):

@@ -65,14 +65,17 @@ class Engine:
         self.trip_id = ""
         self.is_connected = False
         self.is_reconciled = False
+        self.is_journal_ok = True
         self.has_setups_left = False
         self._chain = Chain(self.board)
         self._index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self._slots: list[tuple[int, int, int, int]] = self.board.slots.tolist()
         self._executions: set[str] = set()
+        self._executions_before: set[str] = set()
         self._sends: deque[int] = deque()
         self._losses_in_a_row = 0
         self._streak_has_tripped = False
+        self._is_late = False
         self._filled_us = -1
         self._curve_has_begun = False
         limits = plan.limits[0]
@@ -99,7 +102,7 @@ class Engine:
             e.FillReceived: self._fill,
             e.BrokerConnected: self._connect,
             e.BrokerLost: self._lose,
-            e.ReconStarted: self._await_reconciliation,
+            e.ReconDrift: self._differ,
             e.ReconCompleted: self._reconcile,
             e.KillTripped: self._trip,
             e.KillReset: self._reset,
@@ -164,7 +167,65 @@ class Engine:
         for legs in self.book.open.values():
             for leg in legs:
                 leg.cancelling = ""
-        return self._obey_level(int(self.account["now_us"]), is_urgent=True) if self.level else []
+        out: list[Command] = []
+        for holding in self.holdings.values():
+            if holding.closing:
+                key = holding.order.idempotency_key
+                number = "" if holding.closing == 1 else str(holding.closing)
+                out.append(
+                    ClosePosition(
+                        key=key,
+                        reference=f"{key}{SUFFIX_KILL}{number}",
+                        symbol=holding.order.symbol,
+                        qty=holding.qty,
+                        is_urgent=False,
+                    )
+                )
+        if self.level:
+            out.extend(self._obey_level(int(self.account["now_us"]), is_urgent=False))
+        return out
+
+    def settle_unsure(self, keys: Sequence[str], now_us: int, age_us_max: int) -> tuple[list[Command], list[str]]:
+        """Decide intents that the broker does not know (04): send under the same key, or give them up.
+
+        One is sent again only if nothing has happened since (no bar in its symbol, no sibling filled, still valid,
+        young enough, not latched) and the whole chain lets it pass once more. Gives the commands and the keys to expire.
+        """
+        groups: dict[str, list[Leg]] = {}
+        for key in keys:
+            leg = self.book.legs[key]
+            groups.setdefault(leg.order.oco_id, []).append(leg)
+        commands: list[Command] = []
+        given_up: list[str] = []
+        for oco, legs in groups.items():
+            passed = [approved for leg in legs if (approved := self._send_again(leg, now_us, age_us_max)) is not None]
+            if len(passed) == len(legs):
+                commands.append(SendEntries(oco_id=oco, legs=tuple(passed)))
+            else:
+                given_up.extend(leg.order.idempotency_key for leg in legs)
+        return commands, given_up
+
+    def _send_again(self, leg: Leg, now_us: int, age_us_max: int) -> Approved[Order] | None:
+        order, symbol = leg.order, self.board.symbols[leg.index]
+        is_untouched = int(symbol["last_ts_us"]) + self.plan.bar_us <= order.created_at_us
+        is_young = now_us - order.created_at_us <= age_us_max and now_us < order.valid_to_us
+        if not (is_untouched and is_young) or leg.index in self.holdings or leg.filled:
+            return None
+        approved, _ = self._chain.judge(
+            order,
+            leg.index,
+            is_latched=self.level != "",
+            is_ready=self.is_connected,
+            is_journal_ok=self.is_journal_ok,
+            is_known=False,
+            sends=max(0, self._sends_until(now_us) - 1),
+        )
+        return approved
+
+    @property
+    def session_open_us(self) -> int:
+        """Give when the session under way, or the last one, opened."""
+        return int(self.account["open_us"])
 
     # --- the session ---
 
@@ -172,12 +233,15 @@ class Engine:
         """A new day: its bounds, its equity, no candidate yet."""
         account, board = self.account, self.board
         self.session, self.run_id = event.session, event.run_id
+        self._executions_before, self._executions = self._executions, set()
+        self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
         account["open_us"], account["close_us"] = event.open_us, event.close_us
         account["flatten_us"] = event.close_us - self.plan.flatten_us
         account["now_us"] = event.open_us
         account["interval_end_us"] = 0
         equity = int(account["equity"])
-        account["session_equity"] = account["loss_base"] = equity
+        account["session_equity"] = account["session_peak"] = account["loss_base"] = equity
+        account["session_drawdown"], account["session_drawdown_pct"] = 0, 0.0
         board.symbols["intervals"] = 0
         board.slots["is_candidate"] = 0
         for k in range(len(self.plan.strategies)):
@@ -218,7 +282,9 @@ class Engine:
 
     def _take_bars(self, event: e.BarsClosed) -> list[Command]:
         """All bars up to a moment: mark, then decide what the last moment of them asks for."""
-        return self._decide(self._commit(event))
+        flags = self._commit(event)
+        self._is_late = event.heard_us > event.ts_us + self.plan.signal_age_us_max
+        return self._decide(flags)
 
     def _commit(self, event: e.BarsClosed) -> int:
         account = self.account
@@ -311,6 +377,8 @@ class Engine:
             outcome = "blocked:netting"
         elif self.board.strategies[k]["is_paused"]:
             outcome = "blocked:paused"
+        elif self._is_late:
+            outcome = "missed"
         else:
             sized = self._size(own, index, row)
             outcome = "" if any(qty for _, qty in sized) else "below_min_qty"
@@ -364,6 +432,7 @@ class Engine:
             index,
             is_latched=self.level != "",
             is_ready=self.is_connected and self.is_reconciled,
+            is_journal_ok=self.is_journal_ok,
             is_known=self.book.is_known(order),
             sends=self._sends_until(now_us) + len(approved),
         )
@@ -427,7 +496,7 @@ class Engine:
     def _fill(self, event: e.FillReceived) -> list[Command]:
         """An execution: money, position, the trade it closes, and the guards that look at fills."""
         fill = event.fill
-        if fill.exec_id in self._executions:
+        if self.knows_execution(fill.exec_id):
             return _NO_COMMANDS
         key, role = split_reference(fill.reference)
         leg = self.book.legs.get(key)
@@ -476,6 +545,10 @@ class Engine:
             self._count_loss(out, trade.net_pnl)
         return out
 
+    def knows_execution(self, exec_id: str) -> bool:
+        """Say whether an execution of this session or the one before was counted."""
+        return exec_id in self._executions or exec_id in self._executions_before
+
     def _look_at_fill(self, out: list[Command], ts_us: int, fill: Fill, leg: Leg, role: str) -> None:
         """SlippageSanity after the fill, RepeatedExecution."""
         kind = role_kind(role)
@@ -516,7 +589,7 @@ class Engine:
         self.is_connected = self.is_reconciled = False
         return _NO_COMMANDS
 
-    def _await_reconciliation(self, event: e.ReconStarted) -> list[Command]:
+    def _differ(self, event: e.ReconDrift) -> list[Command]:
         del event
         self.is_reconciled = False
         return _NO_COMMANDS

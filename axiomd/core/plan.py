@@ -67,6 +67,8 @@ class Plan:
     resumes: bool
     bar_us: int
     sessions: SessionTable
+    signal_age_us_max: int = 5 * SECOND_US
+    """A setup heard of later than this after its moment is not placed."""
 
     @property
     def symbols(self) -> tuple[str, ...]:

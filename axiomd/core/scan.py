@@ -129,6 +129,10 @@ def settle(a: Row, symbols: Records, strategies: Records) -> None:
     """After the marks of a moment: peak, drawdown, the strategies' own loss limits."""
     a.peak = max(a.peak, a.equity)
     a.drawdown_peak = max(a.drawdown_peak, a.equity)
+    a.session_peak = max(a.session_peak, a.equity)
+    if a.equity - a.session_peak < a.session_drawdown:
+        a.session_drawdown = a.equity - a.session_peak
+        a.session_drawdown_pct = 100.0 * a.session_drawdown / a.session_peak
     if a.equity < a.peak:
         a.max_drawdown = min(a.max_drawdown, a.equity - a.peak)
         a.max_drawdown_pct = min(a.max_drawdown_pct, 100.0 * (a.equity - a.peak) / a.peak)

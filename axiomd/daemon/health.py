@@ -66,7 +66,8 @@ class Heartbeats:
 
     def judge(self, now_us: int) -> Health:
         """Say who hangs now."""
-        return judge(self._beats_us, now_us, self._limits_us)
+        # Copies in one step each: the metrics server's thread asks while the loop adds and forgets.
+        return judge(dict(self._beats_us), now_us, dict(self._limits_us))
 
     def ages_s(self, now_us: int) -> dict[str, float]:
         """Give the seconds since each task's last heartbeat, for the metrics."""

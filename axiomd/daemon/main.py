@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 
 from axiomd import __version__, latch, presence
+from axiomd.broker.sim_process import SOCKET_FILE
 from axiomd.config.binding import bind
 from axiomd.config.settings import Places
 from axiomd.contracts import events as e
@@ -121,7 +122,7 @@ class Daemon:
         if not self.config.broker.sim.inside:
             # it comes up while we fold
             with suppress(OSError):
-                if not (self.places.runtime_dir / sim_link.SOCKET_FILE).exists():
+                if not (self.places.runtime_dir / SOCKET_FILE).exists():
                     sim_link.start_process(state_dir, self.places.runtime_dir)
         latch.create(state_dir, at_us=wall_us(), by="axiomd run")
         source, engine, memory = self._remember()
@@ -222,7 +223,7 @@ class Daemon:
         self._control = control
         await self._supervisor.run(
             [
-                Task("broker", lambda: self._keep_link(link)),
+                Task("broker", self._keep_link),
                 Task("desk", lambda: self._work(memory), is_vital=True),
                 Task("feed", self._feed),
                 Task("latch", self._watch_latch),
@@ -332,7 +333,7 @@ class Daemon:
                 await self.desk.open_session(opened, chosen)
                 self._write_presence()
             case Moment(ts_us=ts_us, rows=rows):
-                heard_us = self._pacing.now_us()
+                heard_us = 0 if self.config.clock.kind == "feed" else self._pacing.now_us()
                 await self.desk.moment(ts_us, rows, heard_us if heard_us > ts_us else 0)
             case SessionEnds(ts_us=ts_us, session=session):
                 await self.desk.end_session(ts_us, sessions.date(session).isoformat())
@@ -343,9 +344,9 @@ class Daemon:
             if own.stage1.mode == "list":
                 chosen[own.id] = listed(own.symbols, max_candidates=own.stage1.max_candidates)
             else:
-                from axiomd.feeds.store import BarStore
+                from axiomd.feeds.store import daily_of
 
-                daily = BarStore(self.places.state_dir).daily(own.symbols)
+                daily = daily_of(self.places.state_dir, own.symbols)
                 ranked = own.strategy.screen(daily, self._source.table.date(session), own.stage1.model_dump())
                 chosen[own.id] = screened(ranked, among=own.symbols, max_candidates=own.stage1.max_candidates)
         return chosen
@@ -394,7 +395,7 @@ class Daemon:
             return
         await self._judge_drift((*found.differences, *found.foreign))
 
-    async def _keep_link(self, link: sim_link.SimLink) -> None:
+    async def _keep_link(self) -> None:
         """Hear the broker; when its line breaks, say so, find or start it again, and reconcile."""
         while True:
             try:
@@ -427,16 +428,13 @@ class Daemon:
     async def _write_one_day(self) -> None:
         if not self._days.over:
             return
-        day = self._days.over[0]
-        if day.run_id == self.engine.run_id and self.engine.account["is_trading"]:
-            return
+        day = self._days.over.pop(0)
         async with anyio.create_task_group() as group:
             group.start_soon(self._beat_while, "artifacts")
             await anyio.to_thread.run_sync(
                 write_day, day, self.places.artifacts_dir, self.config, self.engine, self._digest, wall_us(), self.mode
             )
             group.cancel_scope.cancel()
-        self._days.over.pop(0)
 
     async def _watch_health(self) -> None:
         """The watchdog is fed only while every task lives: a hung engine stops it."""
@@ -625,7 +623,7 @@ class Daemon:
                     "kind": "sim",
                     "address": ""
                     if self.config.broker.sim.inside
-                    else str(self.places.runtime_dir / sim_link.SOCKET_FILE),
+                    else str(self.places.runtime_dir / SOCKET_FILE),
                 },
                 metrics=dict(getattr(self, "_metrics_at", {})),
                 is_ready=self._is_ready,

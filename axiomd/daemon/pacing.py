@@ -28,7 +28,7 @@ class Pacing:
         return self._market_us + int((monotonic_us() - self._machine_us) * self._speed)
 
     async def wait_for(self, market_us: int, *, begins_session: bool = False) -> None:
-        """Come back when market time has come so far; with `clock: feed` a session begins as soon as it is asked for."""
+        """Come back when market time has come so far; with `clock: feed` a session begins when it is asked for."""
         if self._speed is None or (self._follows_feed and begins_session):
             self._market_us, self._machine_us = max(market_us, self._market_us), monotonic_us()
             return

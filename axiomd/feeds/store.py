@@ -62,6 +62,17 @@ class BarStore:
         return tuple(written)
 
 
+def daily_of(state_dir: Path, symbols: Sequence[str]) -> pl.DataFrame:
+    """Read the daily bars of `symbols` from a state dir's store; `InputError` where it has none of any of them."""
+    store = BarStore(state_dir)
+    known = [symbol for symbol in symbols if symbol in store.symbols(Timeframe.D1)]
+    if not known:
+        raise InputError(
+            "there are no daily bars", str(store.folder(Timeframe.D1)), "bring them in with axiomd data import"
+        )
+    return pl.concat([store.read(symbol, Timeframe.D1) for symbol in known])
+
+
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """Write a frame as Parquet (zstd), atomically; raises `InputError` where the folder cannot be written."""
     _replace(path, lambda file: frame.write_parquet(file, compression="zstd", statistics=True))

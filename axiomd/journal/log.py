@@ -23,6 +23,7 @@ from axiomd.journal import schema
 
 GENESIS: Final = b"\0" * 32
 _BATCH: Final = 4096
+_NO_LIMIT: Final = 1 << 62
 _INSERT: Final = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)"
 _COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
 
@@ -46,8 +47,10 @@ class Journal:
         self.run_id = run_id
         self._encode = msgspec.json.Encoder().encode
         self._rows: list[Row] = []
+        # a live moment is one transaction, however many rows it has
+        self._batch = _NO_LIMIT if is_durable else _BATCH
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=" + ("WAL" if is_durable else "OFF"))
             self._db.execute("PRAGMA synchronous=" + ("FULL" if is_durable else "OFF"))
             if not is_durable:
@@ -66,7 +69,7 @@ class Journal:
         digest = row_hash(self.head, self.count, ts_us, kind, self.run_id, key, cause, payload)
         self._rows.append((self.count, ts_us, kind, self.run_id, key, cause, payload.decode(), self.head, digest))
         self.head = digest
-        if len(self._rows) >= _BATCH:
+        if len(self._rows) >= self._batch:
             self.commit()
         return self.count
 
@@ -84,6 +87,15 @@ class Journal:
             raise JournalWriteFailed(
                 f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
             ) from error
+        self._rows.clear()
+
+    @property
+    def is_dirty(self) -> bool:
+        """Say whether something was appended and is not durable yet."""
+        return bool(self._rows)
+
+    def discard(self) -> None:
+        """Drop what could not be written; the chain goes on from there for whoever still listens, not for the disk."""
         self._rows.clear()
 
     def close(self) -> None:

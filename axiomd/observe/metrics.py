@@ -198,8 +198,7 @@ class Metrics:
         self._series[name].labels(**labels).inc()
 
     def _bars(self, event: e.BarsClosed) -> None:
-        if not event.warm_up:
-            self._series["bars_total"].inc(len(event.rows) or event.last - event.first)
+        self._series["bars_total"].inc(len(event.rows) or event.last - event.first)
 
     def _trade(self, event: e.PositionChanged) -> None:
         trade = event.trade

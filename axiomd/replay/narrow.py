@@ -17,6 +17,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from axiomd import __version__
+from axiomd.config.binding import bind
 from axiomd.config.mistakes import config_error
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import InputError, OrderContractError
@@ -31,7 +32,6 @@ from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape
 from axiomd.replay.driver import Identity, NoLog, Replay
 from axiomd.replay.finish import Times, manifest_of
-from axiomd.replay.prepare import bind
 from axiomd.runs.artifacts import (
     CURVE_COLUMNS,
     FILLED_COLUMNS,

@@ -15,19 +15,16 @@ from pathlib import Path
 import polars as pl
 
 from axiomd import __version__
+from axiomd.config.binding import bind
 from axiomd.config.load import load_run
-from axiomd.config.plugins import find_strategy, strategy_params
 from axiomd.contracts.daemon import DaemonConfig
-from axiomd.contracts.errors import ConfigError, InputError
+from axiomd.contracts.errors import InputError
 from axiomd.contracts.orders import Source
 from axiomd.contracts.runs import RunConfig, config_document, config_hash
-from axiomd.contracts.units import rate_ratio
-from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.market.tape import Tape, TapeFile
-from axiomd.core.plan import Plan, plan_of
-from axiomd.core.strategies.api import Candidates, WindowSpec
+from axiomd.core.plan import Plan
+from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.stage1 import listed, screened
-from axiomd.feeds.calendars import window_table
 from axiomd.feeds.files import load_daily, load_tape
 from axiomd.replay.driver import Identity
 
@@ -105,48 +102,6 @@ def prepare(request: Request, source: Source = "replay") -> Prepared:
         config, digest, tape, plan, identity, first_session, None if daily is None else daily[0],
         files if daily is None else files + daily[1], request,
     )  # fmt: skip
-
-
-def bind(
-    config: RunConfig, sessions: SessionTable, bar_us: int, run_id: str, source: Source, where: str = "configuration"
-) -> Plan:
-    """Bind a configuration to installed strategies, a calendar and rates. Raises `ConfigError`."""
-    intervals = {find_strategy(entry.name, entry.version, where).timeframe_us for entry in config.normalised()}
-    if len(intervals) > 1:
-        raise ConfigError("strategies of different timeframes", where, "run them as two instances")
-    if max(intervals) % bar_us or max(intervals) < bar_us:
-        raise ConfigError("the bars are longer than the strategy's", where, "give finer bars")
-    return plan_of(
-        config,
-        run_id=run_id,
-        source=source,
-        sessions=sessions,
-        bar_us=bar_us,
-        find_strategy=lambda name, version: find_strategy(name, version, where),
-        read_params=lambda strategy, entry: strategy_params(strategy, entry, where),
-        find_windows=_windows,
-        rates=_rates(config, where),
-    )
-
-
-def _windows(sessions: SessionTable, spec: WindowSpec) -> WindowTable:
-    return window_table(sessions, spec.windows, spec.tz)
-
-
-def _rates(config: RunConfig, where: str) -> dict[str, tuple[int, int]]:
-    rates: dict[str, tuple[int, int]] = {}
-    for symbol in config.all_symbols():
-        currency = config.instrument_of(symbol).currency
-        key = config.rate_key(currency)
-        if key is None:
-            continue
-        rate = config.fx[key]
-        if isinstance(rate, str):
-            raise ConfigError(f"fx.{key} names {rate}", where, "give a number: rates by day come with the next release")
-        numerator, denominator = rate_ratio(rate)
-        is_direct = key.startswith(currency)
-        rates[currency] = (numerator, denominator) if is_direct else (denominator, numerator)
-    return rates
 
 
 def _daily(request: Request, config: RunConfig) -> tuple[pl.DataFrame, tuple[TapeFile, ...]] | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from axiomd.config.binding import bind
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command, Record
 from axiomd.contracts.errors import JournalCorrupt
@@ -23,7 +24,6 @@ from axiomd.core.engine import Engine
 from axiomd.core.market.tape import Tape
 from axiomd.feeds.calendars import session_table
 from axiomd.journal.log import Entry, entries
-from axiomd.replay.prepare import bind
 
 FindTape = Callable[[e.RunStarted, RunConfig, date], Tape | None]
 """Finds the bars a replay's journal refers to, up to the date of its last session."""

@@ -47,9 +47,7 @@ class Recorder:
         curve = self.record.curve
         if curve and curve[-1].ts_us == mark.ts_us:  # a fill and the session's close in one moment: one row, the later
             curve.pop()
-        curve.append(
-            CurvePoint(mark.ts_us, mark.equity_units, mark.cash_units, mark.gross_units, mark.drawdown_units)
-        )
+        curve.append(CurvePoint(mark.ts_us, mark.equity_units, mark.cash_units, mark.gross_units, mark.drawdown_units))
 
     def close_session(self, close_us: int, equity: int) -> None:
         """Take the equity at a traded session's close in."""

@@ -173,7 +173,15 @@ class Chain:
         self._verdicts = np.zeros((PASSED, 2), np.int64)
 
     def judge(
-        self, proposed: Order, index: int, *, is_latched: bool, is_ready: bool, is_known: bool, sends: int
+        self,
+        proposed: Order,
+        index: int,
+        *,
+        is_latched: bool,
+        is_ready: bool,
+        is_journal_ok: bool,
+        is_known: bool,
+        sends: int,
     ) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
         """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal)."""
         board = self._board
@@ -193,6 +201,7 @@ class Chain:
             proposed.take_profit_price or 0,
             is_latched,
             is_ready,
+            is_journal_ok,
             is_known,
             sends,
         )
@@ -207,8 +216,8 @@ class Chain:
 @njit
 def _judge_order(
     x: Row, account: Row, symbols: Records, limits: Row, verdicts: Ints, index: int, side: int, qty: int, entry: int,
-    stop_price: int, limit_price: int, stop_loss: int, target: int, is_latched: bool, is_ready: bool, is_known: bool,
-    sends: int,
+    stop_price: int, limit_price: int, stop_loss: int, target: int, is_latched: bool, is_ready: bool,
+    is_journal_ok: bool, is_known: bool, sends: int,
 ) -> int:  # fmt: skip
     propose(x, account, symbols, limits, index, side, qty, entry)
     x.stop_price = stop_price
@@ -217,7 +226,7 @@ def _judge_order(
     x.target = target
     x.is_latched = is_latched
     x.is_ready = is_ready
-    x.is_journal_ok = 1
+    x.is_journal_ok = is_journal_ok
     x.is_known = is_known
     x.sends = sends
     return judge(x, limits, verdicts)

@@ -49,8 +49,7 @@ class Book:
 
     def know(self, order: Order) -> None:
         """Remember an order that stands in the journal, sent or refused."""
-        self._known.add(order.idempotency_key)
-        self._known.add((order.oco_id, order.side))
+        self._known.update(_names(order))
 
     def intend(self, order: Order, index: int, strategy: int) -> Leg:
         """Take an intent in."""
@@ -59,6 +58,15 @@ class Book:
         self.know(order)
         self.open.setdefault(index, []).append(leg)
         return leg
+
+    def forget_ended(self, held: set[str]) -> None:
+        """A new session: orders that ended are history, but for those whose position is still held.
+
+        Keys carry their session's date, so none of them can come back.
+        """
+        kept = {key: leg for key, leg in self.legs.items() if leg.is_open or key in held}
+        self.legs = kept
+        self._known = {known for leg in kept.values() for known in _names(leg.order)}
 
     def happen(self, leg: Leg, happening: Happening) -> None:
         """Move a leg on; one that ended leaves the open ones of its symbol, one that fills late comes back."""
@@ -72,3 +80,7 @@ class Book:
                 del self.open[leg.index]
         elif is_open and not was_open:
             self.open.setdefault(leg.index, []).append(leg)
+
+
+def _names(order: Order) -> tuple[str, tuple[str, str]]:
+    return order.idempotency_key, (order.oco_id, order.side)

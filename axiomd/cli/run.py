@@ -1,0 +1,85 @@
+"""``axiomd run``: the daemon, in the foreground; systemd runs this.
+
+Exit 0 stopped or tape ended, 1 refused, 2 configuration, 5 locked, 6 journal corrupt, 7 internal failure of any kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from axiomd.contracts.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from axiomd.config.load import Loaded
+    from axiomd.config.settings import Places
+
+MODE_VARIABLE = "TR_MODE"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.epilog = "example: axiomd run --mode paper --config configs/settings.yml"
+    parser.add_argument("--mode", choices=("paper", "live"), help="with TR_MODE and YAML: those given must agree")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="without it, settings.yml in the state dir")
+    parser.add_argument("--feed", choices=("synthetic", "file", "ib"), help="instead of the configuration's")
+    parser.add_argument("--speed", metavar="max|N", help="market time N times as fast")
+    parser.add_argument("--instance", metavar="NAME", help="instead of AXIOMD_INSTANCE, else main")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the daemon until it is stopped."""
+    import anyio
+
+    from axiomd.config.settings import places
+    from axiomd.daemon.clock import wall_us
+    from axiomd.daemon.main import run_daemon
+    from axiomd.daemon.systemd import Notifier
+    from axiomd.observe.logging import to_stderr
+
+    place = places(args.instance)
+    loaded = _load(args, place)
+    mode = _mode(args, loaded)
+    log = to_stderr(sys.stderr, os.environ, now_us=wall_us, level=args.log_level)
+    notifier = Notifier.of(os.environ, os.getpid())
+    return anyio.run(run_daemon, loaded.config, place, mode, log, notifier)
+
+
+def _load(args: argparse.Namespace, place: Places) -> Loaded:
+    from axiomd.config.load import load_run
+
+    path = args.config
+    if path is None and place.settings_file.is_file():
+        path = place.settings_file
+    flags: dict[str, object] = {"feed.kind": args.feed}
+    if args.speed is not None:
+        flags["feed.speed"] = args.speed if args.speed == "max" else _speed(args.speed)
+    return load_run(path, environ=os.environ, flags=flags)
+
+
+def _speed(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no speed", "--speed", "write max or a number above 0") from None
+
+
+def _mode(args: argparse.Namespace, loaded: Loaded) -> Literal["paper", "live"]:
+    """Take the mode from flag, variable and YAML: those given must agree, none means paper."""
+    given: dict[str, str] = {}
+    if args.mode:
+        given["--mode"] = args.mode
+    if os.environ.get(MODE_VARIABLE):
+        given[MODE_VARIABLE] = os.environ[MODE_VARIABLE]
+    if loaded.origin_of("mode").layer != "default":
+        given["mode in the configuration"] = loaded.config.mode
+    modes = set(given.values())
+    if not modes <= {"paper", "live"}:
+        raise ConfigError(f"{MODE_VARIABLE} is {given[MODE_VARIABLE]}", MODE_VARIABLE, "write paper or live")
+    if len(modes) > 1:
+        raise ConfigError("the modes differ", ", ".join(f"{k}={v}" for k, v in given.items()), "make them agree")
+    return "live" if modes == {"live"} else "paper"

@@ -1,0 +1,58 @@
+"""A configuration bound to what it names: installed strategies, a calendar, exchange rates; the plan of a run.
+
+Replay, backtest and daemon bind by this and nothing else, so that the same file means the same decisions in all.
+"""
+
+from __future__ import annotations
+
+from axiomd.config.plugins import find_strategy, strategy_params
+from axiomd.contracts.errors import ConfigError
+from axiomd.contracts.orders import Source
+from axiomd.contracts.runs import RunConfig
+from axiomd.contracts.units import rate_ratio
+from axiomd.core.market.sessions import SessionTable, WindowTable
+from axiomd.core.plan import Plan, plan_of
+from axiomd.core.strategies.api import WindowSpec
+from axiomd.feeds.calendars import window_table
+
+
+def bind(
+    config: RunConfig, sessions: SessionTable, bar_us: int, run_id: str, source: Source, where: str = "configuration"
+) -> Plan:
+    """Bind a configuration to installed strategies, a calendar and rates. Raises `ConfigError`."""
+    intervals = {find_strategy(entry.name, entry.version, where).timeframe_us for entry in config.normalised()}
+    if len(intervals) > 1:
+        raise ConfigError("strategies of different timeframes", where, "run them as two instances")
+    if max(intervals) % bar_us or max(intervals) < bar_us:
+        raise ConfigError("the bars are longer than the strategy's", where, "give finer bars")
+    return plan_of(
+        config,
+        run_id=run_id,
+        source=source,
+        sessions=sessions,
+        bar_us=bar_us,
+        find_strategy=lambda name, version: find_strategy(name, version, where),
+        read_params=lambda strategy, entry: strategy_params(strategy, entry, where),
+        find_windows=_windows,
+        rates=_rates(config, where),
+    )
+
+
+def _windows(sessions: SessionTable, spec: WindowSpec) -> WindowTable:
+    return window_table(sessions, spec.windows, spec.tz)
+
+
+def _rates(config: RunConfig, where: str) -> dict[str, tuple[int, int]]:
+    rates: dict[str, tuple[int, int]] = {}
+    for symbol in config.all_symbols():
+        currency = config.instrument_of(symbol).currency
+        key = config.rate_key(currency)
+        if key is None:
+            continue
+        rate = config.fx[key]
+        if isinstance(rate, str):
+            raise ConfigError(f"fx.{key} names {rate}", where, "give a number: rates by day come with the next release")
+        numerator, denominator = rate_ratio(rate)
+        is_direct = key.startswith(currency)
+        rates[currency] = (numerator, denominator) if is_direct else (denominator, numerator)
+    return rates
