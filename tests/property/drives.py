@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from axiomd import __version__
+from axiomd.config.binding import bind
 from axiomd.contracts import events as e
 from axiomd.contracts.runs import RunConfig, config_document, config_hash
 from axiomd.core.market.tape import Tape
 from axiomd.core.strategies.stage1 import listed
 from axiomd.replay.driver import Identity, Log, NoLog, Replay
-from axiomd.replay.prepare import bind
 
 RUN_ID = "replay-drive"
 

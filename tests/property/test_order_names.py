@@ -1,0 +1,88 @@
+"""Keys and group ids: derived from what an order is, the same everywhere, and different wherever that differs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axiomd.contracts.orders import (
+    CSV_HEADER,
+    from_row,
+    idempotency_key,
+    missing_columns,
+    oco_id,
+    role_kind,
+    split_reference,
+    to_row,
+)
+from tests.unit.runs.a_run import order
+
+WORDS = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
+SIDES = st.sampled_from(["BUY", "SELL"])
+MOMENTS = st.integers(0, 4 * 10**15)
+PARTS = st.tuples(WORDS, WORDS, WORDS, WORDS, SIDES, WORDS)
+
+
+@given(parts=PARTS)
+def test_key_is_the_head_of_the_sha1_of_its_parts(parts: tuple[str, ...]) -> None:
+    run_id, strategy, version, symbol, side, oco = parts
+
+    expected = hashlib.sha1(f"{run_id}|{strategy}|{version}|{symbol}|{side}|{oco}".encode()).hexdigest()[:16]
+
+    assert expected == idempotency_key(*parts)  # type: ignore[arg-type]
+
+
+@given(strategy=WORDS, symbol=WORDS, day=st.dates(), setup=WORDS, ts_us=MOMENTS)
+def test_group_is_the_head_of_the_sha1_of_its_setup(
+    strategy: str, symbol: str, day: object, setup: str, ts_us: int
+) -> None:
+    expected = hashlib.sha1(f"{strategy}|{symbol}|{day}|{setup}|{ts_us}".encode()).hexdigest()[:12]
+
+    assert expected == oco_id(strategy, symbol, str(day), setup, ts_us)
+
+
+@given(first=PARTS, second=PARTS)
+def test_two_orders_never_share_a_key(first: tuple[str, ...], second: tuple[str, ...]) -> None:
+    assert (first == second) == (idempotency_key(*first) == idempotency_key(*second))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+def test_names_do_not_depend_on_the_process(seed: str) -> None:
+    code = (
+        "from axiomd.contracts.orders import *;"
+        "g = oco_id('inside_bar', 'SPY', '2013-10-04', 'inside_bar', 1380894900000000);"
+        "print(g, idempotency_key('run', 'inside_bar', '1.0.0', 'SPY', 'BUY', g))"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True,
+        check=True,
+    ).stdout.split()  # fmt: skip
+
+    group = oco_id("inside_bar", "SPY", "2013-10-04", "inside_bar", 1_380_894_900_000_000)
+    assert [group, idempotency_key("run", "inside_bar", "1.0.0", "SPY", "BUY", group)] == told
+
+
+@given(key=st.from_regex(r"[0-9a-f]{16}", fullmatch=True), kind=st.sampled_from(["SL", "TP", "EOD", "KILL"]),
+       number=st.none() | st.integers(2, 99))  # fmt: skip
+def test_childs_reference_names_its_entry(key: str, kind: str, number: int | None) -> None:
+    reference = split_reference(f"{key}-{kind}{number or ''}")
+
+    assert (key, kind) == (reference.key, role_kind(reference.role))
+    assert (key, "") == split_reference(key)
+
+
+def test_order_comes_back_from_its_own_row() -> None:
+    own = order(1)
+
+    row = to_row(own)
+
+    assert list(CSV_HEADER) == list(row)
+    assert [] == missing_columns(row)
+    assert own == from_row(row, "orders.csv:2")

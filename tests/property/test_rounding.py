@@ -1,0 +1,61 @@
+"""Prices to the grid: on it, less than a tick away, and on the side that is worse for us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axiomd.core.rounding import round_limit_entry, round_stop_entry, round_stop_loss, round_take_profit
+
+Rounding = Callable[[int, int, int], int]
+
+PRICES = st.integers(1, 10**10)
+TICKS = st.sampled_from([1, 5, 25, 50, 100, 500, 1000, 10_000])
+SIDES = st.sampled_from([1, -1])
+
+# +1: never below the price for a long entry's order; the short one is its mirror
+AGAINST_US: dict[str, tuple[Rounding, int]] = {
+    "stop entry": (round_stop_entry, 1),
+    "limit entry": (round_limit_entry, -1),
+    "stop-loss": (round_stop_loss, -1),
+    "take-profit": (round_take_profit, 1),
+}
+
+
+@pytest.mark.parametrize("name", AGAINST_US)
+@given(price=PRICES, tick=TICKS, side=SIDES)
+def test_rounds_against_us_by_less_than_a_tick(name: str, price: int, tick: int, side: int) -> None:
+    rounding, direction = AGAINST_US[name]
+
+    rounded = rounding(price, side, tick)
+
+    assert 0 == rounded % tick
+    assert 0 <= (rounded - price) * direction * side < tick
+
+
+@pytest.mark.parametrize("name", AGAINST_US)
+@given(whole=st.integers(1, 10**6), tick=TICKS, side=SIDES)
+def test_price_on_the_grid_stays(name: str, whole: int, tick: int, side: int) -> None:
+    rounding, _ = AGAINST_US[name]
+
+    assert whole * tick == rounding(whole * tick, side, tick)
+
+
+@pytest.mark.parametrize(
+    ("expected", "name", "side"),
+    [
+        (1_000_100, "stop entry", 1),
+        (1_000_000, "stop entry", -1),
+        (1_000_000, "limit entry", 1),
+        (1_000_100, "limit entry", -1),
+        (1_000_000, "stop-loss", 1),
+        (1_000_100, "stop-loss", -1),
+        (1_000_100, "take-profit", 1),
+        (1_000_000, "take-profit", -1),
+    ],
+)
+def test_midpoint_print_of_100_005(expected: int, name: str, side: int) -> None:
+    assert expected == AGAINST_US[name][0](1_000_050, side, 100)

@@ -1,0 +1,119 @@
+"""Sizes: whole lots, never negative, never above a cap, and what an exact reading gives."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axiomd.contracts.units import PPM
+from axiomd.core.sizing import FIXED, MODES, PCT_EQUITY, RISK, SIZING, fraction, size
+
+EQUITIES = st.integers(-(10**12), 10**13)
+TICKS = st.sampled_from([1, 50, 100, 500])
+LEVELS = st.integers(1, 1_000_000)
+LOTS = st.sampled_from([1, 10, 100])
+PERCENTS = st.decimals("0", "400", places=3).map(Fraction)
+VOLUMES = st.integers(0, 10**9)
+
+
+def sizing(**numbers: Any) -> Any:
+    """Build a sizing record; percentages are plain numbers."""
+    record = np.zeros(1, SIZING)
+    given = {"mode": FIXED, "fixed_qty": 100, "pos_pct": 10, "risk_pct": 1, "max_pos_pct": 100, "min_qty": 1} | numbers
+    record["mode"], record["fixed_qty"], record["min_qty"] = given["mode"], given["fixed_qty"], given["min_qty"]
+    for name in ("pos_pct", "risk_pct", "max_pos_pct"):
+        record[f"{name}_ppm"] = int(given[name] * PPM)
+    volume_pct = given.get("max_volume_pct")
+    record["max_volume_pct_ppm"] = -1 if volume_pct is None else int(volume_pct * PPM)
+    record["budget_pct_ppm"] = int(given.get("budget_pct", 100) * PPM)
+    return record[0]
+
+
+def quantity(record: Any, equity: int, entry: int, stop: int, **more: int) -> int:
+    own = {"tick": 100, "lot": 1, "volume": 10**9, "fx_num": 1, "fx_den": 1} | more
+    return int(
+        size(
+            record, equity, entry, stop, own["tick"], own["lot"], own["volume"], own["fx_num"], own["fx_den"]
+        )
+    )  # fmt: skip
+
+
+@given(
+    mode=st.sampled_from(sorted(MODES.values())), equity=EQUITIES, tick=TICKS, entry=LEVELS, stop=LEVELS, lot=LOTS,
+    volume=VOLUMES, pos=PERCENTS, risk=PERCENTS, cap=PERCENTS, volume_pct=st.none() | PERCENTS,
+    budget=st.sampled_from([25, 50, 100]), rate=st.sampled_from([(1, 1), (4, 5), (5, 4), (10_834, 10_000)]),
+    fixed=st.integers(1, 100_000), least=st.integers(1, 500),
+)  # fmt: skip
+def test_size_is_never_negative_and_never_above_a_cap(
+    mode: int, equity: int, tick: int, entry: int, stop: int, lot: int, volume: int, pos: Fraction, risk: Fraction,
+    cap: Fraction, volume_pct: Fraction | None, budget: int, rate: tuple[int, int], fixed: int, least: int,
+) -> None:  # fmt: skip
+    record = sizing(
+        mode=mode, pos_pct=pos, risk_pct=risk, max_pos_pct=cap, max_volume_pct=volume_pct, budget_pct=budget,
+        fixed_qty=fixed, min_qty=least,
+    )  # fmt: skip
+    num, den = rate
+
+    qty = quantity(record, equity, entry * tick, stop * tick, tick=tick, lot=lot, volume=volume, fx_num=num, fx_den=den)
+
+    assert qty == 0 or qty >= least
+    own_equity = max(Fraction(equity), Fraction(0)) * budget / 100
+    assert Fraction(qty * entry * tick * num, den) <= own_equity * cap / 100
+    if volume_pct is not None:
+        assert qty <= volume * volume_pct / 100
+    if mode != FIXED:
+        assert 0 == qty % lot
+    if mode == PCT_EQUITY:
+        assert Fraction(qty * entry * tick * num, den) <= own_equity * pos / 100
+    if mode == RISK:
+        assert Fraction(qty * max(1, abs(entry - stop)) * tick * num, den) <= own_equity * risk / 100
+
+
+@given(
+    mode=st.sampled_from([PCT_EQUITY, RISK]), equity=st.integers(0, 10**13), tick=TICKS, entry=LEVELS, stop=LEVELS,
+    lot=LOTS, pos=PERCENTS, risk=PERCENTS, cap=PERCENTS,
+)  # fmt: skip
+def test_size_is_the_largest_that_the_exact_rule_allows(
+    mode: int, equity: int, tick: int, entry: int, stop: int, lot: int, pos: Fraction, risk: Fraction, cap: Fraction
+) -> None:
+    """In the account's own currency and with the whole budget nothing is rounded but the lots."""
+    share = equity * (pos if mode == PCT_EQUITY else risk) / 100
+    each = entry if mode == PCT_EQUITY else max(1, abs(entry - stop))
+    asked = math.floor(share / (each * tick) / lot) * lot
+    capped = math.floor(equity * cap / 100 / (entry * tick) / lot) * lot
+
+    qty = quantity(sizing(mode=mode, pos_pct=pos, risk_pct=risk, max_pos_pct=cap), equity, entry * tick, stop * tick,
+                   tick=tick, lot=lot)  # fmt: skip
+
+    assert min(asked, capped) == qty
+
+
+@given(amount=st.integers(0, 2**45), numerator=st.integers(0, 10**9), denominator=st.integers(1, 10**9))
+def test_fraction_is_the_floor_of_the_exact_product(amount: int, numerator: int, denominator: int) -> None:
+    exact = amount * numerator // denominator
+    if exact < 2**62:
+        assert exact == fraction(amount, numerator, denominator)
+
+
+@pytest.mark.parametrize(
+    ("expected", "record", "entry", "stop"),
+    [
+        (100, {"mode": FIXED}, 1_000_000, 990_000),
+        (100, {"mode": PCT_EQUITY, "pos_pct": 10}, 1_000_000, 990_000),
+        (1000, {"mode": RISK, "risk_pct": 1, "max_pos_pct": 400}, 1_000_000, 990_000),
+        (1000, {"mode": RISK, "risk_pct": 1, "max_pos_pct": 100}, 1_000_000, 990_000),
+        (500, {"mode": RISK, "risk_pct": 1, "max_pos_pct": 50}, 1_000_000, 990_000),
+        (0, {"mode": FIXED, "fixed_qty": 99, "min_qty": 100}, 1_000_000, 990_000),
+        (1000, {"mode": RISK, "risk_pct": "0.01", "max_pos_pct": 400}, 1_000_000, 1_000_000),
+    ],
+)
+def test_account_of_100_000(expected: int, record: dict[str, Any], entry: int, stop: int) -> None:
+    exact = {name: Fraction(value) if name.endswith("pct") else value for name, value in record.items()}
+
+    assert expected == quantity(sizing(**exact), 1_000_000_000, entry, stop)
