@@ -1,4 +1,4 @@
-"""The product's replay held against the second reading: the same orders, reasons, trades and equity, or what differs."""
+"""The product's replay held against the second reading: the same orders, reasons, trades and equity, or what not."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from axiomd.config.plugins import find_strategy
+from axiomd.config.binding import bind
 from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.market.tape import Tape
 from axiomd.core.strategies.stage1 import listed
 from axiomd.replay.driver import Identity, NoLog, Replay
-from axiomd.replay.prepare import bind
 from tests.markets import Row
 from tests.reference.reading import Reading, read_day
 
@@ -25,7 +24,7 @@ def replay_record(config: Mapping[str, Any], tape: Tape) -> RunRecord:
     parsed = RunConfig.model_validate(config)
     plan = bind(parsed, tape.sessions, tape.timeframe_us, RUN_ID, "replay")
     chosen = {own.id: listed(own.symbols, max_candidates=50) for own in plan.strategies}
-    replay = Replay(plan, tape, NoLog(), lambda session: chosen, identity=Identity(RUN_ID, "", {}, "0"))
+    replay = Replay(plan, tape, NoLog(), lambda _: chosen, identity=Identity(RUN_ID, "", {}, "0"))
     replay.run()
     return replay.recorder.record
 
@@ -195,7 +194,9 @@ def random_risk(dice: Any, symbols: Sequence[str]) -> dict[str, Any]:
         "consecutive_losses": {"count": dice.choice((2, 4)), "level": level()},
         "slippage_sanity": {"entry_bp": dice.choice((5, 30, 300)), "fill_bp": dice.choice((3, 20, 50))},
         "price_collar": {"atr": dice.choice((1, 3))},
-        "market_halt_proxy": {"silent_minutes": dice.choice((2, 5)), "jump_bp": dice.choice((15, 100)), "cooldown_minutes": 5},
+        "market_halt_proxy": {
+            "silent_minutes": dice.choice((2, 5)), "jump_bp": dice.choice((15, 100)), "cooldown_minutes": 5,
+        },
         "stale_data": {"lateness_minutes": dice.choice((0, 1, 5)), "completeness": dice.choice(("0.99", "0.9"))},
         "buying_power": {"multiple": dice.choice((1, "0.2"))},
         "short_allowed": dice.choice((False, {"default": True, symbols[-1]: False})),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -75,7 +76,7 @@ def test_roc_is_the_change_over_sessions_in_percent(values: list[int], n: int) -
 
 @given(values=CLOSES, n=PERIODS)
 def test_rsi_is_the_share_of_gains_in_wilders_averages(values: list[int], n: int) -> None:
-    changes = [Fraction(b - a) for a, b in zip(values, values[1:], strict=False)]
+    changes = [Fraction(b - a) for a, b in pairwise(values)]
     gains = wilder([max(change, Fraction(0)) for change in changes], n)
     losses = wilder([max(-change, Fraction(0)) for change in changes], n)
     expected: list[Fraction | None] = [None]
