@@ -14,6 +14,8 @@ HELP = 1
 COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("axiomd.cli.status", "show one screen of the running daemon's state"),
     "run": ("axiomd.cli.run", "the daemon, in the foreground"),
+    "kill": ("axiomd.cli.kill", "trip the kill switch and see that it took effect"),
+    "resume": ("axiomd.cli.resume", "release the kill switch, through the running daemon"),
     "replay": ("axiomd.cli.replay", "run the whole daemon over recorded bars under a virtual clock"),
     "signals": ("axiomd.cli.signals", "write signals.csv only"),
     "orders": ("axiomd.cli.orders", "export, list or show orders"),

@@ -89,6 +89,7 @@ class Engine:
         }
         self._rejects = loss.Burst(int(limits["rejects"]), int(limits["rejects_us"]))
         self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = {
+            e.RunStarted: self._begin,
             e.SessionOpened: self._open_session,
             e.CandidatesSelected: self._select,
             e.BarsClosed: self._take_bars,
@@ -189,7 +190,7 @@ class Engine:
         """Decide intents that the broker does not know (04): send under the same key, or give them up.
 
         One is sent again only if nothing has happened since (no bar in its symbol, no sibling filled, still valid,
-        young enough, not latched) and the whole chain lets it pass once more. Gives the commands and the keys to expire.
+        young enough, not latched) and the whole chain lets it pass once more. Gives commands and keys to expire.
         """
         groups: dict[str, list[Leg]] = {}
         for key in keys:
@@ -228,6 +229,11 @@ class Engine:
         return int(self.account["open_us"])
 
     # --- the session ---
+
+    def _begin(self, event: e.RunStarted) -> list[Command]:
+        """Market time is at least that of the start."""
+        self.account["now_us"] = max(int(self.account["now_us"]), event.ts_us)
+        return _NO_COMMANDS
 
     def _open_session(self, event: e.SessionOpened) -> list[Command]:
         """A new day: its bounds, its equity, no candidate yet."""
@@ -331,6 +337,16 @@ class Engine:
                 )
             )
             self._filled_us = -1
+
+    def try_rules(self, order: Order) -> None:
+        """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
+        row = [0] * b.SETUP_SIZE
+        row[api.LONG_ENTRY], row[api.LONG_STOP] = order.entry_level, order.stop_loss_price or 0
+        self._size(self.plan.strategies[0], 0, row)
+        self._chain.judge(order, 0, is_latched=True, is_ready=False, is_journal_ok=True, is_known=False, sends=0)
+        symbol_is_stale(self.account, self.board.symbols[0], self.plan.limits[0])
+        is_beyond(order.entry_level, order.entry_level, self._fill_ppm)
+        loss.floor_broken(self.account, self.plan.limits[0])
 
     def take_setups(self) -> list[Command]:
         """Decide the setups of a moment whose trips and cancellations had to go out, and be answered, first."""

@@ -28,6 +28,7 @@ from axiomd.contracts.commands import (
 )
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.contracts.orders import split_reference
+from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
 from axiomd.core.orders.reconcile import Reconciliation, reconcile, unheard_reports
 from axiomd.daemon.clock import monotonic_us, wall_us
@@ -65,6 +66,8 @@ class Desk:
         self.ears = ears
         self.is_journal_dead = False
         self.is_latch_lost = False
+        self.protection: dict[str, str] = {}
+        """Exits that the broker has, by symbol; an entry's children lie with it before it fills."""
         self._state_dir = state_dir
         self._age_us_max = age_us_max
         self._seq_of: dict[str, int] = {}
@@ -163,15 +166,26 @@ class Desk:
         for report in unheard_reports(self.engine, truth, since_us):
             await self._report(report)
         await self.commit()
-        found = reconcile(self.engine, await self.link.truth(), since_us)
+        truth = await self.link.truth()
+        found = reconcile(self.engine, truth, since_us)
         if found.unsure:
             commands, given_up = self.engine.settle_unsure(found.unsure, self.market_us, self._age_us_max)
             await self._carry_out(commands, 0)
             for key in given_up:
                 await self._report(e.OrderExpired(ts_us=self.market_us, key=key, reason="missed"))
             await self.commit()
-            found = reconcile(self.engine, await self.link.truth(), since_us)
+            truth = await self.link.truth()
+            found = reconcile(self.engine, truth, since_us)
+        self._note_protection(truth)
         return found
+
+    def _note_protection(self, truth: Truth) -> None:
+        roles: dict[str, list[str]] = {}
+        for order in truth.orders:
+            role = split_reference(order.reference).role
+            if role:
+                roles.setdefault(order.symbol, []).append(role)
+        self.protection = {symbol: " ".join(sorted(names)) for symbol, names in roles.items()}
 
     async def agree(self) -> None:
         """Both truths agree: from here on orders may open."""
@@ -248,6 +262,8 @@ class Desk:
 
     async def _report(self, event: e.Event) -> None:
         key = e.key_of(event)
+        if isinstance(event, e.FillReceived) and not split_reference(key).role:
+            self.protection[event.fill.symbol] = "bracket"
         await self.take(event, self._seq_of.get(key) or self._seq_of.get(split_reference(key).key, 0))
 
     # --- the journal ---

@@ -38,6 +38,7 @@ from axiomd.core.recent import Recent
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.stage1 import listed, screened
 from axiomd.core.view import Facts, LatchFact, TaskFact, snapshot
+from axiomd.core.warm_up import warm_up
 from axiomd.daemon import locks, sim_link
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.control import Client, ControlServer
@@ -112,6 +113,7 @@ class Daemon:
         self._is_ready = False
         self._drift_looks = 0
         self._is_tape_over = False
+        self._is_stopped = False
         self._pauses: dict[str, int] = {}
 
     # --- start ---
@@ -126,6 +128,7 @@ class Daemon:
                     sim_link.start_process(state_dir, self.places.runtime_dir)
         latch.create(state_dir, at_us=wall_us(), by="axiomd run")
         source, engine, memory = self._remember()
+        warm_up(engine.plan)
         self._digest = config_hash(self.config, {})
         self._source, self.engine = source, engine
         journal = Journal(self.places.journal, self._run_id(memory.position.session_date))
@@ -153,7 +156,7 @@ class Daemon:
         host, port = self._metrics_server.start()
         self._metrics_at = {"host": host, "port": port}
         try:
-            return await self._live(link, memory)
+            return await self._live(memory)
         finally:
             self._metrics_server.stop()
             presence.remove(state_dir, pid=os.getpid())
@@ -198,17 +201,17 @@ class Daemon:
             start_us = memory.position.now_us if memory.count else int(source.table.open_us[0])
         return Pacing(speed, follows_feed=follows_feed, market_us=start_us)
 
-    async def _live(self, link: sim_link.SimLink, memory: Memory) -> int:
+    async def _live(self, memory: Memory) -> int:
         async with anyio.create_task_group() as outer:
             outer.start_soon(self._listen_to_signals)
             try:
-                await self._supervise(link, memory)
+                await self._supervise(memory)
             except Failed as failure:
                 await self._fall(failure)
             outer.cancel_scope.cancel()
         return self._exit_code
 
-    async def _supervise(self, link: sim_link.SimLink, memory: Memory) -> None:
+    async def _supervise(self, memory: Memory) -> None:
         for name in ("desk", "feed", "latch", "truth", "artifacts"):
             self._beats.expect(name, monotonic_us())
         control = ControlServer(
@@ -311,6 +314,8 @@ class Daemon:
                     pass
                 case _:
                     await self._take_item(message)
+            if self._is_stopped:
+                return
             if self.desk.is_journal_dead and not self.engine.holdings:
                 raise RuntimeError("the journal is dead and the account is flat")
 
@@ -401,6 +406,8 @@ class Daemon:
             try:
                 await self.desk.link.listen(self._hear_push)
             except BrokerUnavailable as error:
+                if self._is_stopped:
+                    return
                 self._inbox.put(Urgent(lambda reason=str(error): self._lose_broker(reason), "lost"))  # type: ignore[misc]
                 self.desk.link = await sim_link.connect(self.places.state_dir, self.places.runtime_dir)
                 self._inbox.put(Urgent(self._find_broker, "found"))
@@ -538,6 +545,7 @@ class Daemon:
             is_ready=self._is_ready,
             broker="sim",
             is_journal_ok=not self.desk.is_journal_dead,
+            protection=self._protected(),
             latch=LatchFact(
                 level=latched.level, trip_id=latched.trip_id, reason=latched.reason, by=latched.by, at_us=latched.at_us
             ),
@@ -548,6 +556,13 @@ class Daemon:
             clients=tuple((client.name, client.role) for client in self._control.clients),
         )
         return self._recent.seq, snapshot(self.engine, self._recent, facts)
+
+    def _protected(self) -> dict[str, str]:
+        """Name the exits of each open position that the broker has confirmed."""
+        return {
+            holding.order.symbol: "KILL" if holding.closing else self.desk.protection.get(holding.order.symbol, "")
+            for holding in self.engine.holdings.values()
+        }
 
     # --- the end ---
 
@@ -563,6 +578,7 @@ class Daemon:
 
     async def _stop(self, reason: str, *, cancels: bool) -> None:
         """A clean stop: no new entries, working ones off by policy, journal closed, days written."""
+        self._is_stopped = True
         with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_S_MAX):
             if cancels and self.config.daemon.on_shutdown == "cancel":
                 await self.desk.cancel_entries("cancelled:shutdown")

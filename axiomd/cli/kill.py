@@ -1,0 +1,244 @@
+"""``axiomd kill``: trip the latch, see that it took effect, and act at the broker where nobody else does.
+
+The latch is durable before anything else is even looked at, and until then this loads the standard library alone. A
+daemon that answers does the rest; one that hangs is ended, and what it would have done is done here, under its lock.
+
+exit: 0 all done · 3 latched, no daemon known there · 4 latched, broker not reached · 5 latched, something is left ·
+6 not latched
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+import time
+
+from axiomd import latch, presence
+
+EXIT_DONE = 0
+EXIT_NO_DAEMON = 3
+EXIT_NO_BROKER = 4
+EXIT_LEFT = 5
+EXIT_NOT_LATCHED = 6
+
+SEEN_S_MAX = 1.0
+ANSWERS_S_MAX = 2.0
+END_S_MAX = 1.0
+KILL_LOCK = "kill.lock"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.epilog = (
+        "example: axiomd kill --flatten --reason 'news'\n"
+        "exit: 0 all done, 3 latched but no daemon known there, 4 latched but broker not reached,\n"
+        "      5 latched but something is left (printed), 6 not latched"
+    )
+    parser.add_argument(
+        "--flatten", action="store_true", help="close positions too; without it their exits work on"
+    )
+    parser.add_argument("--everything", action="store_true", help="the whole account, with --flatten")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="what the journal and the status will say")
+    parser.add_argument("--all", action="store_true", help="every instance it can see")
+    parser.add_argument("--instance", metavar="NAME", help="only this one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Kill one instance, or all."""
+    if args.everything and not args.flatten:
+        from axiomd.contracts.errors import UsageError
+
+        raise UsageError("--everything goes with --flatten", "axiomd kill", "add --flatten")
+    environ = dict(os.environ)
+    seen = presence.look(environ, args.instance)
+    known = [found for found in seen if found.presence is not None]
+    chosen = known if args.all else _matches(seen, known, environ, args.instance)
+    worst = max(kill_one(found, flattens=args.flatten, reason=args.reason or "axiomd kill") for found in chosen)
+    others = [found for found in known if found not in chosen]
+    for found in others:
+        _say(f"not touched: instance {found.instance} ({found.state_dir})")
+    return worst
+
+
+def _matches(
+    seen: list[presence.Found], known: list[presence.Found], environ: dict[str, str], instance: str | None
+) -> list[presence.Found]:
+    """Give the instance that is meant: of that name in every place it lives; where none is known, its place anyway."""
+    name = instance or environ.get("AXIOMD_INSTANCE") or presence.INSTANCE_DEFAULT
+    matches = [found for found in known if found.instance == name] if "AXIOMD_STATE_DIR" not in environ else known[:1]
+    return matches or known[:1] or seen[:1]
+
+
+def kill_one(found: presence.Found, *, flattens: bool, reason: str) -> int:
+    """Latch one instance and see that it took effect; gives the exit code."""
+    level = latch.FLATTEN if flattens else latch.HALT
+    by = f"axiomd kill ({os.environ.get('USER') or os.getuid()})"
+    try:
+        if not os.path.isdir(found.state_dir):
+            os.makedirs(found.state_dir, exist_ok=True)
+        state = latch.trip(found.state_dir, level, at_us=time.time_ns() // 1000, by=by, reason=reason)
+    except OSError as problem:
+        _say(f"NOT LATCHED: {found.state_dir}: {problem}")
+        return _act_alone(found, flattens=flattens, code=EXIT_NOT_LATCHED)
+    who = found.presence
+    _say(f"latched at {state.level}: instance {found.instance}, {found.state_dir}, trip {state.trip_id}")
+    if who is None:
+        _say("no daemon is known there: the next one starts latched")
+        return EXIT_NO_DAEMON
+    _say(f"account {who.account} ({who.mode}), process {who.pid}{'' if found.is_running else ', which is gone'}")
+    if found.is_running and _is_seen(who, state.level):
+        return _watch(who, flattens=flattens)
+    if found.is_running:
+        _say(f"the daemon did not see it within {SEEN_S_MAX:g} s: it hangs, ending process {who.pid}")
+    return _act_alone(found, flattens=flattens, code=EXIT_DONE)
+
+
+def _is_seen(who: presence.Presence, level: str) -> bool:
+    """Wait until the daemon's own state says tripped at this level."""
+    deadline_s = time.monotonic() + SEEN_S_MAX
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        state = _ask(who, min(left_s, SEEN_S_MAX))
+        kill = state.get("kill") if state else None
+        if (
+            isinstance(kill, dict)
+            and kill.get("state") == latch.TRIPPED
+            and kill.get("level") in (level, latch.FLATTEN)
+        ):
+            _say("the daemon has seen it")
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _watch(who: presence.Presence, *, flattens: bool) -> int:
+    """Wait for what the broker says of each order, and print it."""
+    deadline_s = time.monotonic() + ANSWERS_S_MAX
+    orders: dict[str, object] = {}
+    positions: dict[str, object] = {}
+    known: dict[str, str] = {}
+    while True:
+        state = _ask(who, max(0.1, deadline_s - time.monotonic())) or {}
+        orders, positions = _table(state, "orders"), _table(state, "positions")
+        for key, row in orders.items():
+            known.setdefault(key, _order_text(key, row))
+        if (not orders and not (flattens and positions)) or time.monotonic() > deadline_s:
+            break
+        time.sleep(0.05)
+    for key, text in known.items():
+        _say(f"{'left working' if key in orders else 'cancelled'}: {text}")
+    for symbol, row in positions.items():
+        _say(f"{'NOT CLOSED YET' if flattens else 'protected and left'}: {symbol} {_field(row, 'qty')}")
+    if orders or (flattens and positions):
+        _say("something is left: the daemon goes on with it; look with axiomd status")
+        return EXIT_LEFT
+    _say("done: no entry works" + (" and the account is flat" if flattens else ""))
+    return EXIT_DONE
+
+
+def _act_alone(found: presence.Found, *, flattens: bool, code: int) -> int:
+    """Nobody answers: end the daemon's process, hold its lock, and do at the broker what it would have done."""
+    who = found.presence
+    if who is None:
+        return code
+    with _KillLock(found.state_dir):
+        if found.is_running and not _end(who):
+            _say(f"not permitted to end process {who.pid}: its watchdog will")
+        address = str(who.broker.get("address") or "")
+        if not address:
+            _say("the broker lives inside that daemon: its record is dealt with at the next start, latched")
+            return max(code, EXIT_NO_BROKER)
+        from axiomd.cli.sim_kill import SimConnection, SimUnreachable
+
+        try:
+            with SimConnection(address, found.state_dir) as broker:
+                for kind, payload in broker.kill(flattens=flattens):
+                    _say(_report_text(kind, payload))
+                truth = broker.truth()
+        except SimUnreachable as problem:
+            _say(f"broker not reached: {problem}")
+            return max(code, EXIT_NO_BROKER)
+    left = [f"{order.get('reference')} {order.get('side')} {order.get('symbol')}" for order in truth.entries]
+    if flattens:
+        left += [f"position {symbol} {qty}" for symbol, qty in truth.positions.items()]
+    for line in left:
+        _say(f"left: {line}")
+    if not flattens:
+        for symbol, qty in truth.positions.items():
+            _say(f"protected and left: {symbol} {qty}")
+    _say(
+        "done at the broker; the restarted daemon comes up latched and reconciles" if not left else "something is left"
+    )
+    return max(code, EXIT_LEFT if left else EXIT_DONE)
+
+
+class _KillLock:
+    """Hold kill.lock while acting, so that a starting daemon waits."""
+
+    def __init__(self, state_dir: str) -> None:
+        self._path = os.path.join(state_dir, KILL_LOCK)
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass  # another kill is at it: acting twice does no harm, not acting might
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
+def _end(who: presence.Presence) -> bool:
+    """End exactly that process: its pid and its start time."""
+    if presence.start_time_of(who.pid) != who.start_time:
+        return True
+    try:
+        os.kill(who.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    deadline_s = time.monotonic() + END_S_MAX
+    while presence.is_alive(who) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return not presence.is_alive(who)
+
+
+def _ask(who: presence.Presence, timeout_s: float) -> dict[str, object] | None:
+    from axiomd.cli.control_client import ControlClient, ControlError
+
+    try:
+        with ControlClient(who.socket, role="observer", name="axiomd kill", timeout_s=timeout_s) as client:
+            return client.snapshot()
+    except ControlError:
+        return None
+
+
+def _table(state: dict[str, object], name: str) -> dict[str, object]:
+    table = state.get(name)
+    return table if isinstance(table, dict) else {}
+
+
+def _field(row: object, name: str) -> object:
+    return row.get(name, "?") if isinstance(row, dict) else "?"
+
+
+def _order_text(key: str, row: object) -> str:
+    return f"{key} {_field(row, 'side')} {_field(row, 'qty')} {_field(row, 'symbol')}"
+
+
+def _report_text(kind: str, payload: dict[str, object]) -> str:
+    fill = payload.get("fill")
+    if isinstance(fill, dict):
+        return f"filled: {fill.get('reference')} {fill.get('side')} {fill.get('qty')} {fill.get('symbol')}"
+    return f"{kind.removeprefix('order.')}: {payload.get('key')}"
+
+
+def _say(line: str) -> None:
+    print(line)
+    sys.stdout.flush()
