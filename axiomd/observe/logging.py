@@ -11,6 +11,7 @@ import logging as standard
 import re
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -26,6 +27,7 @@ TEXT_LENGTH_MAX: Final = 2000
 SECRET_LENGTH_MIN: Final = 6
 """A shorter value is a word that may stand anywhere, and would take the line apart."""
 SECRET_FILE_BYTES_MAX: Final = 64 * 1024
+INTEGER_MAX: Final = 2**63 - 1
 HIDDEN: Final = "[secret]"
 
 Scalar = str | int | float | bool
@@ -153,9 +155,12 @@ class Log:
     def _shown(self, name: str, value: object) -> Scalar:
         if _SECRET_NAME.search(name):
             return HIDDEN
-        if isinstance(value, (int, float)):
+        if isinstance(value, int) and abs(value) <= INTEGER_MAX:
             return value
-        value = str(value)
+        if isinstance(value, float) and isfinite(value):
+            return value
+        # Whatever else comes becomes text that JSON can hold: a line must never raise.
+        value = str(value).encode(errors="replace").decode()
         for secret in self._secrets:
             value = value.replace(secret, HIDDEN)
         # Cut last: a cut may not leave half a secret that is no longer known as one.

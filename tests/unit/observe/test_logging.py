@@ -62,7 +62,7 @@ def problems(value: Any, schema: dict[str, Any], place: str = "line") -> Iterato
 
 
 def written(stream: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [json.loads(line) for line in stream.getvalue().split("\n")[:-1]]
 
 
 def log_to(stream: io.StringIO, **given: Any) -> Log:
@@ -228,6 +228,15 @@ def test_no_text_around_a_secret_lets_it_through(before: str, after: str, paddin
 
     assert CANARY not in stream.getvalue()
     assert TEXT_LENGTH_MAX >= len(written(stream)[0]["problem"])
+
+
+@given(st.text(st.characters(), max_size=10) | st.integers() | st.floats() | st.booleans())
+def test_any_value_makes_a_valid_line(value: Any) -> None:
+    stream = io.StringIO()
+    log_to(stream).note(Note.FEED_MESSAGE, {"value": value})
+    (line,) = written(stream)
+
+    assert [] == list(problems(line, SCHEMA))
 
 
 def test_value_too_short_for_a_secret_does_not_take_lines_apart() -> None:
