@@ -58,11 +58,14 @@ def session_table(calendar: str | ExchangeCalendar, first: date, last: date) -> 
 def window_table(table: SessionTable, windows: Sequence[str], tz: str) -> WindowTable:
     """Place daily windows of local time ("09:30-11:00", start included, end not) into every session of a table.
 
-    Each is cut to its session and dropped where nothing is left; rows rise by start. The time zone's own rules place
-    them, so Europe/Berlin windows move against New York in the weeks when only one of the two has changed its clocks.
+    Each is cut to its session and dropped where nothing is left; rows rise by start; without any, each session is one
+    window. The time zone's own rules place them, so Europe/Berlin windows move against New York in the weeks when only
+    one of the two has changed its clocks.
     Raises `ConfigError` for a malformed, empty, backward or overlapping window and for an unknown time zone.
     """
     zone = time_zone(tz)
+    if not windows:
+        return WindowTable(table.open_us, table.close_us, np.arange(len(table), dtype=np.int64))
     bounds = _window_bounds(windows)
     rows: list[tuple[int, int, int]] = []
     for index in range(len(table)):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from axiomd import __version__
+from axiomd.contracts.exact import canonical
 from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.quality import QualitySummary, summarise
 from axiomd.contracts.runs import DataFile, Manifest, Metrics, RunConfig
@@ -20,7 +21,7 @@ from axiomd.contracts.units import iso_time
 from axiomd.core.market.sla import measure_tape
 from axiomd.core.market.tape import TapeFile
 from axiomd.core.metrics import metrics_of
-from axiomd.core.plan import Plan
+from axiomd.core.plan import Plan, StrategyPlan
 from axiomd.replay.prepare import Prepared
 from axiomd.runs.artifacts import write_run
 
@@ -92,9 +93,7 @@ def manifest_of(
         mode="replay" if engine == "replay" else "backtest",
         strategy="+".join(own.id for own in plan.strategies),
         strategy_version="+".join(own.strategy.version for own in plan.strategies),
-        params=first.params.model_dump(mode="json")
-        if len(plan.strategies) == 1
-        else {own.id: own.params.model_dump(mode="json") for own in plan.strategies},
+        params=_params(first) if len(plan.strategies) == 1 else {own.id: _params(own) for own in plan.strategies},
         symbols=tuple(config.all_symbols()),
         calendar=config.calendar,
         tz=config.tz,
@@ -121,6 +120,12 @@ def manifest_of(
         started_at=iso_time(times.started_us),
         finished_at=iso_time(times.finished_us),
     )
+
+
+def _params(own: StrategyPlan) -> dict[str, object]:
+    plain = canonical(own.params.model_dump())
+    assert isinstance(plain, dict)
+    return plain
 
 
 def git_sha() -> str | None:

@@ -56,6 +56,8 @@ _KINDS: Final[Mapping[str, Any]] = {
         pl.Float64,
     ),
 }  # fmt: skip
+_NEEDED: Final = {"stop": "stop_price", "limit": "limit_price", "market": ""}
+"""The kinds of entries that are worked, and the price that each cannot do without."""
 _MOMENTS: Final = ("valid_from", "valid_to", "created_at", "fill_ts", "entry_ts", "exit_ts", "ts")
 
 
@@ -167,7 +169,11 @@ def read_orders(path: Path) -> list[Order]:
                     raise InputError(f"more than {ORDERS_MAX} rows", str(path), "split the file")
                 if None in row.values() or None in row:
                     raise OrderContractError("its cells do not fit the header", f"{path}:{number}", "mend the row")
-                orders.append(from_row(row, f"{path}:{number}"))
+                order = from_row(row, f"{path}:{number}")
+                problem = _cannot_be_worked(order)
+                if problem:
+                    raise OrderContractError(problem, f"{path}:{number}", "mend the row")
+                orders.append(order)
     except OSError as error:
         raise InputError(f"it cannot be read: {error.strerror}", str(path), "name an orders.csv") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -182,6 +188,18 @@ def read_orders(path: Path) -> list[Order]:
             )
         known.add(order.idempotency_key)
     return orders
+
+
+def _cannot_be_worked(order: Order) -> str:
+    """Say why an order that keeps its contract is none that this API works, or nothing."""
+    if order.parent_key:
+        return "parent_key: it closes a position, and exits stand with their entries"
+    needed = _NEEDED.get(order.entry_type)
+    if needed is None:
+        return f"entry_type {order.entry_type!r} is none of {', '.join(_NEEDED)}"
+    if needed and getattr(order, needed) is None:
+        return f"{needed} is missing for an entry_type {order.entry_type}"
+    return ""
 
 
 def groups_of(orders: list[Order]) -> list[list[Order]]:
