@@ -18,16 +18,18 @@ QUIET: Final = (e.BarsClosed, e.OrderSized, e.OrderSent, e.ConfigLoaded, e.Recon
 
 
 class Line:
-    """One event as a line of a console."""
+    """One event as a line of a console; it is put into words only when somebody looks."""
 
-    __slots__ = ("key", "kind", "seq", "text", "ts_us")
+    __slots__ = ("event", "seq")
 
-    def __init__(self, seq: int, ts_us: int, kind: str, key: str, text: str) -> None:
+    def __init__(self, seq: int, event: e.Event) -> None:
         self.seq = seq
-        self.ts_us = ts_us
-        self.kind = kind
-        self.key = key
-        self.text = text
+        self.event = event
+
+    @property
+    def text(self) -> str:
+        """Say what happened in one line of fields."""
+        return text_of(fields_of(self.event))
 
 
 class GuardRecord:
@@ -93,7 +95,7 @@ class Recent:
             case e.ReconCompleted() | e.ReconAdopted():
                 self.differences, self.recon_us = (), event.ts_us
         if not isinstance(event, QUIET):
-            self.lines.append(Line(seq, event.ts_us, event.KIND, e.key_of(event), text_of(fields_of(event))))
+            self.lines.append(Line(seq, event))
 
     def _judged(self, verdicts: tuple[e.Verdict, ...], symbol: str, ts_us: int) -> None:
         for guard, figure, limit in verdicts:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from axiomd.contracts.events import KillLevel
+from axiomd.contracts.events import KillLevel, key_of
 from axiomd.contracts.patch import State
 from axiomd.contracts.patch import changes_between as delta
 from axiomd.contracts.units import PPM, decimal_text
@@ -124,7 +124,9 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
         "alarms": {name: _plain(alarm) for name, alarm in facts.alarms.items()},
         "clients": [{"name": name, "role": role} for name, role in facts.clients],
         "events": {
-            str(line.seq): {"ts_us": line.ts_us, "kind": line.kind, "key": line.key, "text": line.text}
+            str(line.seq): {
+                "ts_us": line.event.ts_us, "kind": line.event.KIND, "key": key_of(line.event), "text": line.text,
+            }
             for line in recent.lines
         },
     }  # fmt: skip

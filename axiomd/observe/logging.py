@@ -99,6 +99,7 @@ LEVELS: Final[dict[str, str]] = {
 
 _SECRET_NAME: Final = re.compile(r"password|passwd|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
 _URL_LOGIN: Final = re.compile(r"(?<=://)[^/@\\s]+@")
+_RANKS: Final = ("debug", "info", "warning", "error", "critical")
 _COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31", "critical": "1;31"}
 
 
@@ -121,6 +122,7 @@ class Log:
         self._secrets = sorted({each for each in secrets if len(each) >= SECRET_LENGTH_MIN}, key=len, reverse=True)
         self._seq = 0
         self._run_id = ""
+        self._rank = _RANKS.index(level)
         render = _person(is_coloured) if is_for_person else _machine
         self._logger = structlog.wrap_logger(
             structlog.WriteLogger(_Sink(self)),  # type: ignore[arg-type]  # it writes and flushes, no more is asked
@@ -134,11 +136,16 @@ class Log:
         self._seq = seq
         if isinstance(event, e.RunStarted):
             self._run_id = event.run_id
-        self._write(event.KIND, {"key": e.key_of(event), "market_ts": iso_time(event.ts_us), **fields_of(event)})
+        if self._is_told(event.KIND):
+            self._write(event.KIND, {"key": e.key_of(event), "market_ts": iso_time(event.ts_us), **fields_of(event)})
 
     def note(self, name: str, fields: Mapping[str, Scalar]) -> None:
         """Write what is no event; `name` is one of `Note`, seq that of the newest event."""
         self._write(Note(name).value, {"key": "", **fields})
+
+    def _is_told(self, name: str) -> bool:
+        """Look at the level first: most events of a day are below it, and putting one into words costs the most."""
+        return _RANKS.index(LEVELS.get(name, "info")) >= self._rank
 
     def _write(self, name: str, fields: Mapping[str, Scalar]) -> None:
         getattr(self._logger, LEVELS.get(name, "info"))(name, **fields)

@@ -186,6 +186,39 @@ def test_last_lines_are_bounded_and_begin_anew_with_nothing_lost_but_age() -> No
 
     assert EVENTS_MAX == len(recent.lines)
     assert (3 * EVENTS_MAX - 1, "order.rejected", "ab", "reason=odd lot") == (
-        recent.lines[-1].seq, recent.lines[-1].kind, recent.lines[-1].key, recent.lines[-1].text,
+        recent.lines[-1].seq, recent.lines[-1].event.KIND, e.key_of(recent.lines[-1].event), recent.lines[-1].text,
     )  # fmt: skip
     assert 999 == recent.seq
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_folded_figures_are_those_of_the_events(seed: int) -> None:
+    events: list[e.Event] = []
+    config, _, tape = random_case(seed)
+    plan = bind(RunConfig.model_validate(config), tape.sessions, tape.timeframe_us, RUN_ID, "replay")
+    chosen = {own.id: listed(own.symbols, max_candidates=50) for own in plan.strategies}
+    recent = Recent()
+
+    class Keeping:
+        def append(self, event: e.Event, cause: int = 0) -> int:
+            events.append(event)
+            recent.take(len(events), event)
+            return len(events)
+
+        def commit(self) -> None:
+            pass
+
+    replay = Replay(plan, tape, Keeping(), lambda _: chosen, identity=Identity(RUN_ID, "", {}, "0"))
+    replay.run()
+    opened = max(place for place, event in enumerate(events) if isinstance(event, e.SessionOpened))
+    trades = [event.trade for event in events[opened:] if isinstance(event, e.PositionChanged) and event.trade]
+    blocked = [event.guard for event in events if isinstance(event, e.OrderBlocked)]
+    judged = [event for event in events if isinstance(event, (e.OrderBlocked, e.OrderIntent))]
+
+    assert (sum(trade.net_pnl for trade in trades), len(trades)) == (recent.realised, recent.trades)
+    assert replay.engine._losses_in_a_row == recent.losses_in_a_row
+    assert {name: blocked.count(name) for name in set(blocked)} == {
+        name: record.refused for name, record in recent.guards.items() if record.refused
+    }
+    assert len([event for event in judged if event.verdicts]) == (recent.guards["KillSwitch"].checked if judged else 0)
+    assert len(events) == recent.seq
