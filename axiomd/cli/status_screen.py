@@ -93,10 +93,9 @@ def _title(page: _Page, status: Status) -> None:
     link = "connected" if broker.get("is_connected") else "NOT CONNECTED"
     truth = "reconciled" if broker.get("is_reconciled") else "NOT RECONCILED"
     page.line(
-        f"  run {clean(run.get('run_id'))}  session {session}  market {time_text(clock.get('market_us'))}Z  "
-        f"broker {clean(broker.get('kind'))} {link}, {truth}  journal {clean(journal.get('seq'))}",
-        _GREY,
+        f"  run {clean(run.get('run_id'))}  session {session}  market {time_text(clock.get('market_us'))}Z", _GREY
     )
+    page.line(f"  broker {clean(broker.get('kind'))} {link}, {truth}  journal at {clean(journal.get('seq'))}", _GREY)
 
 
 def _latch(page: _Page, status: Status) -> None:
@@ -190,7 +189,8 @@ def _events(page: _Page, state: dict[str, object]) -> None:
     page.head("Last events")
     for seq, row in listed:
         page.line(
-            f"  {clean(seq):>7}  {time_text(row.get('ts_us'))}  {clean(row.get('kind')):<19} {clean(row.get('text'))}"
+            f"  {clean(seq):>7}  {time_text(row.get('ts_us'))}  {clean(row.get('kind')):<19} "
+            f"{clean(row.get('key'))[:8]:<8}  {clean(row.get('text'))}"
         )
 
 
