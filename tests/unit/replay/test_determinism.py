@@ -31,7 +31,7 @@ def replayed(arguments: list[str], out: Path, *more: str) -> Path:
     return out
 
 
-def same(first: Path, second: Path, *, but: tuple[str, ...] = ()) -> None:
+def assert_same(first: Path, second: Path, *, but: tuple[str, ...] = ()) -> None:
     assert {path.name for path in first.iterdir()} == {path.name for path in second.iterdir()}
     for path in first.iterdir():
         if path.name != "manifest.json":
@@ -43,7 +43,7 @@ def same(first: Path, second: Path, *, but: tuple[str, ...] = ()) -> None:
 def test_replay_twice_is_the_same_folder(folder: Path) -> None:
     arguments = written(folder)
 
-    same(replayed(arguments, folder / "first"), replayed(arguments, folder / "second"))
+    assert_same(replayed(arguments, folder / "first"), replayed(arguments, folder / "second"))
 
 
 def test_replay_elsewhere_is_the_same_folder(folder: Path) -> None:
@@ -53,14 +53,14 @@ def test_replay_elsewhere_is_the_same_folder(folder: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT), **ELSEWHERE}, check=True, capture_output=True,
     )  # fmt: skip
 
-    same(replayed(arguments, folder / "first"), folder / "second")
+    assert_same(replayed(arguments, folder / "first"), folder / "second")
 
 
 def test_replay_over_an_older_run_replaces_it_whole(folder: Path) -> None:
     arguments = written(folder)
     replayed(arguments, folder / "out", "--symbols", "AAA")
 
-    same(replayed(arguments, folder / "first"), replayed(arguments, folder / "out"))
+    assert_same(replayed(arguments, folder / "first"), replayed(arguments, folder / "out"))
 
 
 def test_bars_in_several_files_and_any_order_are_the_same_run(folder: Path) -> None:
@@ -74,7 +74,7 @@ def test_bars_in_several_files_and_any_order_are_the_same_run(folder: Path) -> N
     first = replayed(arguments, folder / "first")
     second = replayed([*arguments, "--bars", "parts"], folder / "second")
 
-    same(first, second, but=("data",))
+    assert_same(first, second, but=("data",))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_other_spellings_of_a_configuration_are_the_same_run(spelling: str, fold
     arguments = written(folder)
     (folder / "run.yml").write_text(spelling)
 
-    same(first, replayed(arguments, folder / "second", "--no-plots"))
+    assert_same(first, replayed(arguments, folder / "second", "--no-plots"))
 
 
 def test_limits_by_path_and_in_place_are_the_same_run(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_limits_by_path_and_in_place_are_the_same_run(folder: Path) -> None:
     first = replayed(arguments, folder / "first", "--no-plots")
     (folder / "run.yml").write_text(CONFIG.replace("risk: {}", "risk: {max_order_notional: 5000.0}"))
 
-    same(first, replayed(arguments, folder / "second", "--no-plots"))
+    assert_same(first, replayed(arguments, folder / "second", "--no-plots"))
 
 
 def test_other_bars_or_numbers_are_another_run(folder: Path) -> None:
