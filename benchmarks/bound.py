@@ -165,8 +165,8 @@ def integer_loop(open_, high, low, close, pair_window, last_entry_row, eod_row, 
                     long_target, short_target = long_entry + 2 * distance, short_entry - 2 * distance
                     long_qty = short_qty = 0
                     if cash > 0:
-                        long_qty = min(cash // 100 // distance, cash // long_entry)
-                        short_qty = min(cash // 100 // distance, cash // short_entry)
+                        long_qty = min(cash // 10_000 // distance, cash // long_entry)
+                        short_qty = min(cash // 10_000 // distance, cash // short_entry)
                     last, end, window = last_entry_row[w], eod_row[w], w
                     if long_qty + short_qty > 0 and last > i:
                         state = _WORKING
@@ -285,8 +285,8 @@ def float_loop(open_, high, low, close, pair_window, last_entry_row, eod_row, eo
                     long_target, short_target = long_entry + 2.0 * distance, short_entry - 2.0 * distance
                     long_qty = short_qty = 0.0
                     if cash > 0:
-                        long_qty = min(np.floor(cash * 0.01 / distance), np.floor(cash / long_entry))
-                        short_qty = min(np.floor(cash * 0.01 / distance), np.floor(cash / short_entry))
+                        long_qty = min(np.floor(cash * 0.0001 / distance), np.floor(cash / long_entry))
+                        short_qty = min(np.floor(cash * 0.0001 / distance), np.floor(cash / short_entry))
                     last, end, window = last_entry_row[w], eod_row[w], w
                     if long_qty + short_qty > 0 and last > i:
                         state = _WORKING

@@ -176,7 +176,7 @@ class _Reader:
     def _leg(self, side: int, near: int, far: int) -> _Leg:
         entry = near + side * TICK
         distance = abs(entry - far)
-        by_risk = Fraction(self._cash, 100) / distance
+        by_risk = Fraction(self._cash, 10_000) / distance
         by_cash = Fraction(self._cash, entry)
         return _Leg(side, entry, far, entry + 2 * side * distance, max(0, int(min(by_risk, by_cash) // 1)))
 

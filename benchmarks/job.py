@@ -13,19 +13,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from axiomd.config.binding import bind
 from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.runs import CANDIDATES_MAX, RunConfig
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.strategies.stage1 import listed
 from axiomd.replay.driver import Identity, Log, NoLog, Replay
-from axiomd.replay.prepare import bind
 
 WINDOWS: Final = ("09:30-11:00", "14:00-15:00")
-INITIAL_CASH: Final = 100_000
+INITIAL_CASH: Final = 10_000_000
+"""With 0.01 % at risk a trade: on this market every trade loses a little, and a smaller account or a larger risk would
+be used up after a quarter of a million bars, so that the rest of the job would be no job."""
 CONFIG: Final[Mapping[str, Any]] = {
     "initial_cash": INITIAL_CASH,
-    "sizing": {"mode": "risk"},
+    "sizing": {"mode": "risk", "risk_pct": "0.01"},
     "costs": {"commission_per_share": "0.0035", "commission_min": "0.35", "slippage_ticks": 1},
     "risk": {},
 }

@@ -16,12 +16,12 @@ from typing import Final
 import aiosqlite
 import polars as pl
 
+from axiomd.config.binding import bind
 from axiomd.contracts import events as e
 from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import MINUTE_US
 from axiomd.core.engine import Engine
 from axiomd.journal.log import Journal
-from axiomd.replay.prepare import bind
 from benchmarks.bench import Bench
 from benchmarks.job import document_of
 from benchmarks.market import dense_tape

@@ -1,17 +1,19 @@
 """The market of the benchmarks: seeded, dense, as many bars as asked, in the form each contestant likes.
 
-A random walk in ticks over real sessions of XNYS, vectorised, so that ten million bars are made in seconds. Dense: a
-setup comes about twice a session, which is the expensive case for an engine.
+A random walk in ticks over real sessions of XNYS, vectorised, so that ten million bars are made in seconds; where even
+fifty years of them hold too few bars, made-up weekdays with New York's hours follow. Dense: a setup comes about twice a
+session, which is the expensive case for an engine.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from axiomd.contracts.units import MINUTE_US
-from axiomd.core.market.sessions import SessionTable
+from axiomd.core.market.sessions import SessionTable, days_of
 from axiomd.core.market.tape import Tape, bars_sha256
 from axiomd.feeds.calendars import session_table
 
@@ -22,8 +24,8 @@ TICK_UNITS = 100
 
 def dense_tape(count: int, symbols: int = 1, *, step_minutes: int = 5, seed: int = 7) -> Tape:
     """Make `count` bars in all, shared evenly among `symbols`."""
-    table = session_table("XNYS", FIRST, LAST)
     each = count // symbols
+    table = _sessions(each, step_minutes)
     starts_us, table = _starts(table, each, step_minutes)
     names = tuple(f"S{index:03d}" for index in range(symbols))
     bars = np.empty((each, symbols, 7), np.int64)
@@ -48,6 +50,33 @@ def walk(count: int, seed: int) -> np.ndarray:
     low = np.minimum(open_, close) - dice.integers(0, 7, count)
     volume = dice.integers(2_000, 90_000, count)
     return np.stack([open_ * TICK_UNITS, high * TICK_UNITS, low * TICK_UNITS, close * TICK_UNITS, volume], axis=1)
+
+
+def _sessions(count: int, step_minutes: int) -> SessionTable:
+    """Give sessions that hold so many bars: those of XNYS, then weekdays from 09:30 to 16:00 in New York."""
+    table = session_table("XNYS", FIRST, LAST)
+    minutes = int((table.close_us - table.open_us).sum()) // MINUTE_US
+    missing = count * step_minutes - minutes
+    if missing <= 0:
+        return table
+    zone, days, opens = ZoneInfo("America/New_York"), [], []
+    day = LAST
+    while len(days) * 390 < missing:
+        day += timedelta(days=3 if day.weekday() == 4 else 1)
+        days.append(days_of(day))
+        opened = datetime.combine(day, time(9, 30), zone).astimezone(UTC)
+        opens.append(int(opened.timestamp()) * 1_000_000)
+    open_us = np.concatenate([table.open_us, np.array(opens, np.int64)])
+    close_us = np.concatenate([table.close_us, np.array(opens, np.int64) + 390 * MINUTE_US])
+    return SessionTable(
+        calendar=table.calendar,
+        date_days=np.concatenate([table.date_days, np.array(days, np.int64)]),
+        open_us=open_us,
+        close_us=close_us,
+        early=np.concatenate([table.early, np.zeros(len(days), bool)]),
+        break_start_us=close_us,
+        break_end_us=close_us,
+    )
 
 
 def _starts(table: SessionTable, count: int, step_minutes: int) -> tuple[np.ndarray, SessionTable]:

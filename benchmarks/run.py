@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in chosen:
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
-                rows += ROWS[name](bench)
+                measured = ROWS[name](bench)
+                rows += measured
+                print("\n".join(text_of(measured).splitlines()[2 : 2 + len(measured)]), file=sys.stderr, flush=True)
             except NotBuiltError as missing:
                 rows.append(
                     Row(name, (ROWS[name].__doc__ or name).partition(";")[0].rstrip("."), "-", note=str(missing))

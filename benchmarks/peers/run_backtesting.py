@@ -72,7 +72,7 @@ class InsideBar(backtesting.Strategy):  # type: ignore[misc]
         self.last, self.end = self.last_rows[window], self.eod_rows[window]
         long, short = mother_high + 0.01, mother_low - 0.01
         distance = long - mother_low
-        qty = int(min(self.equity * 0.01 // distance, self.equity * 0.99 // long))
+        qty = int(min(self.equity * 0.0001 // distance, self.equity * 0.99 // long))
         if qty > 0:
             self.buy(size=qty, stop=long, sl=long - distance, tp=long + 2 * distance)
             self.sell(size=qty, stop=short, sl=short + distance, tp=short - 2 * distance)
@@ -92,7 +92,7 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
 
     def work() -> int:
         test = backtesting.Backtest(
-            frame, InsideBar, cash=100_000, spread=0.0001,
+            frame, InsideBar, cash=10_000_000, spread=0.0001,
             commission=lambda size, price: max(0.35, 0.0035 * abs(size)), finalize_trades=True,  # noqa: ARG005
         )  # fmt: skip
         return int(test.run()["# Trades"])

@@ -93,7 +93,7 @@ class InsideBar(bt.Strategy):  # type: ignore[misc]
         distance = long - mother_low
         self.levels = (long, short, distance)
         cash = self.broker.getvalue()
-        qty = int(min(cash * 0.01 // distance, cash * 0.99 // long))
+        qty = int(min(cash * 0.0001 // distance, cash * 0.99 // long))
         if qty > 0:
             first = self.buy(size=qty, exectype=bt.Order.Stop, price=long)
             self.working = [first, self.sell(size=qty, exectype=bt.Order.Stop, price=short, oco=first)]
@@ -117,7 +117,7 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
         cerebro = bt.Cerebro(stdstats=False)
         cerebro.adddata(bt.feeds.PandasData(dataname=frame, openinterest=None))
         cerebro.addstrategy(InsideBar, **settings)
-        cerebro.broker.setcash(100_000.0)
+        cerebro.broker.setcash(10_000_000.0)
         cerebro.broker.addcommissioninfo(PerShare())
         cerebro.broker.set_slippage_perc(0.0001)
         return int(cerebro.run()[0].trade_count)

@@ -22,7 +22,7 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
 
     def work() -> int:
         config = raptorbt.BacktestConfig(
-            initial_capital=100_000.0, fees=0.00004, slippage=0.0001, fill_timing="next_bar_open"
+            initial_capital=10_000_000.0, fees=0.00004, slippage=0.0001, fill_timing="next_bar_open"
         )
         config.set_fixed_stop(0.002)
         config.set_risk_reward_target(2.0)

@@ -80,8 +80,8 @@ def order_of(c, open_, high, low, close, pair_window, last_entry_row, eod_row, s
                 state[_LONG], state[_SHORT] = mother_high + 0.01, mother_low - 0.01
                 distance = mother_high - mother_low + 0.01
                 cash = c.cash_now
-                state[_LONG_QTY] = min(np.floor(cash * 0.01 / distance), np.floor(cash / state[_LONG]))
-                state[_SHORT_QTY] = min(np.floor(cash * 0.01 / distance), np.floor(cash / state[_SHORT]))
+                state[_LONG_QTY] = min(np.floor(cash * 0.0001 / distance), np.floor(cash / state[_LONG]))
+                state[_SHORT_QTY] = min(np.floor(cash * 0.0001 / distance), np.floor(cash / state[_SHORT]))
                 state[_LAST], state[_END] = last_entry_row[w], eod_row[w]
                 state[_STATE] = 1.0
     if size == 0.0:
@@ -97,7 +97,7 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
     def work() -> int:
         portfolio = vbt.Portfolio.from_order_func(
             bars["close"], order_of, bars["open"], bars["high"], bars["low"], bars["close"], bars["pair_window"],
-            bars["last_entry_row"], bars["eod_row"], state, init_cash=100_000.0, freq="5min",
+            bars["last_entry_row"], bars["eod_row"], state, init_cash=10_000_000.0, freq="5min",
             max_orders=len(bars["close"]) // 4,
         )  # fmt: skip
         return len(portfolio.order_records) // 2

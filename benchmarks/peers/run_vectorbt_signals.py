@@ -23,7 +23,7 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
             bars["close"], entries=bars["entries"], exits=bars["exits"], short_entries=bars["short_entries"],
             short_exits=bars["exits"], size=bars["size"], price=bars["price"], open=bars["open"], high=bars["high"],
             low=bars["low"], sl_stop=bars["sl_stop"], tp_stop=bars["tp_stop"], fixed_fees=0.35, slippage=0.0001,
-            init_cash=100_000.0, freq="5min", engine=engine,
+            init_cash=10_000_000.0, freq="5min", engine=engine,
         )  # fmt: skip
         return len(portfolio.order_records) // 2
 

@@ -32,7 +32,7 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
                 wide["close"], entries=wide["entries"], exits=wide["exits"], short_entries=wide["short_entries"],
                 short_exits=wide["exits"], size=wide["size"], price=wide["price"], open=wide["open"],
                 high=wide["high"], low=wide["low"], sl_stop=wide["sl_stop"], tp_stop=wide["tp_stop"] * reward / 2.0,
-                fixed_fees=0.35, slippage=0.0001, init_cash=100_000.0, freq="5min", engine="rust",
+                fixed_fees=0.35, slippage=0.0001, init_cash=10_000_000.0, freq="5min", engine="rust",
             )  # fmt: skip
             count += len(portfolio.order_records) // 2
         return count

@@ -49,7 +49,7 @@ class InsideBar(CtaTemplate):  # type: ignore[misc]
         self.is_building = False
         self.used = -1
         self.last = self.end = -1
-        self.cash = 100_000.0
+        self.cash = 10_000_000.0
         self.is_working = False
         self.levels = (0.0, 0.0, 0.0)
         self.array_manager = ArrayManager() if setting["has_array_manager"] else None
@@ -114,7 +114,7 @@ class InsideBar(CtaTemplate):  # type: ignore[misc]
         long, short = mother_high + 0.01, mother_low - 0.01
         distance = long - mother_low
         self.levels = (long, short, distance)
-        qty = min(self.cash * 0.01 // distance, self.cash // long)
+        qty = min(self.cash * 0.0001 // distance, self.cash // long)
         if qty > 0:
             self.buy(long, qty, stop=True)
             self.short(short, qty, stop=True)
@@ -172,7 +172,7 @@ def _run(history: list[BarData], setting: dict[str, Any]) -> int:
     engine.output = lambda msg: print(msg) if "Traceback" in msg else None
     engine.set_parameters(
         vt_symbol="S000.NASDAQ", interval=Interval.MINUTE, start=EPOCH, end=EPOCH, rate=0.0, slippage=0.01, size=1,
-        pricetick=0.01, capital=100_000,
+        pricetick=0.01, capital=10_000_000,
     )  # fmt: skip
     engine.history_data = history
     engine.add_strategy(InsideBar, setting)

@@ -26,7 +26,7 @@ def main(bars_path: Path, out_path: Path) -> None:
     inside[1:] = (high[1:] <= high[:-1]) & (low[1:] >= low[:-1]) & in_window[1:] & in_window[:-1]
     exits = minute >= 1255
     config = raptorbt.BacktestConfig(
-        initial_capital=100_000.0, fees=0.00004, slippage=0.0001, fill_timing="next_bar_open"
+        initial_capital=10_000_000.0, fees=0.00004, slippage=0.0001, fill_timing="next_bar_open"
     )
     config.set_fixed_stop(0.002)
     config.set_risk_reward_target(2.0)
