@@ -31,7 +31,7 @@ from axiomd.contracts.orders import SUFFIX_KILL, Order, role_kind, split_referen
 from axiomd.contracts.units import Side
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints
-from axiomd.core.compiled import Row, njit
+from axiomd.core.compiled import Row
 from axiomd.core.guards import loss
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.chain import Chain
@@ -41,7 +41,17 @@ from axiomd.core.orders.bracket import order_of, signal_of
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.plan import Plan, StrategyPlan, board_of
 from axiomd.core.portfolio import Holding, book_fill
-from axiomd.core.scan import LOSS, SETUPS, STALE, advance, gross_exposure, settle, strategy_equity, symbol_is_stale
+from axiomd.core.scan import (
+    LOSS,
+    SETUPS,
+    STALE,
+    advance,
+    begin_session,
+    gross_exposure,
+    post,
+    settle,
+    symbol_is_stale,
+)
 from axiomd.core.sizing import size
 from axiomd.core.strategies import api
 
@@ -237,22 +247,19 @@ class Engine:
 
     def _open_session(self, event: e.SessionOpened) -> list[Command]:
         """A new day: its bounds, its equity, no candidate yet."""
-        account, board = self.account, self.board
+        board = self.board
         self.session, self.run_id = event.session, event.run_id
         self._executions_before, self._executions = self._executions, set()
         self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
-        account["open_us"], account["close_us"] = event.open_us, event.close_us
-        account["flatten_us"] = event.close_us - self.plan.flatten_us
-        account["now_us"] = event.open_us
-        account["interval_end_us"] = 0
-        equity = int(account["equity"])
-        account["session_equity"] = account["session_peak"] = account["loss_base"] = equity
-        account["session_drawdown"], account["session_drawdown_pct"] = 0, 0.0
-        board.symbols["intervals"] = 0
-        board.slots["is_candidate"] = 0
-        for k in range(len(self.plan.strategies)):
-            board.strategies[k]["session_equity"] = strategy_equity(k, board.symbols, board.strategies)
-        board.strategies["is_paused"] = 0
+        begin_session(
+            board.account,
+            board.symbols,
+            board.strategies,
+            board.slots,
+            event.open_us,
+            event.close_us,
+            event.close_us - self.plan.flatten_us,
+        )
         return _NO_COMMANDS
 
     def _select(self, event: e.CandidatesSelected) -> list[Command]:
@@ -725,7 +732,7 @@ class Engine:
                 high, low = min(high, stop or high), max(low, target or low)
             if holding.closing:
                 high = b.BELOW_ALL
-        _post(account, symbol, long, short, len(legs), high, low, deadline_us)
+        post(account, symbol, long, short, len(legs), high, low, deadline_us)
 
     def refresh_deadline(self) -> None:
         """Find the nearest deadline again, after one has passed."""
@@ -742,17 +749,6 @@ class Engine:
             gross_units=int(gross_exposure(self.board.symbols)),
             drawdown_units=int(account["equity"] - account["peak"]),
         )
-
-
-@njit
-def _post(account: Row, symbol: Row, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
-    symbol.work_notional = max(long, short)
-    symbol.work_long = long
-    symbol.work_short = short
-    symbol.work_legs = legs
-    symbol.touch_high = high
-    symbol.touch_low = low
-    account.deadline_us = min(account.deadline_us, deadline_us)
 
 
 def closing_number(reference: str) -> int:

@@ -99,40 +99,71 @@ class Holding:
 
     def trade(self, fill: Fill, reason: ExitReason, symbol: Row, currency: str) -> Trade:
         """Give the closed trade; `symbol` is the board's record, for its extremes."""
-        entry_price = _average(self.entry_value, self.entered)
-        exit_price = _average(self.exit_value, self.exited)
-        gross = self.entry_flow + self.exit_flow
-        num, den = int(symbol["fx_num"]), int(symbol["fx_den"])
-        worst, best = int(symbol["worst"]), int(symbol["best"])
-        if self.sign > 0:
-            worst, best = min(worst, exit_price), max(best, exit_price)
-        else:
-            worst, best = max(worst, exit_price), min(best, exit_price)
-        stop, level = self.order.stop_loss_price, self.order.entry_level or entry_price
-        risk = 0 if stop is None else abs(level - stop) * self.entered * num // den
-        return Trade(
-            trade_id=f"T-{self.order.idempotency_key}",
-            idempotency_key=self.order.idempotency_key,
-            symbol=self.order.symbol,
-            side=self.order.side,
+        return trade_of(
+            self.order,
             qty=self.entered,
-            entry_ts_us=self.entry_ts_us,
-            entry_price=entry_price,
-            exit_ts_us=fill.bar_ts_us,
-            exit_price=exit_price,
-            exit_reason=reason,
-            gross_pnl=gross,
+            entry=(self.entry_ts_us, _average(self.entry_value, self.entered)),
+            exit_=(fill.bar_ts_us, _average(self.exit_value, self.exited)),
+            reason=reason,
+            gross=self.entry_flow + self.exit_flow,
             costs=self.commission,
-            net_pnl=gross - self.commission,
-            r_multiple=(gross - self.commission) / risk if risk else None,
-            currency=currency,
+            extremes=(int(symbol["worst"]), int(symbol["best"])),
+            rate=(int(symbol["fx_num"]), int(symbol["fx_den"])),
             # the CLOSE of a bar that is marked already: it was counted as held
             bars_held=int(symbol["bars_held"]) - int(fill.bar_ts_us == int(symbol["last_ts_us"])),
-            mae=min(0, (worst - entry_price) * self.sign * self.entered * num // den),
-            mfe=max(0, (best - entry_price) * self.sign * self.entered * num // den),
-            ambiguous=self.is_ambiguous,
-            strategy=self.order.strategy,
+            is_ambiguous=self.is_ambiguous,
+            currency=currency,
         )
+
+
+def trade_of(
+    order: Order,
+    *,
+    qty: int,
+    entry: tuple[int, int],
+    exit_: tuple[int, int],
+    reason: ExitReason,
+    gross: int,
+    costs: int,
+    extremes: tuple[int, int],
+    rate: tuple[int, int],
+    bars_held: int,
+    is_ambiguous: bool,
+    currency: str,
+) -> Trade:
+    """Put a closed trade together: `entry` and `exit_` are (start of the bar in us, average price in units).
+
+    `extremes` are the worst and the best price of the bars at whose close the position was open; entry and exit count
+    as well. Money is in account units.
+    """
+    sign, (entry_price, exit_price) = (1 if order.side == "BUY" else -1), (entry[1], exit_[1])
+    num, den = rate
+    worst = min(sign * extremes[0], sign * exit_price) - sign * entry_price
+    best = max(sign * extremes[1], sign * exit_price) - sign * entry_price
+    stop, level = order.stop_loss_price, order.entry_level or entry_price
+    risk = 0 if stop is None else abs(level - stop) * qty * num // den
+    return Trade(
+        trade_id=f"T-{order.idempotency_key}",
+        idempotency_key=order.idempotency_key,
+        symbol=order.symbol,
+        side=order.side,
+        qty=qty,
+        entry_ts_us=entry[0],
+        entry_price=entry_price,
+        exit_ts_us=exit_[0],
+        exit_price=exit_price,
+        exit_reason=reason,
+        gross_pnl=gross,
+        costs=costs,
+        net_pnl=gross - costs,
+        r_multiple=(gross - costs) / risk if risk else None,
+        currency=currency,
+        bars_held=bars_held,
+        mae=min(0, worst * qty * num // den),
+        mfe=max(0, best * qty * num // den),
+        ambiguous=is_ambiguous,
+        strategy=order.strategy,
+    )
 
 
 def _average(value: int, qty: int) -> int:

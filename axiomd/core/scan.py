@@ -125,6 +125,38 @@ def mark(bars: Ints, row: int, closes_us: int, a: Row, symbols: Records, interva
 
 
 @njit
+def begin_session(
+    account: Records, symbols: Records, strategies: Records, slots: Records, open_us: int, close_us: int, flatten_us: int
+) -> None:
+    """A new day: its bounds, its equity to measure from, no candidate yet."""
+    a = account[0]
+    a.open_us, a.close_us, a.flatten_us = open_us, close_us, flatten_us
+    a.now_us = open_us
+    a.interval_end_us = 0
+    a.session_equity = a.session_peak = a.loss_base = a.equity
+    a.session_drawdown, a.session_drawdown_pct = 0, 0.0
+    for s in range(len(symbols)):
+        symbols[s].intervals = 0
+    for k in range(len(slots)):
+        slots[k].is_candidate = 0
+    for k in range(len(strategies)):
+        strategies[k].session_equity = strategy_equity(k, symbols, strategies)
+        strategies[k].is_paused = 0
+
+
+@njit
+def post(a: Row, symbol: Row, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
+    """Write down what works in a symbol (notional by side, legs) and which prices and deadline concern us there."""
+    symbol.work_notional = max(long, short)
+    symbol.work_long = long
+    symbol.work_short = short
+    symbol.work_legs = legs
+    symbol.touch_high = high
+    symbol.touch_low = low
+    a.deadline_us = min(a.deadline_us, deadline_us)
+
+
+@njit
 def settle(a: Row, symbols: Records, strategies: Records) -> None:
     """After the marks of a moment: peak, drawdown, the strategies' own loss limits."""
     a.peak = max(a.peak, a.equity)

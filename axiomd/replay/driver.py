@@ -16,6 +16,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command, MarkEquity, Record, TripLatch
 from axiomd.contracts.orders import split_reference
 from axiomd.core.engine import Engine
+from axiomd.core.kernel_record import counts_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.scan import TOUCHED
@@ -305,11 +306,4 @@ class Replay:
         record.max_drawdown_pct = float(account["max_drawdown_pct"])
         record.moments = int(account["moments"])
         record.moments_exposed = int(account["moments_exposed"])
-        counts = {
-            "bars_outside_sessions": self._tape.dropped,
-            "prices_between_ticks": self._tape.between_ticks,
-        }
-        for position, (k, *_) in enumerate(self.engine.board.slots.tolist()):
-            for name, column in self.plan.strategies[k].strategy.counters.items():
-                counts[name] = counts.get(name, 0) + int(self.engine.board.int_state[position, column])
-        record.counts = counts
+        record.counts = counts_of(self.plan, self._tape, self.engine.board)

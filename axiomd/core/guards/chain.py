@@ -185,7 +185,7 @@ class Chain:
     ) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
         """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal)."""
         board = self._board
-        position = _judge_order(
+        position = judge_order(
             self._x[0],
             board.account[0],
             board.symbols,
@@ -214,11 +214,12 @@ class Chain:
 
 
 @njit
-def _judge_order(
+def judge_order(
     x: Row, account: Row, symbols: Records, limits: Row, verdicts: Ints, index: int, side: int, qty: int, entry: int,
     stop_price: int, limit_price: int, stop_loss: int, target: int, is_latched: bool, is_ready: bool,
     is_journal_ok: bool, is_known: bool, sends: int,
 ) -> int:  # fmt: skip
+    """Judge an order from plain numbers: `propose`, what the caller knows, then the chain."""
     propose(x, account, symbols, limits, index, side, qty, entry)
     x.stop_price = stop_price
     x.limit_price = limit_price

@@ -1,0 +1,240 @@
+"""A backtest over a tape: the kernel's arrays laid out, run, and its rows given their names as a `RunRecord`.
+
+The rows say everything in numbers; ids, texts and records are made here, once, after the compiled part is through, by
+the same functions that the engine makes them with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from axiomd.contracts.fills import ExitReason
+from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord, Status
+from axiomd.contracts.signals import Signal
+from axiomd.contracts.units import side_of
+from axiomd.core import kernel
+from axiomd.core.board import Board, Ints, Records
+from axiomd.core.fills import EXIT_NAMES
+from axiomd.core.guards.api import OFF, PROPOSAL
+from axiomd.core.guards.chain import GUARDS, PASSED
+from axiomd.core.market.tape import Tape
+from axiomd.core.orders.bracket import order_of, signal_of
+from axiomd.core.plan import Plan, board_of
+from axiomd.core.portfolio import trade_of
+from axiomd.core.strategies import api
+from axiomd.core.strategies.api import Candidates
+
+SelectCandidates = Callable[[int], Mapping[str, Candidates]]
+
+_LEVELS: Final = {"halt": 1, "flatten": 2}
+_ENDS: Final[Mapping[int, tuple[Status, str]]] = {
+    kernel.WORKING: ("working", ""),
+    kernel.FILLED_: ("filled", ""),
+    kernel.EXPIRED: ("expired", "expired"),
+    kernel.OCO_CANCELLED: ("cancelled", "oco_cancelled"),
+    kernel.AMBIGUOUS: ("cancelled", "ambiguous"),
+    kernel.KILLED: ("cancelled", "killed"),
+    kernel.STALE_: ("cancelled", "stale"),
+}
+_ROOM_MIN: Final = 4096
+
+
+@dataclass(slots=True, eq=False)
+class Rows:
+    """What the kernel wrote, and the board it left: signals, orders, trades, points, equity at each session's close."""
+
+    board: Board
+    state: Records
+    signals: Ints
+    orders: Ints
+    trades: Ints
+    points: Ints
+    session_equity: Ints
+
+
+def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> Rows:
+    """Run the kernel over a tape. `select` gives candidates by session; None means as listed, for every session."""
+    board = board_of(plan)
+    sessions = _sessions(tape)
+    ranks = _ranks(plan, board, sessions, select)
+    rules = _rules(plan, first_session, sessions, lists=select is None)
+    symbols = len(plan.instruments)
+    legs = np.zeros((symbols, 2), kernel.LEG)
+    legs["order"] = -1
+    held = np.zeros(symbols, kernel.HELD)
+    held["order"] = -1
+    state = np.zeros(1, kernel.STATE)
+    state["filled_us"] = -1
+    fills = int(plan.limits[0]["execution_fills"])
+    bursts = np.full((symbols, 2, fills if fills != OFF else 1), -(2**62), np.int64)
+    sizings = np.concatenate([own.sizing for own in plan.strategies])
+    x, verdicts = np.zeros(1, PROPOSAL), np.zeros((PASSED, 2), np.int64)
+    room = max(_ROOM_MIN, 2 * kernel.SETUPS_A_SESSION * len(board.slots))
+    signals = np.zeros((room, kernel.SIGNAL_WIDTH), np.int64)
+    orders = np.zeros((2 * room, kernel.ORDER_WIDTH), np.int64)
+    trades = np.zeros((2 * room, kernel.TRADE_WIDTH), np.int64)
+    points = np.zeros((4 * room, 5), np.int64)
+    equity = np.full(len(sessions), -(2**62), np.int64)
+    columns = tape.sessions
+    index = np.array(sessions, np.int64)
+    opens, closes = columns.open_us[index], columns.close_us[index]
+    first_rows = np.searchsorted(tape.bars[:, 0], np.append(opens, 2**62)).astype(np.int64)
+    while not kernel.run(
+        tape.bars, first_rows, opens, closes, ranks, board.account, board.symbols, board.strategies, board.slots,
+        board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
+        board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, x, verdicts, bursts,
+        np.zeros(max(1, len(board.slots)), np.int64), signals, orders, trades, points, equity,
+    ):  # fmt: skip
+        signals, orders, trades, points = (_doubled(rows) for rows in (signals, orders, trades, points))
+    z = state[0]
+    return Rows(
+        board,
+        state,
+        signals[: int(z["signals"])],
+        orders[: int(z["orders"])],
+        trades[: int(z["trades"])],
+        points[: int(z["points"])],
+        equity,
+    )
+
+
+def backtest(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> RunRecord:
+    """Run the kernel and give the record that a replay would have left."""
+    return record_of(plan, tape, run_rows(plan, tape, select, first_session))
+
+
+def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
+    """Give the rows of a kernel their names."""
+    sessions = _sessions(tape)
+    account, z = rows.board.account[0], rows.state[0]
+    record = RunRecord(plan.initial_cash, plan.currency)
+    slots = rows.board.slots.tolist()
+    record.signals = [_signal(plan, slots, row) for row in rows.signals.tolist()]
+    _add_orders(plan, tape, rows, slots, sessions, record)
+    _add_trades(plan, rows, record)
+    record.curve = [CurvePoint(*row) for row in rows.points.tolist()]
+    record.session_closes = [
+        (int(tape.sessions.close_us[session]), equity)
+        for session, equity in zip(sessions, rows.session_equity.tolist(), strict=True)
+        if equity != -(2**62)
+    ]
+    record.final_cash = int(account["cash"])
+    record.max_drawdown = int(account["max_drawdown"])
+    record.max_drawdown_pct = float(account["max_drawdown_pct"])
+    record.moments, record.moments_exposed = int(account["moments"]), int(account["moments_exposed"])
+    record.turnover_units = int(z["turnover"])
+    record.ambiguous_bars = int(z["ambiguous_bars"])
+    record.fills_beyond_volume = int(z["beyond_volume"])
+    record.operator_resumes = int(z["resumes"])
+    record.counts = counts_of(plan, tape, rows.board)
+    return record
+
+
+def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:
+    """Say why there was no setup, and what was left out of the data."""
+    counts = {"bars_outside_sessions": tape.dropped, "prices_between_ticks": tape.between_ticks}
+    for position, (k, *_) in enumerate(board.slots.tolist()):
+        for name, column in plan.strategies[k].strategy.counters.items():
+            counts[name] = counts.get(name, 0) + int(board.int_state[position, column])
+    return counts
+
+
+def _signal(plan: Plan, slots: Sequence[tuple[int, ...]], row: Sequence[int]) -> Signal:
+    k, index, _, rank = slots[row[api.SLOT]]
+    symbol = plan.instruments[index].symbol
+    return signal_of(plan.strategies[k], plan.run_id, symbol, row, rank, kernel.OUTCOMES[row[kernel.OUTCOME]])
+
+
+def _add_orders(
+    plan: Plan, tape: Tape, rows: Rows, slots: Sequence[tuple[int, ...]], sessions: Sequence[int], record: RunRecord
+) -> None:
+    dates = [tape.sessions.date(session).isoformat() for session in sessions]
+    flattens = [int(tape.sessions.close_us[session]) - plan.flatten_us for session in sessions]
+    setups = rows.signals.tolist()
+    for row in rows.orders.tolist():
+        setup = setups[row[kernel.O_SIGNAL]]
+        signal = record.signals[row[kernel.O_SIGNAL]]
+        index = slots[setup[api.SLOT]][1]
+        session = row[kernel.O_SESSION]
+        order = order_of(
+            plan, signal, index, side_of(row[kernel.O_SIDE]), row[kernel.O_QTY], dates[session], flattens[session]
+        )
+        if row[kernel.O_STATUS] == kernel.REFUSED:
+            reason = f"rejected:{GUARDS[row[kernel.O_GUARD]]}"
+            record.orders.append(OrderOutcome(order, "rejected", reason, was_sent=False))
+            continue
+        status, reason = _ENDS[row[kernel.O_STATUS]]
+        outcome = OrderOutcome(order, status, reason)
+        if row[kernel.O_STATUS] == kernel.FILLED_:
+            outcome.fill_ts_us, outcome.fill_price = row[kernel.O_FILL_TS], row[kernel.O_FILL_PRICE]
+            outcome.fill_qty, outcome.commission = order.qty, row[kernel.O_COMMISSION]
+            outcome.slippage_ticks = row[kernel.O_SLIPPAGE]
+        record.orders.append(outcome)
+
+
+def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
+    rates = dict(zip(plan.symbols, plan.rates, strict=True))
+    for row in rows.trades.tolist():
+        outcome = record.orders[row[kernel.T_ORDER]]
+        assert outcome.fill_ts_us is not None
+        assert outcome.fill_price is not None
+        reason: ExitReason = EXIT_NAMES[row[kernel.T_EXIT]]  # type: ignore[assignment]
+        record.trades.append(
+            trade_of(
+                outcome.order,
+                qty=outcome.order.qty,
+                entry=(outcome.fill_ts_us, outcome.fill_price),
+                exit_=(row[kernel.T_EXIT_TS], row[kernel.T_EXIT_PRICE]),
+                reason=reason,
+                gross=row[kernel.T_GROSS],
+                costs=row[kernel.T_COSTS],
+                extremes=(row[kernel.T_WORST], row[kernel.T_BEST]),
+                rate=rates[outcome.order.symbol],
+                bars_held=row[kernel.T_BARS],
+                is_ambiguous=bool(row[kernel.T_AMBIGUOUS]),
+                currency=plan.currency,
+            )
+        )
+
+
+def _sessions(tape: Tape) -> list[int]:
+    """Give the sessions of the table that have a bar."""
+    found = np.unique(tape.sessions.indices_of(tape.bars[:, 0]))
+    return [int(session) for session in found if session >= 0]
+
+
+def _ranks(plan: Plan, board: Board, sessions: Sequence[int], select: SelectCandidates | None) -> Ints:
+    """Give the stage-1 rank of every slot by session, -1 for one that is no candidate."""
+    slots = board.slots.tolist()
+    if select is None:
+        ranks = [[plan.strategies[k].symbols.index(plan.instruments[index].symbol) for k, index, _, _ in slots]]
+        return np.array(ranks, np.int64)
+    ranks = []
+    for session in sessions:
+        places = {strategy: {s: r for r, s in enumerate(symbols)} for strategy, symbols in select(session).items()}
+        ranks.append([places[plan.strategies[k].id].get(plan.instruments[i].symbol, -1) for k, i, _, _ in slots])
+    return np.array(ranks, np.int64).reshape(len(sessions), len(slots))
+
+
+def _rules(plan: Plan, first_session: int, sessions: Sequence[int], *, lists: bool) -> Records:
+    rules = np.zeros(1, kernel.RULES)
+    rules["flatten_us"] = plan.flatten_us
+    rules["skips_ambiguous"] = plan.skips_ambiguous
+    rules["resumes"] = plan.resumes
+    rules["first_session"] = sum(session < first_session for session in sessions)
+    rules["lists_candidates"] = lists
+    for column, guard in (
+        ("daily_loss_level", "MaxDailyLoss"),
+        ("drawdown_level", "MaxDrawdown"),
+        ("streak_level", "ConsecutiveLosses"),
+    ):
+        rules[column] = _LEVELS[plan.levels.get(guard, "halt")]
+    return rules
+
+
+def _doubled(rows: Ints) -> Ints:
+    return np.concatenate([rows, np.zeros_like(rows)])
