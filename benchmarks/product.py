@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from axiomd.contracts.fills import Trade
+from axiomd.contracts.outcome import RunRecord
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from benchmarks.measure import NotBuiltError
@@ -19,16 +20,20 @@ from benchmarks.measure import NotBuiltError
 AXIOMD = Path(sys.executable).with_name("axiomd")
 
 
-def compiled_backtest(tape: Tape, plan: Plan) -> Callable[[], Sequence[Trade]]:
-    """Give the compiled backtest of a tape: called, it does the whole job and gives the trades."""
-    try:
-        kernel = importlib.import_module("axiomd.core.kernel")
-    except ImportError:
-        raise NotBuiltError("axiomd.core.kernel is not built yet") from None
-    run = getattr(kernel, "trades_of", None)
-    if run is None:
-        raise NotBuiltError("axiomd.core.kernel has no trades_of(plan, tape): say in benchmarks/product.py what it has")
-    return lambda: run(plan, tape)
+def compiled_backtest(tape: Tape, plan: Plan) -> Callable[[], object]:
+    """Give the compiled backtest of a tape: called, it leaves trades, orders and curve as rows."""
+    kernel = _kernel()
+    return lambda: kernel.run_rows(plan, tape, None)
+
+
+def backtest_record(tape: Tape, plan: Plan) -> Callable[[], RunRecord]:
+    """Give the same with every row made a record with its names and ids, as the run folder is written from."""
+    kernel = _kernel()
+    return lambda: kernel.backtest(plan, tape, None)  # type: ignore[no-any-return]
+
+
+def _kernel() -> Any:
+    return module("axiomd.core.kernel_record")
 
 
 def command(name: str) -> list[str]:
