@@ -83,7 +83,8 @@ def _their_trade(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         row["idempotency_key"], row["entry_ts_us"], row["exit_ts_us"], row["exit_reason"], _units(row["entry_price"]),
         _units(row["exit_price"]), int(row["qty"]), _units(row["gross_pnl"]), _units(row["costs"]),
-        _units(row["net_pnl"]), bool(row["ambiguous"]), int(row["bars_held"]), row["strategy"],
+        _units(row["net_pnl"]), bool(row["ambiguous"]), int(row["bars_held"]),
+        _mae(row["exit_reason"], _units(row["mae"])), _units(row["mfe"]), _ratio(row["r_multiple"]), row["strategy"],
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def _our_trade(trade: Any) -> tuple[Any, ...]:
     return (
         trade.idempotency_key, trade.entry_ts_us, trade.exit_ts_us, trade.exit_reason, trade.entry_price,
         trade.exit_price, trade.qty, trade.gross_pnl, trade.costs, trade.net_pnl, trade.ambiguous, trade.bars_held,
-        trade.strategy,
+        _mae(trade.exit_reason, trade.mae), trade.mfe, _ratio(trade.r_multiple), trade.strategy,
     )  # fmt: skip
 
 
@@ -107,6 +108,16 @@ def _our_point(point: Any) -> tuple[Any, ...]:
 
 def _units(value: Any) -> Any:
     return 0 if value is None or value == "" else value * PRICE_SCALE
+
+
+def _mae(exit_reason: str, value: Any) -> Any:
+    """Of a target's bar the reading takes the far side too, the product its exit price alone (decision 0003)."""
+    return None if exit_reason == "TP" else value
+
+
+def _ratio(value: Any) -> str:
+    """A ratio is a float by nature: told to the digits that a file shows."""
+    return "" if value is None else f"{float(value):.6f}"
 
 
 def _plain(reason: str) -> str:

@@ -26,7 +26,7 @@ def test_readme_shows_what_the_demo_prints(
         for line in readme.splitlines()
         if re.match(r" *\d{4}-\d\d-\d\d|\d+ (trades|decisions|orders|signals|bars)|sound:|run folder:", line)
     ]
-    run = re.search(r"run folder: (\S+)", readme)
+    run = re.search(r"run folder: (artifacts\S+)", readme)
     assert run is not None
 
     synthetic.main(["--out", "artifacts/demo_bars.parquet", "--symbols", "DEMO", "--seed", "7"])
