@@ -14,9 +14,7 @@ from axiomd.contracts.errors import EXIT_OK, InputError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.epilog = (
-        "example: axiomd signals --bars bars.parquet --daily daily.parquet --config run.yml"
-    )
+    parser.epilog = "example: axiomd signals --bars bars.parquet --daily daily.parquet --config run.yml"
     add_run_options(parser)
     parser.add_argument("--out", type=Path, default=Path("signals.csv"), metavar="FILE", help="default signals.csv")
 
