@@ -81,6 +81,7 @@ ACCOUNT = np.dtype(
         ("open_us", "i8"),
         ("close_us", "i8"),
         ("flatten_us", "i8"),
+        ("interval_begin_us", "i8"),
         ("interval_end_us", "i8"),
         ("deadline_us", "i8"),
         ("cash", "i8"),

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL, NEVER_US, Floats, Ints, Records
-from axiomd.core.compiled import Row, njit
+from axiomd.core.compiled import Row, borrowed, njit
 from axiomd.core.fills import (
     EXIT_EOD,
     EXIT_KILL,
@@ -175,6 +175,15 @@ def run(
     trades: Ints, points: Ints, session_equity: Ints,
 ) -> bool:  # fmt: skip
     """Run sessions until all are done (True) or the room for another session's rows is used up (False)."""
+    bars, ranks, account, symbols = borrowed(bars), borrowed(ranks), borrowed(account), borrowed(symbols)
+    strategies, slots, intervals = borrowed(strategies), borrowed(slots), borrowed(intervals)
+    si, sf, pi, pf, windows = borrowed(si), borrowed(sf), borrowed(pi), borrowed(pf), borrowed(windows)
+    limits, setups, sizings, costs, rules = (
+        borrowed(limits), borrowed(setups), borrowed(sizings), borrowed(costs), borrowed(rules),
+    )  # fmt: skip
+    legs, held, state, x, verdicts = borrowed(legs), borrowed(held), borrowed(state), borrowed(x), borrowed(verdicts)
+    bursts, order_of_setups, signals = borrowed(bursts), borrowed(order_of_setups), borrowed(signals)
+    orders, trades, points = borrowed(orders), borrowed(trades), borrowed(points)
     a, z, r, limit = account[0], state[0], rules[0], limits[0]
     room = SETUPS_A_SESSION * len(slots)
     while z.session < len(opens_us):

@@ -203,8 +203,10 @@ def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
 
 def _sessions(tape: Tape) -> list[int]:
     """Give the sessions of the table that have a bar."""
-    found = np.unique(tape.sessions.indices_of(tape.bars[:, 0]))
-    return [int(session) for session in found if session >= 0]
+    starts_us, table = tape.bars[:, 0], tape.sessions
+    first, end = np.searchsorted(starts_us, table.open_us), np.searchsorted(starts_us, table.close_us)
+    found: list[int] = np.flatnonzero(end > first).tolist()
+    return found
 
 
 def _ranks(plan: Plan, board: Board, sessions: Sequence[int], select: SelectCandidates | None) -> Ints:

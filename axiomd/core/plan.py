@@ -163,6 +163,7 @@ def board_of(plan: Plan) -> b.Board:
     account["bar_us"] = plan.bar_us
     account["interval_us"] = plan.strategies[0].strategy.timeframe_us
     account["deadline_us"] = b.NEVER_US
+    account["interval_begin_us"] = -b.NEVER_US
     for column in ("cash", "equity", "peak", "drawdown_peak", "session_equity", "loss_base"):
         account[column] = plan.initial_cash
     account["losses_judged"] = ALL_LOSSES

@@ -119,7 +119,11 @@ def mark(bars: Ints, row: int, closes_us: int, a: Row, symbols: Records, interva
     symbol.close = close
     symbol.volume = bars[row, 6]
     symbol.last_ts_us = start_us
-    begin_us = interval_start(start_us, a.open_us, a.interval_us)
+    begin_us = a.interval_begin_us
+    if not begin_us <= start_us < begin_us + a.interval_us:
+        # a division costs as much as the rest of a quiet bar: only where the interval is another one
+        begin_us = interval_start(start_us, a.open_us, a.interval_us)
+        a.interval_begin_us = begin_us
     absorb(intervals[index], begin_us, bars[row, 2], high, low, close, bars[row, 6])
     a.interval_end_us = min(begin_us + a.interval_us, a.close_us)
 
@@ -166,8 +170,10 @@ def settle(a: Row, symbols: Records, strategies: Records) -> None:
         a.session_drawdown = a.equity - a.session_peak
         a.session_drawdown_pct = 100.0 * a.session_drawdown / a.session_peak
     if a.equity < a.peak:
-        a.max_drawdown = min(a.max_drawdown, a.equity - a.peak)
-        a.max_drawdown_pct = min(a.max_drawdown_pct, 100.0 * (a.equity - a.peak) / a.peak)
+        drawdown = a.equity - a.peak
+        a.max_drawdown = min(a.max_drawdown, drawdown)
+        if 100.0 * drawdown < a.max_drawdown_pct * a.peak:
+            a.max_drawdown_pct = 100.0 * drawdown / a.peak
     if a.has_strategy_limits:
         for k in range(len(strategies)):
             strategy = strategies[k]
@@ -218,31 +224,29 @@ def finish_intervals(
     a.interval_end_us = 0
     a.setups = 0
     for s in range(len(symbols)):
-        bar = intervals[s]
-        if bar[0] < 0:
+        if intervals[s, 0] < 0:
             continue
         symbol = symbols[s]
         symbol.intervals += 1
+        high, low, close = intervals[s, 2], intervals[s, 3], intervals[s, 4]
         symbol.atr = smooth(
-            symbol.atr, float(true_range(bar[2], bar[3], symbol.interval_close)), symbol.atr_seen, ATR_PERIOD
+            symbol.atr, float(true_range(high, low, symbol.interval_close)), symbol.atr_seen, ATR_PERIOD
         )
         symbol.atr_seen += 1
-        symbol.interval_close = bar[4]
+        symbol.interval_close = close
         for k in range(symbol.slot_first, symbol.slot_end):
             g = slots[k].strategy
             strategy = strategies[g]
-            own_windows = windows[4 * strategy.window_first : 4 * strategy.window_end]
-            count = strategy.window_end - strategy.window_first
-            out = setups[a.setups]
-            call_step(strategy.observe, si[k], sf[k], pi[g], pf[g], own_windows, count, bar, out)
+            first, count, row = strategy.window_first, strategy.window_end - strategy.window_first, a.setups
+            call_step(strategy.observe, si, sf, k, pi, pf, g, windows, first, count, intervals, s, setups, row)
             if slots[k].is_candidate and call_step(
-                strategy.trigger, si[k], sf[k], pi[g], pf[g], own_windows, count, bar, out
+                strategy.trigger, si, sf, k, pi, pf, g, windows, first, count, intervals, s, setups, row
             ):
-                out[SLOT] = k
-                out[MOMENT] = a.now_us
-                out[VOLUME] = bar[5]
+                setups[row, SLOT] = k
+                setups[row, MOMENT] = a.now_us
+                setups[row, VOLUME] = intervals[s, 5]
                 a.setups += 1
-        bar[0] = -1
+        intervals[s, 0] = -1
     return SETUPS if a.setups else 0
 
 

@@ -37,7 +37,9 @@ _PERCENT_PPM: Final = 100 * PPM
 
 @njit
 def fraction(amount: int, numerator: int, denominator: int) -> int:
-    """Give floor(amount * numerator / denominator) without leaving 64 bits; `amount` not negative."""
+    """Give floor(amount * numerator / denominator) without leaving 64 bits, wherever the result does not."""
+    if denominator == 1:  # one currency, the usual case: a division costs more than the rest of a quiet bar
+        return amount * numerator
     whole = amount // denominator
     rest = amount - whole * denominator
     return whole * numerator + rest * numerator // denominator
