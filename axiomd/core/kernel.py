@@ -252,6 +252,31 @@ def run(
     return True
 
 
+@njit
+def first_rows(bars: Ints, opens_us: Ints) -> Ints:
+    """Give the first row at or after each opening, and the number of rows behind the last."""
+    found = np.empty(len(opens_us) + 1, np.int64)
+    row = 0
+    for session in range(len(opens_us)):
+        # a session has about as many bars as the one before: gallop from there, then halve
+        step = 64
+        low = row
+        while low + step < len(bars) and bars[low + step, 0] < opens_us[session]:
+            low += step
+            step *= 2
+        high = min(low + step, len(bars))
+        while low < high:
+            middle = (low + high) // 2
+            if bars[middle, 0] < opens_us[session]:
+                low = middle + 1
+            else:
+                high = middle
+        row = low
+        found[session] = row
+    found[len(opens_us)] = len(bars)
+    return found
+
+
 # --- the market ---
 
 

@@ -59,7 +59,7 @@ class Rows:
 def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> Rows:
     """Run the kernel over a tape. `select` gives candidates by session; None means as listed, for every session."""
     board = board_of(plan)
-    sessions = _sessions(tape)
+    sessions, first_rows = _sessions(tape)
     ranks = _ranks(plan, board, sessions, select)
     rules = _rules(plan, first_session, sessions, lists=select is None)
     symbols = len(plan.instruments)
@@ -73,16 +73,17 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     bursts = np.full((symbols, 2, fills if fills != OFF else 1), -(2**62), np.int64)
     sizings = np.concatenate([own.sizing for own in plan.strategies])
     x, verdicts = np.zeros(1, PROPOSAL), np.zeros((PASSED, 2), np.int64)
-    room = max(_ROOM_MIN, 2 * kernel.SETUPS_A_SESSION * len(board.slots))
+    # one setup a window is the usual strategy; whoever finds more is given more as it goes
+    windows = int((board.strategies["window_end"] - board.strategies["window_first"])[board.slots["strategy"]].sum())
+    room = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
     signals = np.zeros((room, kernel.SIGNAL_WIDTH), np.int64)
     orders = np.zeros((2 * room, kernel.ORDER_WIDTH), np.int64)
     trades = np.zeros((2 * room, kernel.TRADE_WIDTH), np.int64)
-    points = np.zeros((4 * room, 5), np.int64)
+    points = np.zeros((4 * room + 2 * len(sessions), 5), np.int64)
     equity = np.full(len(sessions), -(2**62), np.int64)
     columns = tape.sessions
     index = np.array(sessions, np.int64)
     opens, closes = columns.open_us[index], columns.close_us[index]
-    first_rows = np.searchsorted(tape.bars[:, 0], np.append(opens, 2**62)).astype(np.int64)
     while not kernel.run(
         tape.bars, first_rows, opens, closes, ranks, board.account, board.symbols, board.strategies, board.slots,
         board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
@@ -109,7 +110,7 @@ def backtest(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
 
 def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
     """Give the rows of a kernel their names."""
-    sessions = _sessions(tape)
+    sessions, _ = _sessions(tape)
     account, z = rows.board.account[0], rows.state[0]
     record = RunRecord(plan.initial_cash, plan.currency)
     slots = rows.board.slots.tolist()
@@ -201,12 +202,11 @@ def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
         )
 
 
-def _sessions(tape: Tape) -> list[int]:
-    """Give the sessions of the table that have a bar."""
-    starts_us, table = tape.bars[:, 0], tape.sessions
-    first, end = np.searchsorted(starts_us, table.open_us), np.searchsorted(starts_us, table.close_us)
-    found: list[int] = np.flatnonzero(end > first).tolist()
-    return found
+def _sessions(tape: Tape) -> tuple[list[int], Ints]:
+    """Give the sessions of the table that have a bar, and the row each begins with (one more: where the last ends)."""
+    first = kernel.first_rows(tape.bars, tape.sessions.open_us)
+    found = np.flatnonzero(first[1:] > first[:-1])
+    return found.tolist(), np.append(first[found], len(tape.bars))
 
 
 def _ranks(plan: Plan, board: Board, sessions: Sequence[int], select: SelectCandidates | None) -> Ints:
