@@ -41,7 +41,9 @@ if not _numba_config.CACHE_DIR:  # NUMBA_CACHE_DIR, set by systemd's unit, wins
 
 def njit(function: F) -> F:
     """Compile a rule: cached, nopython, IEEE arithmetic, no bounds checks, wrap-free integer semantics of int64."""
-    compiled: F = numba.njit(cache=True, fastmath=False, parallel=False, error_model="numpy", forceinline=True)(function)
+    compiled: F = numba.njit(cache=True, fastmath=False, parallel=False, error_model="numpy", forceinline=True)(
+        function
+    )
     return compiled
 
 

@@ -80,6 +80,7 @@ class Engine:
         self._chain = Chain(self.board)
         self._index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self._slots: list[tuple[int, int, int, int]] = self.board.slots.tolist()
+        self._deadlines: dict[int, int] = {}
         self._executions: set[str] = set()
         self._executions_before: set[str] = set()
         self._sends: deque[int] = deque()
@@ -732,13 +733,12 @@ class Engine:
                 high, low = min(high, stop or high), max(low, target or low)
             if holding.closing:
                 high = b.BELOW_ALL
-        post(account, symbol, long, short, len(legs), high, low, deadline_us)
-
-    def refresh_deadline(self) -> None:
-        """Find the nearest deadline again, after one has passed."""
-        self.account["deadline_us"] = b.NEVER_US
-        for index in self.book.open.keys() | self.holdings.keys():
-            self._post(index)
+        deadlines = self._deadlines
+        if deadline_us == b.NEVER_US:
+            deadlines.pop(index, None)
+        else:
+            deadlines[index] = deadline_us
+        post(account, symbol, long, short, len(legs), high, low, min(deadlines.values(), default=b.NEVER_US))
 
     def _curve_point(self, ts_us: int) -> MarkEquity:
         account = self.account

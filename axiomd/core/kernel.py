@@ -364,9 +364,7 @@ def match_entries(
             return False
     leg = legs[index, 0 if side > 0 else 1]
     price, at_open = (long_price, long_at_open) if side > 0 else (short_price, short_at_open)
-    exit_code, exit_price, exit_ambiguous = exit_touch(
-        side, leg.stop_loss, leg.target, True, at_open, open_, high, low
-    )
+    exit_code, exit_price, exit_ambiguous = exit_touch(side, leg.stop_loss, leg.target, True, at_open, open_, high, low)
     is_ambiguous = is_both or (exit_ambiguous and exit_code == NO_EXIT)
     enter(
         index, side, price, start_us, bars[row, 6], now_us, is_ambiguous, account, symbols, strategies, limit, costs,
@@ -750,7 +748,7 @@ def post_symbol(a: Row, symbols: Records, legs: Records, held: Records, index: i
         else:
             high = min(high, h.stop_loss) if h.stop_loss > 0 else high
             low = max(low, h.target)
-    post(a, symbol, notional_long, notional_short, count, high, low, deadline_us)
+    post(a, symbol, notional_long, notional_short, count, high, low, min(a.deadline_us, deadline_us))
 
 
 @njit

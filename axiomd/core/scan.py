@@ -130,7 +130,13 @@ def mark(bars: Ints, row: int, closes_us: int, a: Row, symbols: Records, interva
 
 @njit
 def begin_session(
-    account: Records, symbols: Records, strategies: Records, slots: Records, open_us: int, close_us: int, flatten_us: int
+    account: Records,
+    symbols: Records,
+    strategies: Records,
+    slots: Records,
+    open_us: int,
+    close_us: int,
+    flatten_us: int,
 ) -> None:
     """A new day: its bounds, its equity to measure from, no candidate yet."""
     a = account[0]
@@ -150,14 +156,14 @@ def begin_session(
 
 @njit
 def post(a: Row, symbol: Row, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
-    """Write down what works in a symbol (notional by side, legs) and which prices and deadline concern us there."""
+    """Write down what works in a symbol (notional by side, legs), which prices and, of all symbols, which deadline."""
     symbol.work_notional = max(long, short)
     symbol.work_long = long
     symbol.work_short = short
     symbol.work_legs = legs
     symbol.touch_high = high
     symbol.touch_low = low
-    a.deadline_us = min(a.deadline_us, deadline_us)
+    a.deadline_us = deadline_us
 
 
 @njit

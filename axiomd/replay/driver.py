@@ -231,7 +231,6 @@ class Replay:
                     stop += 1
                 for report in self.broker.match(bars[row:stop].tolist(), matched_us):
                     self._report(report)
-                engine.refresh_deadline()
             elif not flags and row >= last:
                 return
 
@@ -242,41 +241,44 @@ class Replay:
     # --- events in, commands out ---
 
     def _report(self, event: e.Event) -> None:
-        self._take(event, self._cause_of(event))
+        """Take a report of the broker in; its cause is the newest event of its order."""
+        key = e.key_of(event)
+        seqs = self._seq_of
+        cause = seqs.get(key) or seqs.get(split_reference(key).key, 0)
+        seq = seqs[key] = self._log.append(event, cause)
+        self.recorder.take(event)
+        commands = self.engine.handle(event)
+        if commands:
+            self._carry_out(commands, seq)
 
     def _take(self, event: e.Event, cause: int = 0) -> None:
         """Write an event down, then let the engine have it."""
         seq = self._log.append(event, cause)
-        key = e.key_of(event)
-        if key:
-            self._seq_of[key] = seq
         self.recorder.take(event)
         self._carry_out(self.engine.handle(event), seq)
-
-    def _cause_of(self, event: e.Event) -> int:
-        key = e.key_of(event)
-        return self._seq_of.get(key) or self._seq_of.get(split_reference(key).key, 0)
 
     def _carry_out(self, commands: list[Command], cause: int) -> None:
         """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
         signal_seq = cause
         for command in commands:
-            match command:
-                case Record(event=event):
-                    seq = self._log.append(event, signal_seq)
-                    if type(event) is e.SignalEmitted:
-                        signal_seq = seq
-                    elif type(event) is e.OrderIntent:
-                        self._seq_of[event.order.idempotency_key] = seq
-                    self.recorder.take(event)
-                case MarkEquity():
-                    self.recorder.point(command)
-                case TripLatch():
-                    self._trip(command, cause)
-                case _:
-                    now_us = int(self.engine.account["now_us"])
-                    for report in self.broker.execute(command, now_us):  # type: ignore[arg-type]
-                        self._report(report)
+            kind = type(command)
+            if kind is Record:
+                event = command.event  # type: ignore[attr-defined]
+                seq = self._log.append(event, signal_seq)
+                event_kind = type(event)
+                if event_kind is e.SignalEmitted:
+                    signal_seq = seq
+                elif event_kind is e.OrderIntent:
+                    self._seq_of[event.order.idempotency_key] = seq
+                self.recorder.take(event)
+            elif kind is MarkEquity:
+                self.recorder.point(command)  # type: ignore[arg-type]
+            elif kind is TripLatch:
+                self._trip(command, cause)  # type: ignore[arg-type]
+            else:
+                now_us = int(self.engine.account["now_us"])
+                for report in self.broker.execute(command, now_us):  # type: ignore[arg-type]
+                    self._report(report)
 
     def _trip(self, command: TripLatch, cause: int) -> None:
         self._trips += 1

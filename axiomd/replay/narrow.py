@@ -107,7 +107,6 @@ class OrderReplay(Replay):
             self._take(e.OrderIntent(ts_us=now_us, order=order, verdicts=()))
         for report in self.broker.place(bound, now_us):
             self._report(report)
-        self.engine.refresh_deadline()
 
     def run(self) -> None:
         """Run to the end of the bars; what was never placed by then has expired."""

@@ -58,6 +58,11 @@ class Prepared:
     files: tuple[TapeFile, ...]
     request: Request
 
+    @property
+    def screens(self) -> bool:
+        """Say whether candidates differ from session to session."""
+        return any(own.stage1.mode == "screen" for own in self.plan.strategies)
+
     def select(self, session: int) -> dict[str, Candidates]:
         """Run Stage 1 of every strategy for a session: on daily bars of sessions before it, or as listed."""
         day = self.tape.sessions.date(session)

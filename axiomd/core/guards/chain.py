@@ -206,10 +206,8 @@ class Chain:
             sends,
         )
         count = min(position + 1, PASSED)
-        verdicts = tuple(
-            (name, figure, limit)
-            for name, (figure, limit) in zip(GUARDS, self._verdicts[:count].tolist(), strict=False)
-        )
+        figures, limits = self._verdicts[:count].T.tolist()
+        verdicts = tuple(zip(GUARDS, figures, limits, strict=False))
         return (Approved(proposed) if position == PASSED else None), verdicts
 
 

@@ -19,6 +19,9 @@ from axiomd.contracts.errors import ProtocolViolation
 class State(StrEnum):
     """Where an order stands."""
 
+    # an enum hashes by a Python function of its own; the table is looked into at every message
+    __hash__ = str.__hash__
+
     INTENT = "intent"
     SENT = "sent"
     WORKING = "working"
@@ -31,6 +34,8 @@ class State(StrEnum):
 
 class Happening(StrEnum):
     """What may happen to an order."""
+
+    __hash__ = str.__hash__
 
     SENT = "sent"
     ACKED = "acked"

@@ -1,0 +1,41 @@
+"""``axiomd backtest``: the compiled backtest, with the run folder of a replay but for the journal.
+
+The same decisions as `axiomd replay`, by the same functions; what it leaves out is the journal, since nothing could
+crash in between. Guards that refuse or trip are a result: exit 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
+from axiomd.contracts.errors import EXIT_OK
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.epilog = "example: axiomd backtest --bars bars.parquet --config configs/runs/inside_bar.yml"
+    add_run_options(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder itself; default artifacts/runs/RUN_ID")
+    parser.add_argument("--no-plots", action="store_true", help="leave the two pictures out")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the backtest."""
+    from axiomd.core.kernel_record import backtest
+    from axiomd.daemon.clock import wall_us
+    from axiomd.replay.finish import Times, finish
+    from axiomd.replay.prepare import prepare
+    from axiomd.runs.artifacts import check_target
+
+    started_us = wall_us()
+    prepared = prepare(request_of(args), "backtest")
+    folder = run_folder(args.out, prepared.plan.run_id)
+    check_target(folder.resolve())
+    select = prepared.select if prepared.screens else None
+    record = backtest(prepared.plan, prepared.tape, select, prepared.first_session)
+    times = Times(started_us, wall_us())
+    folder, metrics = finish(prepared, record, folder, times, engine="kernel", plots=not args.no_plots)
+    show_run(record, metrics, folder, as_json=args.json)
+    return EXIT_OK
