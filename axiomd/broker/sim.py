@@ -265,11 +265,11 @@ class SimBroker:
             return
         if is_held:
             self._end_group(
-                out, group, closes_us, lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting")
+                out, group, bar[1], lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting")
             )
         elif len(touched) == 2 and self._skips_ambiguous:
             self._end_group(
-                out, group, closes_us, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="ambiguous")
+                out, group, bar[1], lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="ambiguous")
             )
         else:
             is_ambiguous = len(touched) == 2
@@ -304,7 +304,7 @@ class SimBroker:
         )  # fmt: skip
         group.remove(entry)
         self._end_group(
-            out, group, closes_us, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="oco_cancelled")
+            out, group, index, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="oco_cancelled")
         )
         if code != NO_EXIT:
             self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=exit_is_ambiguous)
@@ -363,21 +363,18 @@ class SimBroker:
         if not group:
             self._forget(group, entry.index)
 
-    def _end_group(self, out: list[Event], group: list[_Entry], closes_us: int, report: Callable[[str], Event]) -> None:
-        del closes_us
+    def _end_group(self, out: list[Event], group: list[_Entry], index: int, report: Callable[[str], Event]) -> None:
         for entry in group:
             out.append(report(entry.order.idempotency_key))
-        index = next((entry.index for entry in group), None)
         group.clear()
-        for known in [index] if index is not None else list(self._groups):
-            self._forget(group, known)
+        self._forget(group, index)
 
     def _forget(self, group: list[_Entry], index: int) -> None:
-        groups = [known for known in self._groups.get(index, []) if known is not group and known]
-        if groups:
-            self._groups[index] = groups
-        else:
-            self._groups.pop(index, None)
+        groups = self._groups[index]
+        # by identity: two empty groups are equal
+        groups[:] = [known for known in groups if known is not group]
+        if not groups:
+            del self._groups[index]
 
     # --- its own truth ---
 

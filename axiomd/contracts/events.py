@@ -8,6 +8,8 @@ clock, prices and money 1/10,000 units.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -309,15 +311,18 @@ DECISIONS: Final = (SignalEmitted, OrderSized, OrderBlocked, OrderIntent, Positi
 BY_KIND: Final[dict[str, type[Event]]] = {event.KIND: event for event in EVENTS}
 
 
+_KEYS: Final[dict[type[Event], Callable[[Any], str]]] = {
+    OrderIntent: lambda event: event.order.idempotency_key,
+    OrderBlocked: lambda event: event.order.idempotency_key,
+    FillReceived: lambda event: event.fill.reference,
+    SignalEmitted: lambda event: event.signal.signal_id,
+    **dict.fromkeys(
+        (OrderSent, OrderAcked, OrderRejected, OrderCancelled, OrderExpired, OrderSized), attrgetter("key")
+    ),
+}
+
+
 def key_of(event: Event) -> str:
     """Give the key an event is filed under: of its order, its signal, or nothing."""
-    match event:
-        case OrderIntent() | OrderBlocked():
-            return event.order.idempotency_key
-        case FillReceived():
-            return event.fill.reference
-        case SignalEmitted():
-            return event.signal.signal_id
-        case OrderSent() | OrderAcked() | OrderRejected() | OrderCancelled() | OrderExpired() | OrderSized():
-            return event.key
-    return ""
+    key = _KEYS.get(type(event))
+    return key(event) if key else ""

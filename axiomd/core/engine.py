@@ -25,7 +25,6 @@ from axiomd.contracts.commands import (
     SendEntries,
     TripLatch,
 )
-from axiomd.contracts.errors import ProtocolViolation
 from axiomd.contracts.fills import ExitReason, Fill
 from axiomd.contracts.orders import SUFFIX_KILL, Order, role_kind, split_reference
 from axiomd.contracts.units import Side
@@ -502,16 +501,23 @@ class Engine:
     def _move(self, key: str, happening: Happening) -> list[Command]:
         """The broker said what became of an entry; of children only fills matter to the books."""
         leg = self.book.legs.get(key)
-        if leg is not None:
-            was_open = leg.is_open
-            self.book.happen(leg, happening)
-            if leg.is_open != was_open:
-                self._post(leg.index)
+        if leg is None:
+            return _NO_COMMANDS
+        was_open = leg.is_open
+        if not self.book.happen(leg, happening):
+            return self._contradict(f"order {key} is {leg.state.value} and was reported {happening.value}")
+        if leg.is_open != was_open:
+            self._post(leg.index)
         return _NO_COMMANDS
 
+    def _contradict(self, reason: str) -> list[Command]:
+        """The broker says what our books cannot explain: nothing opens until both truths agree, and the latch trips."""
+        self.is_reconciled = False
+        self._raise_level("halt")
+        return [TripLatch(level="halt", reason=f"ReconDrift: {reason}")]
+
     def _reject(self, event: e.OrderRejected) -> list[Command]:
-        self._move(event.key, Happening.REJECTED)
-        out: list[Command] = []
+        out = list(self._move(event.key, Happening.REJECTED))
         count = self._rejects.add(event.ts_us, event.key)
         if self._rejects.is_over(count):
             self._trip_guard(out, "RejectStorm", count, self._rejects.count_max)
@@ -525,11 +531,7 @@ class Engine:
         key, role = split_reference(fill.reference)
         leg = self.book.legs.get(key)
         if leg is None:
-            raise ProtocolViolation(
-                f"execution {fill.exec_id} has a reference {fill.reference} that no journal explains",
-                "broker",
-                "run axiomd reconcile",
-            )
+            return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
         self._executions.add(fill.exec_id)
         self._filled_us = event.ts_us
         board, index = self.board, leg.index
@@ -548,7 +550,7 @@ class Engine:
             self.book.happen(leg, Happening.FILLED if leg.filled >= leg.order.qty else Happening.PARTLY_FILLED)
         elif holding is not None:
             holding.leave(fill, flow, charge)
-            if not holding.qty:
+            if holding.qty <= 0:
                 reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
                 trade = holding.trade(fill, reason, board.symbols[index], self.plan.currency)
                 del self.holdings[index]

@@ -68,10 +68,16 @@ class Book:
         self.legs = kept
         self._known = {known for leg in kept.values() for known in _names(leg.order)}
 
-    def happen(self, leg: Leg, happening: Happening) -> None:
-        """Move a leg on; one that ended leaves the open ones of its symbol, one that fills late comes back."""
+    def happen(self, leg: Leg, happening: Happening) -> bool:
+        """Move a leg on; one that ended leaves the open ones of its symbol, one that fills late comes back.
+
+        False where that cannot happen to it: then nothing has changed.
+        """
         was_open = leg.state not in ENDED
-        leg.state = step(leg.state, happening, leg.order.idempotency_key)
+        after = step(leg.state, happening)
+        if after is None:
+            return False
+        leg.state = after
         is_open = leg.state not in ENDED
         if was_open and not is_open:
             left = self.open[leg.index]
@@ -80,6 +86,7 @@ class Book:
                 del self.open[leg.index]
         elif is_open and not was_open:
             self.open.setdefault(leg.index, []).append(leg)
+        return True
 
 
 def _names(order: Order) -> tuple[str, tuple[str, str]]:

@@ -13,8 +13,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from axiomd.contracts.errors import ProtocolViolation
-
 
 class State(StrEnum):
     """Where an order stands."""
@@ -77,7 +75,15 @@ TRANSITIONS: Final[dict[tuple[State, Happening], State]] = {
     (S.PARTIAL, H.FILLED): S.FILLED,
     (S.PARTIAL, H.CANCELLED): S.CANCELLED,
     (S.PARTIAL, H.EXPIRED): S.EXPIRED,
-    # late and crossing messages
+    # late, repeated and crossing messages
+    (S.SENT, H.SENT): S.SENT,
+    (S.WORKING, H.SENT): S.WORKING,
+    (S.PARTIAL, H.SENT): S.PARTIAL,
+    (S.CANCELLED, H.SENT): S.CANCELLED,
+    (S.EXPIRED, H.SENT): S.EXPIRED,
+    (S.REJECTED, H.SENT): S.REJECTED,
+    (S.REJECTED, H.ACKED): S.REJECTED,
+    (S.FILLED, H.EXPIRED): S.FILLED,
     (S.FILLED, H.SENT): S.FILLED,
     (S.FILLED, H.ACKED): S.FILLED,
     (S.FILLED, H.CANCELLED): S.FILLED,
@@ -95,11 +101,6 @@ TRANSITIONS: Final[dict[tuple[State, Happening], State]] = {
 }
 
 
-def step(state: State, happening: Happening, key: str) -> State:
-    """Give the next state; `ProtocolViolation` where the broker says what cannot be."""
-    after = TRANSITIONS.get((state, happening))
-    if after is None:
-        raise ProtocolViolation(
-            f"order {key} is {state.value} and was reported {happening.value}", "broker", "run axiomd reconcile"
-        )
-    return after
+def step(state: State, happening: Happening) -> State | None:
+    """Give the next state, None where the broker says what cannot be: that is drift, and for the engine to say so."""
+    return TRANSITIONS.get((state, happening))
