@@ -7,12 +7,13 @@ Nothing here judges: a row that misses its goal is a row of the table like any o
 from __future__ import annotations
 
 import gc
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -112,23 +113,35 @@ class Ended:
     peak_bytes: int
 
 
-def whole_process(command: Sequence[str | Path], *, cwd: Path | None = None) -> Ended:
-    """Run a program from start to end. Raises `NotBuiltError` with its last line where it fails."""
-    begin = time.perf_counter()
-    with subprocess.Popen(
-        [str(part) for part in command], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    taken = time.perf_counter() - begin
-    if process.returncode:
-        raise NotBuiltError(
-            f"{Path(command[0]).name} ended with {process.returncode}: {(said.splitlines() or [''])[-1]}"
-        )
-    kib = 1024 if sys.platform == "linux" else 1
-    return Ended(taken, usage.ru_maxrss * kib)
+def whole_process(
+    command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Ended:
+    """Run a program from start to end, `env` added to ours. Raises `NotBuiltError` with its last line where it fails.
+
+    A small launcher starts it and reads its peak: a process begins with the peak of the one that forked it, and ours
+    holds all the bars.
+    """
+    told = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCHER, *map(str, command)],
+        check=False, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True,
+    )  # fmt: skip
+    code, taken, peak = json.loads(told.stdout.splitlines()[-1])
+    if code:
+        last = (told.stderr.strip().splitlines() or [""])[-1]
+        raise NotBuiltError(f"{Path(command[0]).name} ended with {code}: {last}")
+    return Ended(taken, peak)
+
+
+_LAUNCHER: Final = """
+import json, os, sys, time
+begin = time.perf_counter()
+silence = os.open(os.devnull, os.O_WRONLY)
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, silence, 1)])
+_, status, usage = os.wait4(pid, 0)
+taken = time.perf_counter() - begin
+kib = 1024 if sys.platform == "linux" else 1
+print(json.dumps([os.waitstatus_to_exitcode(status), taken, usage.ru_maxrss * kib]))
+"""
 
 
 def percentile(figures: Sequence[float], part: float) -> float:

@@ -6,10 +6,12 @@ Each figure is of one process from its start to its end, nothing warmed up but t
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -96,7 +98,7 @@ def s1(bench: Bench) -> list[Row]:
     state = bench.folder / "state"
     state.mkdir(exist_ok=True)
     note = "exit 3, latched and no daemon known, is what it ends with here"
-    return [_start_up("S1", "axiomd kill", ["env", f"AXIOMD_STATE_DIR={state}", *command], goal, bench.pairs, note)]
+    return [_start_up("S1", "axiomd kill", command, goal, bench.pairs, note, {"AXIOMD_STATE_DIR": str(state)})]
 
 
 def s2(bench: Bench) -> list[Row]:
@@ -122,17 +124,25 @@ def s4(bench: Bench) -> list[Row]:
     return _later(bench, "S4", "console first paint", "importing textual", Goal("<=", 2, 1.3), "tui.app")
 
 
-def _start_up(number: str, what: str, command: list[str], goal: Goal, pairs: int, note: str = "") -> Row:
-    figures = in_turn([_process(list(PASS)), _process(command)], max(pairs, 11))
+def _start_up(
+    number: str,
+    what: str,
+    command: list[str],
+    goal: Goal,
+    pairs: int,
+    note: str = "",
+    env: Mapping[str, str] | None = None,
+) -> Row:
+    figures = in_turn([_process(list(PASS), {}), _process(command, env or {})], max(pairs, 11))
     return Row(number, what, "python -c pass", "s", *figures, figures[1] / figures[0], goal, note)
 
 
-def _process(command: list[str]) -> Measure:
-    def measure() -> float:
-        import time
+def _process(command: list[str], env: Mapping[str, str]) -> Measure:
+    full = {**os.environ, **env}
 
+    def measure() -> float:
         begin = time.perf_counter()
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(command, check=False, env=full, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return time.perf_counter() - begin
 
     return measure

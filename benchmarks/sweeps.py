@@ -28,9 +28,10 @@ REWARDS: Final = tuple(1.0 + step / 10 for step in range(20))
 
 def p8(bench: Bench) -> list[Row]:
     """The sweep against vectorbt's rust engine doing the same work, start-up and compiling apart."""
-    tape, what, goal = _market(bench), _what(bench), Goal("<=", 1 / 10, 1 / 30)
+    what, goal = _what(bench), Goal("<=", 1 / 10, 1 / 30)
     reference = "vectorbt rust, same work"
     try:
+        tape = _market(bench)
         bench.need_peers()
         ours = _sweep(bench, tape, jobs=1)
         plan = plan_of(tape)

@@ -84,3 +84,10 @@ def test_json_says_what_it_was_measured_on(tmp_path: Path) -> None:
 
 def test_every_row_says_what_it_measures() -> None:
     assert [] == [name for name, rows_of in ROWS.items() if not rows_of.__doc__]
+
+
+def test_peak_of_a_process_is_its_own_and_not_that_of_who_started_it() -> None:
+    held = bytearray(300_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+
+    assert len(held) > whole_process([sys.executable, "-c", "pass"]).peak_bytes
