@@ -60,12 +60,14 @@ def step_address(function: Callable[..., int]) -> int:
     An address in an array costs 2 ns a call and lets the scan be compiled once for every strategy there will ever be; a
     tuple of first-class numba functions cost 97 us to hand over, and generated source could not be cached.
     """
-    compiled = numba.cfunc(STEP_SIGNATURE, cache=True)(getattr(function, "py_func", function))
-    _kept_alive.append(compiled)
-    return int(compiled.address)
+    plain = getattr(function, "py_func", function)
+    if plain not in _steps:
+        _steps[plain] = numba.cfunc(STEP_SIGNATURE, cache=True)(plain)
+    return int(_steps[plain].address)
 
 
-_kept_alive: list[object] = []
+_steps: dict[object, Any] = {}
+"""Compiled steps by their function: an address is good only while its code is kept alive."""
 
 
 @intrinsic
@@ -83,7 +85,7 @@ def call_step(_typing_context, address, si, sf, k, pi, pf, g, windows, first, co
         kind = ir.FunctionType(i64, [i64p, f64p, i64p, f64p, i64p, i64, i64p, i64p])
         target = builder.inttoptr(args[0], kind.as_pointer())
 
-        def row_of(position, index, width=None):  # type: ignore[no-untyped-def]
+        def row_of(position: int, index: Any, width: Any = None) -> Any:
             array = context.make_array(signature.args[position])(context, builder, args[position])
             columns = width if width is not None else builder.extract_value(array.shape, 1)
             return builder.gep(array.data, [builder.mul(index, columns)])

@@ -80,6 +80,7 @@ class Engine:
         self._index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self._slots: list[tuple[int, int, int, int]] = self.board.slots.tolist()
         self._deadlines: dict[int, int] = {}
+        self._early: dict[str, list[e.FillReceived]] = {}
         self._executions: set[str] = set()
         self._executions_before: set[str] = set()
         self._sends: deque[int] = deque()
@@ -533,13 +534,36 @@ class Engine:
         if leg is None:
             return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
         self._executions.add(fill.exec_id)
+        out: list[Command] = []
+        if role and not self._can_leave(leg, fill):
+            # told before its entry was: it waits, for what leaves must have come in
+            self._early.setdefault(key, []).append(event)
+            return out
+        self._book_fill(out, event, leg, role)
+        while not role and (early := self._next_early(leg)) is not None:
+            self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
+        return out
+
+    def _can_leave(self, leg: Leg, fill: Fill) -> bool:
+        holding = self.holdings.get(leg.index)
+        return holding is not None and holding.order is leg.order and fill.qty <= holding.qty
+
+    def _next_early(self, leg: Leg) -> e.FillReceived | None:
+        waiting = self._early.get(leg.order.idempotency_key)
+        if not waiting or not self._can_leave(leg, waiting[0].fill):
+            return None
+        early = waiting.pop(0)
+        if not waiting:
+            del self._early[leg.order.idempotency_key]
+        return early
+
+    def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
+        fill, board, index = event.fill, self.board, leg.index
         self._filled_us = event.ts_us
-        board, index = self.board, leg.index
         signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
         flow, charge = book_fill(
             board.account, board.symbols, board.strategies, index, leg.strategy, signed_qty, fill.price, fill.commission
         )
-        out: list[Command] = []
         holding = self.holdings.get(index)
         trade = None
         if not role:
@@ -550,7 +574,7 @@ class Engine:
             self.book.happen(leg, Happening.FILLED if leg.filled >= leg.order.qty else Happening.PARTLY_FILLED)
         elif holding is not None:
             holding.leave(fill, flow, charge)
-            if holding.qty <= 0:
+            if not holding.qty:
                 reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
                 trade = holding.trade(fill, reason, board.symbols[index], self.plan.currency)
                 del self.holdings[index]
@@ -569,7 +593,6 @@ class Engine:
         self._look_at_fill(out, event.ts_us, fill, leg, role)
         if trade is not None:
             self._count_loss(out, trade.net_pnl)
-        return out
 
     def knows_execution(self, exec_id: str) -> bool:
         """Say whether an execution of this session or the one before was counted."""

@@ -88,6 +88,7 @@ class _Check:
         self._intents: set[str] = set()
         self._executions: set[str] = set()
         self._positions: dict[str, int] = {}
+        self._said: dict[str, int] = {}
         self._decode = {kind: msgspec.json.Decoder(event).decode for kind, event in e.BY_KIND.items()}
 
     def problem(self, seq: int, text: str) -> None:
@@ -138,7 +139,9 @@ class _Check:
                 signed = fill.qty if fill.side == "BUY" else -fill.qty
                 self._positions[fill.symbol] = self._positions.get(fill.symbol, 0) + signed
             case e.PositionChanged(symbol=symbol, qty=qty):
-                if qty != self._positions.get(symbol, 0):
-                    self.problem(
-                        seq, f"I11: {symbol} is said to be {qty}, its fills say {self._positions.get(symbol, 0)}"
-                    )
+                self._said[symbol] = qty
+            case e.SessionClosed():
+                # between fills a position may be told behind them, since a broker may tell an exit before its entry
+                for symbol, qty in self._said.items():
+                    if qty != self._positions.get(symbol, 0):
+                        self.problem(seq, f"I11: {symbol} is said to be {qty}, its fills say {self._positions[symbol]}")
