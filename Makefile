@@ -11,13 +11,14 @@ PEERS_STAMP := .venv-peers/.setup.stamp
 DEMO_BARS := artifacts/demo_bars.parquet
 BARS ?= $(DEMO_BARS)
 CONFIG ?= configs/runs/demo.yml
+SEEDS ?= 1000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # Resolved against the public index alone, whatever this machine is set up to look at.
 COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: help setup demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run
+.PHONY: sim sim-mutants help setup demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z\\:-]+:.*## / { gsub(/\\/, "", $$0); split($$0, part, /:[^:]*## /); \
@@ -71,6 +72,12 @@ $(PEERS_STAMP): benchmarks/peers/requirements.txt
 	grep -v '^\#' $< | while read -r peer; do \
 		.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || echo "left out: $$peer" >&2; done
 	touch $@
+
+sim: $(STAMP)  ## simulate SEEDS=n histories with faults
+	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+
+sim-mutants: $(STAMP)  ## catch every daemon that is broken on purpose
+	$(BIN)/python -m tests.simulation.run --mutants
 
 build: $(STAMP)  ## build the wheel and start from it
 	rm -rf dist

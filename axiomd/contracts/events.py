@@ -121,19 +121,21 @@ class OrderRejected(Event, frozen=True, kw_only=True):
 
 
 class OrderCancelled(Event, frozen=True, kw_only=True):
-    """The broker took the order off; `reason` is ours where we asked for it."""
+    """The broker took the order off, `filled` shares of it executed; `reason` is ours where we asked for it."""
 
     KIND: ClassVar[str] = "order.cancelled"
     key: str
     reason: str
+    filled: int = 0
 
 
 class OrderExpired(Event, frozen=True, kw_only=True):
-    """The order's validity ended unfilled, or its setup was too old to be placed (`missed`)."""
+    """The order's validity ended, `filled` shares of it executed, or its setup was too old to be placed (`missed`)."""
 
     KIND: ClassVar[str] = "order.expired"
     key: str
     reason: str = "expired"
+    filled: int = 0
 
 
 class FillReceived(Event, frozen=True, kw_only=True):

@@ -108,8 +108,8 @@ class Engine:
             e.OrderIntent: self._adopt,
             e.OrderSent: lambda event: self._move(event.key, Happening.SENT),
             e.OrderAcked: lambda event: self._move(event.key, Happening.ACKED),
-            e.OrderCancelled: lambda event: self._move(event.key, Happening.CANCELLED),
-            e.OrderExpired: lambda event: self._move(event.key, Happening.EXPIRED),
+            e.OrderCancelled: lambda event: self._end(event, Happening.CANCELLED),
+            e.OrderExpired: lambda event: self._end(event, Happening.EXPIRED),
             e.OrderRejected: self._reject,
             e.FillReceived: self._fill,
             e.BrokerConnected: self._connect,
@@ -169,6 +169,10 @@ class Engine:
             out = []
         elif isinstance(event, e.GuardTripped):
             self._note_trip(event)
+            out = []
+        elif isinstance(event, e.KillTripped):
+            # what it led to stands in the journal, as far as it was written; `forget_requests` asks for the rest
+            self._note_kill(event)
             out = []
         else:
             out = self.handle(event)
@@ -511,6 +515,14 @@ class Engine:
             self._post(leg.index)
         return _NO_COMMANDS
 
+    def _end(self, event: e.OrderCancelled | e.OrderExpired, happening: Happening) -> list[Command]:
+        """An entry is over; one whose fills are not all told yet counts as open until they are."""
+        leg = self.book.legs.get(event.key)
+        if leg is not None and event.filled > leg.filled:
+            leg.end_at(event.filled, happening)
+            return _NO_COMMANDS
+        return self._move(event.key, happening)
+
     def _contradict(self, reason: str) -> list[Command]:
         """The broker says what our books cannot explain: nothing opens until both truths agree, and the latch trips."""
         self.is_reconciled = False
@@ -572,6 +584,8 @@ class Engine:
             holding.enter(fill, flow, charge)
             leg.filled += fill.qty
             self.book.happen(leg, Happening.FILLED if leg.filled >= leg.order.qty else Happening.PARTLY_FILLED)
+            if leg.ending is not None and leg.filled >= leg.ends_at:
+                self.book.happen(leg, leg.ending)
         elif holding is not None:
             holding.leave(fill, flow, charge)
             if not holding.qty:
@@ -675,9 +689,12 @@ class Engine:
 
     def _trip(self, event: e.KillTripped) -> list[Command]:
         """Latched: working entries go; at flatten positions are closed; protection stays until then."""
+        self._note_kill(event)
+        return self._obey_level(event.ts_us, is_urgent=event.source != "guard")
+
+    def _note_kill(self, event: e.KillTripped) -> None:
         self._raise_level(event.level)
         self.trip_id = event.trip_id
-        return self._obey_level(event.ts_us, is_urgent=event.source != "guard")
 
     def _obey_level(self, ts_us: int, *, is_urgent: bool) -> list[Command]:
         out: list[Command] = []

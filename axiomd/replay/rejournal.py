@@ -7,7 +7,7 @@ but the journal and, where that refers to a tape, the bars of that hash.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -56,22 +56,34 @@ def replay_journal(path: Path, tape_of: FindTape) -> Confirmation:
     recorded = list(entries(path))
     if not recorded:
         raise JournalCorrupt("the journal is empty", str(path), "name the journal of a run")
-    engine = _engine(path, recorded, tape_of)
+    return decide_again(_engine(path, recorded, tape_of), recorded)
+
+
+def decide_again(engine: Engine, recorded: Iterable[Entry]) -> Confirmation:
+    """Give a fresh engine the inputs of a journal and hold its decisions against the recorded ones.
+
+    A close that a restart asked for anew follows from no event of the journal: it is taken as it stands.
+    """
     pending: deque[e.Event] = deque()
     differences: list[Difference] = []
-    decisions = 0
+    events = decisions = seq = 0
     for entry in recorded:
-        if isinstance(entry.event, e.DECISIONS):
-            decisions += 1
-            if not pending and engine.has_setups_left:
-                pending.extend(_records(engine.take_setups()))
-            decided = pending.popleft() if pending else None
-            if decided != entry.event:
-                differences.append(Difference(entry.seq, entry.event, decided))
-        else:
-            pending.extendleft(reversed(_records(engine.handle(entry.event))))
-    differences.extend(Difference(recorded[-1].seq, None, decided) for decided in pending)
-    return Confirmation(len(recorded), decisions, tuple(differences))
+        events, seq = events + 1, entry.seq
+        event = entry.event
+        if not isinstance(event, e.DECISIONS):
+            pending.extendleft(reversed(_records(engine.handle(event))))
+            continue
+        decisions += 1
+        if not pending and engine.has_setups_left:
+            pending.extend(_records(engine.take_setups()))
+        if not pending and isinstance(event, e.OrderIntent) and event.order.parent_key:
+            engine.handle(event)
+            continue
+        decided = pending.popleft() if pending else None
+        if decided != event:
+            differences.append(Difference(seq, event, decided))
+    differences.extend(Difference(seq, None, decided) for decided in pending)
+    return Confirmation(events, decisions, tuple(differences))
 
 
 def _engine(path: Path, recorded: list[Entry], tape_of: FindTape) -> Engine:

@@ -55,7 +55,8 @@ class PartialSim(SimBroker):
         super()._enter(out, group, entry, print_, is_at_open, bar, closes_us, is_ambiguous=is_ambiguous)
         if qty < whole.qty:
             out.insert(
-                before + 1, e.OrderCancelled(ts_us=closes_us, key=whole.idempotency_key, reason="broker:rest")
+                before + 1,
+                e.OrderCancelled(ts_us=closes_us, key=whole.idempotency_key, reason="broker:rest", filled=qty),
             )
 
 
@@ -107,9 +108,7 @@ class RoughBroker(SimLink):
         return self._answer(reports)
 
     def _reject(self, orders: Sequence[Order], ts_us: int) -> list[e.Event]:
-        return [
-            e.OrderRejected(ts_us=ts_us, key=order.idempotency_key, reason="no such luck") for order in orders
-        ]
+        return [e.OrderRejected(ts_us=ts_us, key=order.idempotency_key, reason="no such luck") for order in orders]
 
     async def moment(self, ts_us: int, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> list[e.Event]:
         """Match a moment once, however often it is asked for."""

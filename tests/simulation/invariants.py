@@ -17,6 +17,7 @@ from axiomd.core.engine import Engine
 from axiomd.core.orders.reconcile import reconcile
 from axiomd.journal.log import entries
 from axiomd.journal.verify import verify
+from axiomd.replay.rejournal import decide_again
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -80,16 +81,28 @@ class Invariants:
             int(record["position"]) * int(record["close"]) for record in engine.board.symbols if record["position"]
         )
         self._need(int(equity["cash"]) + value == int(equity["equity"]), "I11: cash and positions are not the equity")
-        if engine.is_reconciled and not world.broker.late and not world.broker.is_down and not world.desk.is_journal_dead:
+        if engine.level and not world.desk.is_latch_lost:
+            self._need(latch.read(world.state_dir).is_tripped, "I5: tripped in memory and armed on the disk")
+        if (
+            engine.is_reconciled
+            and not world.broker.late
+            and not world.broker.is_down
+            and not world.desk.is_journal_dead
+        ):
             self._same_truth()
 
     def _same_truth(self) -> None:
         """I4 and I7: what we believe is what the broker has."""
         world = self._world
-        found = reconcile(world.engine, world.broker.sim.truth(tuple(world.broker.reports)), world.engine.session_open_us - 1)
+        found = reconcile(
+            world.engine, world.broker.sim.truth(tuple(world.broker.reports)), world.engine.session_open_us - 1
+        )
         self._need(not found.foreign, f"I7: {found.foreign}")
         self._need(not found.differences, f"I7: {found.differences}")
         self._need(not found.unsure, f"I7: unsure {found.unsure}")
+        if world.engine.level:
+            left = [o.reference for o in world.broker.sim.truth().orders if not split_reference(o.reference).role]
+            self._need(not left, f"I5: killed, and {left} still work")
 
     def after_recovery(self) -> None:
         """I7 right after a recovery: the fold of the file is the state in memory."""
@@ -126,9 +139,16 @@ class Invariants:
         self._need(all(count == 1 for count in journaled.values()), "I3: an execution stands there twice")
         self._need(not world.broker.sim.truth().positions, "I9: a position stays over night")
         self._same_fold()
+        self._same_decisions()
         self._cash()
         if not world.is_rough and not world.has_operator:
             self._undisturbed()
+
+    def _same_decisions(self) -> None:
+        """I10: the journal's inputs lead to the journal's decisions."""
+        path = self._world.state_dir / "journal.sqlite"
+        found = decide_again(Engine(self._world.plan), entries(path))
+        self._need(not found.differences, f"I10: {[one.line()[:200] for one in found.differences[:1]]}")
 
     def _cash(self) -> None:
         """I11 against the broker's executions alone."""

@@ -1,4 +1,4 @@
-"""One seed, one history: a market, a configuration, a daemon that dies and comes back, an operator, a broker with faults.
+"""One seed, one history: a market, a configuration, a daemon that dies and comes back, an operator, a rough broker.
 
 The desk, the engine, the journal, the recovery and the reconciliation are the daemon's own; only the clock, the feed's
 pacing, the threads and the broker's line are the world's. Everything that happens is drawn from the seed.
@@ -45,7 +45,17 @@ from tests.simulation.invariants import Broken, Invariants
 
 STEP_MINUTES: Final = 5
 LIVES_MAX: Final = 12
-WINDOWS: Final = tuple(f"{h:02d}:{m:02d}-{h + (m + 30) // 60:02d}:{(m + 30) % 60:02d}" for h in range(9, 16) for m in (0, 30))
+WINDOWS: Final = tuple(
+    f"{hour:02d}:{minute:02d}-{hour + (minute + 30) // 60:02d}:{(minute + 30) % 60:02d}"
+    for hour in range(9, 16)
+    for minute in (0, 30)
+)
+NAMED_FROM: Final = 50_000
+"""Seeds from here on die at a named kind of point half of the time, so that rare kinds get their share."""
+POINTS: Final = (
+    "before append", "after append", "before commit", "after commit", "before send", "after send", "before moment",
+    "before truth", "before end of session",
+)  # fmt: skip
 
 CHANCES: Final = {
     "partial": 0.15,
@@ -124,6 +134,8 @@ class World:
         self.points = 0
         self.faults: list[str] = []
         self._crash_at = -1
+        self._crash_name = ""
+        self._names = Random(seed + 1)
         self._disk_full_left = 0
         self._span = self.dice.randrange(len(SPANS))
         whole = _table(self._span)
@@ -167,7 +179,9 @@ class World:
     def point(self, name: str) -> None:
         """A place where the process may die."""
         self.points += 1
-        if self.points == self._crash_at:
+        if name == self._crash_name and self.points >= self._crash_at:
+            self._crash_name, self._crash_at = "", self.points
+        if self.points == self._crash_at and not self._crash_name:
             self.faults.append(f"{self.points}: crash {name}")
             raise Crash(name)
 
@@ -203,10 +217,12 @@ class World:
 
     async def _live(self) -> bool:
         """One life of the process: True where it saw the end of the tape."""
-        self._crash_at = -1
+        self._crash_at, self._crash_name = -1, ""
         if self.crashes_left > 0:
             self.crashes_left -= 1
             self._crash_at = self.points + self.dice.randrange(1, self.dice.choice((20, 200, 1500)))
+            if self.seed >= NAMED_FROM and self._names.random() < 0.5:
+                self._crash_name = self._names.choice(POINTS)
         self._disk_full_left = 0
         journal: SimJournal | None = None
         try:
@@ -274,9 +290,7 @@ class World:
         while True:
             try:
                 await reconciler.attach()
-                await self.desk.take(
-                    e.BrokerConnected(ts_us=self.desk.market_us, broker="sim", account="SIM")
-                )
+                await self.desk.take(e.BrokerConnected(ts_us=self.desk.market_us, broker="sim", account="SIM"))
                 await reconciler.look()
                 if self.engine.is_connected:
                     await self.desk.ask_again()
@@ -353,6 +367,8 @@ class World:
             await action
         except BrokerUnavailable:
             self.broker.is_down = True
+        except latch.LatchError:
+            self.faults.append(f"{self.points}: a resume lost against a trip")
 
     def _bars_of(self, session: int) -> Any:
         starts = self.tape.bars[:, 0]

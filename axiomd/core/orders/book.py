@@ -13,7 +13,7 @@ from axiomd.core.orders.lifecycle import ENDED, Happening, State, step
 class Leg:
     """One entry order and where it stands; `index` is its symbol's, `sign` +1 for a buy."""
 
-    __slots__ = ("cancelling", "filled", "index", "order", "sign", "state", "strategy")
+    __slots__ = ("cancelling", "ending", "ends_at", "filled", "index", "order", "sign", "state", "strategy")
 
     def __init__(self, order: Order, index: int, strategy: int) -> None:
         self.order = order
@@ -23,6 +23,12 @@ class Leg:
         self.state = State.INTENT
         self.filled = 0
         self.cancelling = ""
+        self.ending: Happening | None = None
+        self.ends_at = 0
+
+    def end_at(self, filled: int, happening: Happening) -> None:
+        """Remember an end that was told before the fills it counts: it comes when they are in."""
+        self.ends_at, self.ending = filled, happening
 
     @property
     def is_open(self) -> bool:

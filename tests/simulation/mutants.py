@@ -1,0 +1,252 @@
+"""Daemons broken on purpose: each must be caught, or an invariant is missing. The checker is tested by them.
+
+A mutant patches one thing of the real code for as long as it is tried. What it breaks is the kind of mistake that has
+cost others money; the number of seeds it took to catch it says how sharp the invariants are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from axiomd import latch
+from axiomd.contracts import events as e
+from axiomd.contracts.truth import Truth
+from axiomd.core.engine import Engine
+from axiomd.core.guards.chain import Chain
+from axiomd.core.orders.book import Book
+from axiomd.core.orders.lifecycle import Happening
+from axiomd.daemon import desk as desk_module
+from axiomd.daemon.desk import Desk
+from axiomd.journal.log import Journal
+from tests.simulation.broker import RoughBroker
+
+Mutant = Callable[[], Any]
+
+
+@contextmanager
+def sends_before_commit() -> Iterator[None]:
+    """Opening orders leave before their intents are durable."""
+
+    async def send(self: Desk, sends: Any, began_us: int) -> None:
+        for command in sends:
+            if latch.read(self._state_dir).is_tripped:
+                await self._give_up(command)
+            else:
+                await self._execute(command)
+
+    with patch.object(Desk, "_send", send):
+        yield
+
+
+@contextmanager
+def commits_nothing() -> Iterator[None]:
+    """The journal says it wrote and did not."""
+
+    def commit(self: Journal) -> None:
+        self._rows.clear()
+
+    with patch.object(Journal, "commit", commit):
+        yield
+
+
+@contextmanager
+def forgets_exec_ids() -> Iterator[None]:
+    """An execution that is told twice counts twice."""
+    with patch.object(Engine, "knows_execution", lambda self, exec_id: False):
+        yield
+
+
+@contextmanager
+def ignores_the_latch() -> Iterator[None]:
+    """The file is not read before a send."""
+    armed = latch.LatchState(level="", trip_id="", at_us=0, by="", reason="")
+
+    class Blind:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(latch, name)
+
+        def read(self, folder: object) -> latch.LatchState:
+            return armed
+
+    with patch.object(desk_module, "latch", Blind()):
+        yield
+
+
+@contextmanager
+def trusts_its_memory() -> Iterator[None]:
+    """The broker is never asked what it did."""
+    with patch.object(desk_module, "unheard_reports", lambda engine, truth, since_us: ()):
+        yield
+
+
+@contextmanager
+def resends_whatever_is_unsure() -> Iterator[None]:
+    """An order without an answer is sent again without a look at the broker's orders."""
+
+    async def recover(self: Desk, since_us: int) -> Any:
+        keys = [leg.order.idempotency_key for legs in self.engine.book.open.values() for leg in legs]
+        commands, _ = self.engine.settle_unsure(keys, self.market_us, 10**12)
+        await self._carry_out(commands, 0)
+        return await original(self, since_us)
+
+    original = Desk.recover
+    with patch.object(Desk, "recover", recover):
+        yield
+
+
+@contextmanager
+def drops_whatever_is_unsure() -> Iterator[None]:
+    """An intent that never left is neither sent nor given up."""
+    with patch.object(Engine, "settle_unsure", lambda self, keys, now_us, age_us_max: ([], [])):
+        yield
+
+
+@contextmanager
+def reuses_a_key() -> Iterator[None]:
+    """A key without its group: the second setup of a day has the first one's."""
+    from axiomd.core.orders import bracket
+
+    real = bracket.idempotency_key
+    with (
+        patch.object(bracket, "idempotency_key", lambda run, strategy, version, symbol, side, group: real(run, strategy, version, symbol, side, "")),
+        patch.object(Book, "is_known", lambda self, order: False),
+    ):  # fmt: skip
+        yield
+
+
+@contextmanager
+def keeps_working_orders_of_yesterday() -> Iterator[None]:
+    """What expired at the broker is believed to work for ever."""
+    real = Book.happen
+
+    def happen(self: Book, leg: Any, happening: Happening) -> bool:
+        return True if happening is Happening.EXPIRED else real(self, leg, happening)
+
+    with patch.object(Book, "happen", happen):
+        yield
+
+
+@contextmanager
+def double_counts_partial_fills() -> Iterator[None]:
+    """A partial fill is booked with the whole quantity."""
+    real = Engine._book_fill
+
+    def book(self: Engine, out: Any, event: e.FillReceived, leg: Any, role: str) -> None:
+        if not role and event.fill.qty < leg.order.qty:
+            fill = msgspec.structs.replace(event.fill, qty=leg.order.qty)
+            event = e.FillReceived(ts_us=event.ts_us, fill=fill)
+        real(self, out, event, leg, role)
+
+    with patch.object(Engine, "_book_fill", book):
+        yield
+
+
+@contextmanager
+def protects_with_the_wrong_quantity() -> Iterator[None]:
+    """After a partial fill the broker is left with exits for the whole order."""
+    real = RoughBroker.truth
+
+    async def truth(self: RoughBroker) -> Truth:
+        return await real(self)
+
+    from axiomd.broker import sim
+
+    whole = sim._working_exits
+
+    def exits(position: Any) -> Any:
+        return [msgspec.structs.replace(order, qty=order.qty + 1) for order in whole(position)]
+
+    with patch.object(RoughBroker, "truth", truth), patch.object(sim, "_working_exits", exits):
+        yield
+
+
+@contextmanager
+def opens_before_both_truths_agree() -> Iterator[None]:
+    """Orders are placed while journal and broker differ, or the broker is away; limits are not asked."""
+    real = Chain.judge
+
+    def judge(self: Chain, order: Any, index: int, **flags: Any) -> Any:
+        flags.update(is_ready=True, is_latched=False)
+        return real(self, order, index, **flags)
+
+    with patch.object(Chain, "judge", judge), ignores_the_latch():
+        yield
+
+
+@contextmanager
+def does_not_count_working_orders() -> Iterator[None]:
+    """Exposure is that of positions alone: two orders each within the limit break it together."""
+    real = Engine._post
+
+    def post(self: Engine, index: int) -> None:
+        real(self, index)
+        record = self.board.symbols[index]
+        record["work_notional"] = record["work_long"] = record["work_short"] = record["work_legs"] = 0
+
+    with patch.object(Engine, "_post", post):
+        yield
+
+
+@contextmanager
+def leaves_entries_when_killed() -> Iterator[None]:
+    """A trip stops new orders and leaves the working ones."""
+    with patch.object(Engine, "_obey_level", lambda self, ts_us, *, is_urgent: []):
+        yield
+
+
+@contextmanager
+def forgets_the_latch_over_a_restart() -> Iterator[None]:
+    """A guard trips in memory alone."""
+
+    def trip(folder: Any, level: str, **fields: Any) -> latch.LatchState:
+        return latch.LatchState(level=level, trip_id="memory", at_us=0, by="", reason="")
+
+    class Forgetful:
+        def __getattr__(self, name: str) -> Any:
+            return trip if name == "trip" else getattr(latch, name)
+
+    with patch.object(desk_module, "latch", Forgetful()):
+        yield
+
+
+@contextmanager
+def journals_after_it_acts() -> Iterator[None]:
+    """The engine has an event before the journal does: a crash in between loses what it led to."""
+
+    async def take(self: Desk, event: e.Event, cause: int = 0) -> None:
+        commands = self.engine.handle(event)
+        await self._carry_out(commands, cause)
+        self._append(event, cause)
+
+    with patch.object(Desk, "take", take):
+        yield
+
+
+@contextmanager
+def marks_before_it_matches() -> Iterator[None]:
+    """Decisions of a moment are made before the fills of its bars are known."""
+
+    async def moment(self: Desk, ts_us: int, rows: Any, heard_us: int = 0) -> None:
+        event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
+        seq = self._append(event, 0)
+        await self._carry_out(self.engine.handle(event), seq)
+        for report in await self.link.moment(ts_us, rows):
+            await self._report(report)
+        await self.commit()
+
+    with patch.object(Desk, "moment", moment):
+        yield
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    sends_before_commit, commits_nothing, forgets_exec_ids, ignores_the_latch, trusts_its_memory,
+    resends_whatever_is_unsure, drops_whatever_is_unsure, reuses_a_key, keeps_working_orders_of_yesterday,
+    double_counts_partial_fills, protects_with_the_wrong_quantity, opens_before_both_truths_agree,
+    does_not_count_working_orders, leaves_entries_when_killed, forgets_the_latch_over_a_restart,
+    journals_after_it_acts, marks_before_it_matches,
+)  # fmt: skip

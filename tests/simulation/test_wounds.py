@@ -1,0 +1,272 @@
+"""The known wounds of other systems, each as a scenario of its own: what happened to them must not happen here.
+
+Each drives the real desk, engine and journal against the simulated broker, by hand, one fault at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from axiomd import latch
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import ClosePosition
+from axiomd.contracts.orders import split_reference
+from axiomd.core.engine import Engine
+from axiomd.core.orders.lifecycle import State
+from axiomd.daemon.desk import Desk, Ears
+from axiomd.daemon.memory import fold
+from axiomd.journal.log import Journal, entries
+from tests.simulation.broker import RoughBroker
+from tests.simulation.run import without_threads
+from tests.simulation.world import World
+
+
+class Stage:
+    """A quiet world whose day is played by hand, moment by moment."""
+
+    def __init__(self, folder: Path) -> None:
+        for seed in range(1, 2000):
+            self.world = World(seed, folder)
+            if not self.world.is_rough and not self.world.config.limits().model_dump(exclude_defaults=True):
+                break
+        self.world.crashes_left = 0
+        self.world.has_operator = False
+        self.broker: RoughBroker = self.world.broker
+        latch.create(folder, at_us=0, by="test")
+        self.folder = folder
+        self.start()
+
+    def start(self) -> None:
+        """A process begins: fold, connect, agree."""
+        path = self.folder / "journal.sqlite"
+        self.engine = Engine(self.world.plan)
+        self.world.engine = self.engine
+        if path.is_file():
+            fold(path, self.engine, lambda *_: None, lambda _: None)
+        self.journal = Journal(path, "paper-SIM-x")
+        self.desk = Desk(self.engine, self.journal, self.broker, self.folder, ears=Ears(), age_us_max=5_000_000)
+
+    def die(self) -> None:
+        """The process is gone; what was not committed is lost."""
+        self.journal.abandon()
+
+    async def recover(self) -> None:
+        """What a start does."""
+        await self.desk.take(e.BrokerConnected(ts_us=self.desk.market_us, broker="sim", account="SIM"))
+        await self.desk.recover(self.engine.session_open_us - 1)
+        await self.desk.agree()
+
+    def items(self) -> Iterator[object]:
+        """Everything the feed says."""
+        from axiomd.feeds.playback import Position, items
+
+        bar_us = self.world.tape.timeframe_us
+        return items(self.world.table, self.world._bars_of, bar_us=bar_us, interval_us=bar_us, after=Position())
+
+    async def play_until(self, stop: object) -> Iterator[object]:
+        """Play the day until `stop()` holds; gives what is left of it."""
+        from axiomd.config.settings import Places
+        from axiomd.daemon.identity import Identity
+
+        places = Places("sim", *[self.folder] * 4)
+        identity = Identity(self.world.config, places, "paper", "SIM", "digest", 0)
+        self.world.desk = self.desk
+        rest = self.items()
+        for item in rest:
+            await self.world._take(identity, item)  # type: ignore[arg-type]
+            if stop():  # type: ignore[operator]
+                return rest
+        raise AssertionError("the day ended before")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with without_threads():
+        made = Stage(tmp_path)
+        yield made
+        made.journal.abandon()
+
+
+def test_a_restart_sends_nothing_twice(stage: Stage) -> None:
+    """NautilusTrader #3176, ib_insync #80: orders that work at the broker were sent again after a restart."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.book.open)
+        placed = dict(stage.broker.placed)
+        stage.die()
+        stage.start()
+        await stage.recover()
+        assert placed == stage.broker.placed
+        assert {leg.state for legs in stage.engine.book.open.values() for leg in legs} == {State.WORKING}
+
+    anyio.run(story)
+
+
+def test_a_lost_answer_leaves_one_working_order(stage: Stage) -> None:
+    """NautilusTrader #4564: connectivity was lost in the middle of a change and two orders worked afterwards."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.holdings)
+        holding = next(iter(stage.engine.holdings.values()))
+        key = holding.order.idempotency_key
+        close = ClosePosition(key=key, reference=f"{key}-KILL", symbol=holding.order.symbol, qty=holding.qty)
+        await stage.broker.execute(close, stage.desk.market_us)  # the answer never reached us
+        await stage.broker.execute(close, stage.desk.market_us)
+        working = [o for o in stage.broker.sim.truth().orders if split_reference(o.reference).key == key]
+        assert [f"{key}-KILL"] == [order.reference for order in working]
+
+    anyio.run(story)
+
+
+def test_working_orders_of_yesterday_are_over(stage: Stage) -> None:
+    """NautilusTrader #5057: orders of the day before could not be managed; here none outlives its session."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.broker.ended_us > 0)
+        assert () == stage.broker.sim.truth().orders
+        assert {} == stage.engine.book.open
+
+    anyio.run(story)
+
+
+def test_a_fill_before_its_acknowledgement_counts(stage: Stage) -> None:
+    """NautilusTrader #4970, ib_insync #130: a fill came before the order was mapped and was dropped."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.holdings)
+        fills = [x.event for x in entries(stage.folder / "journal.sqlite") if isinstance(x.event, e.FillReceived)]
+        intent = next(
+            x.event for x in entries(stage.folder / "journal.sqlite")
+            if isinstance(x.event, e.OrderIntent) and x.event.order.idempotency_key == fills[0].fill.reference
+        )  # fmt: skip
+        fresh = Engine(stage.world.plan)
+        fresh.fold(intent)
+        fresh.handle(fills[0])
+        fresh.handle(e.OrderAcked(ts_us=fills[0].ts_us, key=intent.order.idempotency_key, broker_id=1))
+        assert State.FILLED is fresh.book.legs[intent.order.idempotency_key].state
+        assert fills[0].fill.qty == next(iter(fresh.holdings.values())).qty
+
+    anyio.run(story)
+
+
+def test_ids_of_the_broker_that_begin_anew_confuse_nobody(stage: Stage) -> None:
+    """LEAN IB #242: order ids were rolled back and given out again after a gateway restart."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.book.open)
+        stage.broker.sim._next_id = 1
+        for group in [group for groups in stage.broker.sim._groups.values() for group in groups]:
+            for entry in group:
+                entry.broker_id += 1000
+        stage.die()
+        stage.start()
+        await stage.recover()
+        assert stage.engine.is_reconciled
+        assert all(count == 1 for count in stage.broker.placed.values())
+
+    anyio.run(story)
+
+
+def test_a_cancelled_entry_with_a_part_filled_is_a_position(stage: Stage) -> None:
+    """freqtrade #10436 the other way round: a cancelled entry is exactly as much of a position as was filled of it."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.book.open)
+        leg = next(iter(stage.engine.book.open.values()))[0]
+        key = leg.order.idempotency_key
+        await stage.desk.take(e.OrderCancelled(ts_us=stage.desk.market_us, key=key, reason="broker:rest", filled=0))
+        assert {} == stage.engine.holdings
+        assert State.CANCELLED is leg.state
+
+    anyio.run(story)
+
+
+def test_a_cancellation_that_counts_fills_waits_for_them(stage: Stage) -> None:
+    """freqtrade #10436: what is said to be filled in part holds its symbol until the fill is told."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.book.open)
+        leg = next(iter(stage.engine.book.open.values()))[0]
+        key = leg.order.idempotency_key
+        await stage.desk.take(e.OrderCancelled(ts_us=stage.desk.market_us, key=key, reason="broker:rest", filled=10))
+        assert leg.is_open
+
+    anyio.run(story)
+
+
+def test_an_old_stop_fill_never_closes_a_new_trade(stage: Stage) -> None:
+    """freqtrade #13399: a stop of the trade before was attached to the next one."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.holdings)
+        index, holding = next(iter(stage.engine.holdings.items()))
+        other = next(leg for leg in stage.engine.book.legs.values() if leg.order is not holding.order)
+        stray = msgspec.structs.replace(
+            next(
+                x.event.fill for x in entries(stage.folder / "journal.sqlite") if isinstance(x.event, e.FillReceived)
+            ),
+            exec_id="stray", reference=f"{other.order.idempotency_key}-SL",
+        )  # fmt: skip
+        qty = holding.qty
+        stage.engine.handle(e.FillReceived(ts_us=stage.desk.market_us, fill=stray))
+        assert qty == stage.engine.holdings[index].qty
+
+    anyio.run(story)
+
+
+def test_cancelling_an_order_that_is_gone_is_no_crash(stage: Stage) -> None:
+    """freqtrade #12360: cancelling an order that was gone ended the bot, again at every start."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.book.open)
+        await stage.desk.cancel_one("0123456789abcdef")
+        key = next(iter(stage.engine.book.open.values()))[0].order.idempotency_key
+        await stage.desk.cancel_one(key)
+        await stage.desk.cancel_one(key)
+        assert State.CANCELLED is stage.engine.book.legs[key].state
+
+    anyio.run(story)
+
+
+def test_executions_that_repeat_stop_the_day() -> None:
+    """Knight Capital 2012: old code filled the same child orders over and over, and nothing stopped it."""
+    from axiomd.core.guards.loss import Burst
+
+    burst = Burst(8, 300_000_000)
+
+    counts = [burst.add(second * 1_000_000, f"order-{second}") for second in range(8)]
+
+    assert burst.is_over(counts[-1])
+    assert not burst.is_over(counts[-2])
+
+
+def test_another_daemon_on_the_account_is_noticed_before_anything_is_sent(stage: Stage) -> None:
+    """Knight Capital 2012, one host with old code: orders that our journal does not explain stop us."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.book.open)
+        stage.die()
+        (stage.folder / "journal.sqlite").unlink()
+        for name in ("journal.sqlite-wal", "journal.sqlite-shm"):
+            (stage.folder / name).unlink(missing_ok=True)
+        stage.start()
+        await stage.desk.take(e.BrokerConnected(ts_us=1, broker="sim", account="SIM"))
+        found = await stage.desk.recover(-1)
+        assert found.foreign
+
+    anyio.run(story)
