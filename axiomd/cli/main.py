@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("axiomd.cli.resume", "release the kill switch, through the running daemon"),
     "replay": ("axiomd.cli.replay", "run the whole daemon over recorded bars under a virtual clock"),
     "backtest": ("axiomd.cli.backtest", "the compiled backtest: a replay's decisions without its journal"),
+    "sweep": ("axiomd.cli.sweep", "many parameter sets over many symbols, compiled"),
     "signals": ("axiomd.cli.signals", "write signals.csv only"),
     "orders": ("axiomd.cli.orders", "export, list or show orders"),
     "data": ("axiomd.cli.data", "fetch, import, validate or judge market data"),

@@ -5,6 +5,8 @@ Replay, backtest and daemon bind by this and nothing else, so that the same file
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from axiomd.config.plugins import find_strategy, strategy_params
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.orders import Source
@@ -38,7 +40,9 @@ def bind(
     )
 
 
+@lru_cache(maxsize=64)
 def _windows(sessions: SessionTable, spec: WindowSpec) -> WindowTable:
+    """Place windows into sessions; kept, since a sweep binds the same ones thousands of times."""
     return window_table(sessions, spec.windows, spec.tz)
 
 

@@ -505,8 +505,8 @@ def expire(now_us: int, symbols: Records, legs: Records, orders: Ints) -> None:
 
 @njit
 def end_session(
-    account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row, r: Row, legs: Records, held: Records,
-    z: Row, bursts: Ints, orders: Ints, trades: Ints, close_us: int,
+    account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row, r: Row, legs: Records,
+    held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints, close_us: int,
 ) -> None:  # fmt: skip
     """Close what should have been flat at the CLOSE of the session's last bar; then expiries."""
     for index in range(len(symbols)):

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from axiomd.contracts.fills import ExitReason
+from axiomd.contracts.fills import ExitReason, Trade
+from axiomd.contracts.orders import Order
 from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord, Status
 from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import side_of
@@ -111,13 +112,18 @@ def backtest(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
 def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
     """Give the rows of a kernel their names."""
     sessions, _ = _sessions(tape)
-    account, z = rows.board.account[0], rows.state[0]
     record = RunRecord(plan.initial_cash, plan.currency)
     slots = rows.board.slots.tolist()
     record.signals = [_signal(plan, slots, row) for row in rows.signals.tolist()]
     _add_orders(plan, tape, rows, slots, sessions, record)
     _add_trades(plan, rows, record)
     record.curve = [CurvePoint(*row) for row in rows.points.tolist()]
+    _add_totals(plan, tape, rows, sessions, record)
+    return record
+
+
+def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], record: RunRecord) -> None:
+    account, z = rows.board.account[0], rows.state[0]
     record.session_closes = [
         (int(tape.sessions.close_us[session]), equity)
         for session, equity in zip(sessions, rows.session_equity.tolist(), strict=True)
@@ -132,7 +138,65 @@ def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
     record.fills_beyond_volume = int(z["beyond_volume"])
     record.operator_resumes = int(z["resumes"])
     record.counts = counts_of(plan, tape, rows.board)
+
+
+def figures_record(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
+    """Give a record that is good for figures alone: of a plan of one strategy, without ids, texts and curve.
+
+    A sweep asks for thousands of figures and for no order; naming every row would take longer than the run.
+    """
+    if len(plan.strategies) > 1:
+        return record_of(plan, tape, rows)
+    sessions, _ = _sessions(tape)
+    record = RunRecord(plan.initial_cash, plan.currency)
+    _add_totals(plan, tape, rows, sessions, record)
+    own = plan.strategies[0]
+    setups, orders, slots = rows.signals.tolist(), rows.orders.tolist(), rows.board.slots.tolist()
+    blank = _blank_order(plan)
+    record.signals = [_blank_signal(own.id)] * len(setups)
+    sent, refused = OrderOutcome(blank, "working"), OrderOutcome(blank, "rejected", was_sent=False)
+    filled = OrderOutcome(blank, "filled", fill_qty=1)
+    kinds = {kernel.REFUSED: refused, kernel.FILLED_: filled}
+    record.orders = [kinds.get(row[kernel.O_STATUS], sent) for row in orders]
+    for row in rows.trades.tolist():
+        order = orders[row[kernel.T_ORDER]]
+        setup = setups[order[kernel.O_SIGNAL]]
+        entry, stop = (
+            (setup[api.LONG_ENTRY], setup[api.LONG_STOP])
+            if order[kernel.O_SIDE] > 0
+            else (setup[api.SHORT_ENTRY], setup[api.SHORT_STOP])
+        )
+        index = slots[setup[api.SLOT]][1]
+        num, den = plan.rates[index]
+        net = row[kernel.T_GROSS] - row[kernel.T_COSTS]
+        risk = abs(entry - stop) * order[kernel.O_QTY] * num // den
+        record.trades.append(
+            Trade(
+                trade_id="", idempotency_key="", symbol=plan.instruments[index].symbol,
+                side=side_of(order[kernel.O_SIDE]), qty=order[kernel.O_QTY], entry_ts_us=order[kernel.O_FILL_TS],
+                entry_price=order[kernel.O_FILL_PRICE], exit_ts_us=row[kernel.T_EXIT_TS],
+                exit_price=row[kernel.T_EXIT_PRICE], exit_reason=EXIT_NAMES[row[kernel.T_EXIT]],  # type: ignore[arg-type]
+                gross_pnl=row[kernel.T_GROSS], costs=row[kernel.T_COSTS], net_pnl=net,
+                r_multiple=net / risk if risk else None, currency=plan.currency, bars_held=row[kernel.T_BARS], mae=0, mfe=0,
+                ambiguous=bool(row[kernel.T_AMBIGUOUS]), strategy=own.id,
+            )
+        )  # fmt: skip
     return record
+
+
+def _blank_signal(strategy: str) -> Signal:
+    return Signal(
+        signal_id="", run_id="", symbol="", ts_us=0, timeframe="", setup="", score=0.0, strategy=strategy,
+        strategy_version="", valid_from_us=0, valid_to_us=0, entry_type="stop", stage1_rank=0,
+    )  # fmt: skip
+
+
+def _blank_order(plan: Plan) -> Order:
+    return Order(
+        order_id="", idempotency_key="", oco_id="", run_id="", symbol="", side="BUY", qty=0, valid_from_us=0,
+        valid_to_us=0, session="", source=plan.source, strategy=plan.strategies[0].id, strategy_version="",
+        entry_type="stop", signal_id="", currency="", tick_size=1, created_at_us=0,
+    )  # fmt: skip
 
 
 def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:

@@ -1,0 +1,87 @@
+"""``axiomd sweep``: many parameter sets over many symbols, on all cores or on a Dask cluster, same results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from axiomd.contracts.errors import EXIT_OK, InputError, UsageError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.epilog = "example: axiomd sweep --grid grid.yml --out artifacts/sweep"
+    parser.add_argument("--grid", type=Path, required=True, metavar="FILE", help="base, bars and the values to try")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results.parquet, sweep.json, pictures")
+    parser.add_argument("--engine", choices=("local", "dask"), default="local")
+    parser.add_argument("--scheduler", metavar="ADDR", help="of the Dask cluster, as tcp://HOST:PORT")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes of the local engine; default all cores")
+    parser.add_argument("--no-plots", action="store_true", help="leave the pictures out")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the sweep."""
+    from axiomd.replay.sweep import (
+        blocks_of,
+        dask_blocks,
+        local_blocks,
+        read_sweep,
+        run_sweep,
+        summary_of,
+        trials_in,
+        write_results,
+    )
+
+    jobs = args.jobs if args.jobs is not None else (os.cpu_count() or 1)
+    if jobs < 1:
+        raise UsageError(f"{jobs} processes", "--jobs", "give 1 or more")
+    if (args.engine == "dask") != (args.scheduler is not None):
+        raise UsageError("--engine dask and --scheduler go together", "axiomd sweep", "give both or none")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"it cannot be written ({error.strerror})", str(args.out), "name another folder") from error
+    sweep = read_sweep(args.grid, args.out)
+    with _progress(trials_in(blocks_of(sweep))) as step:
+        engine = local_blocks(jobs, step) if args.engine == "local" else dask_blocks(args.scheduler, step)
+        frame = run_sweep(sweep, engine)
+    write_results(frame, args.out / "results.parquet")
+    summary = summary_of(sweep, frame)
+    (args.out / "sweep.json").write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if not args.no_plots:
+        from axiomd.runs.sweep_plots import draw_sweep
+
+        keys = list(next(iter(sweep.config.parameter_sets())))
+        draw_sweep(frame, keys, args.out)
+    _show(summary, args.out, as_json=args.json)
+    return EXIT_OK
+
+
+def _show(summary: dict[str, object], folder: Path, *, as_json: bool) -> None:
+    from axiomd.cli.printing import print_json, print_table
+
+    if as_json:
+        print_json({"folder": str(folder), **summary})
+        return
+    rows = [(name, json.dumps(value) if isinstance(value, dict) else str(value)) for name, value in summary.items()]
+    print_table(("figure", "value"), rows, title="sweep")
+    print(f"results: {folder / 'results.parquet'}")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("trials", total=total)
+        yield lambda count: bar.update(task, advance=count)

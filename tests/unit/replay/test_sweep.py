@@ -1,0 +1,155 @@
+"""A sweep gives the figures of the runs it is made of, whoever computes them; a test part sees nothing of itself before."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from axiomd.cli.main import main
+from axiomd.contracts.errors import ConfigError
+from axiomd.core.kernel_record import backtest
+from axiomd.core.metrics import metrics_of
+from axiomd.replay.prepare import Request, prepare
+from axiomd.replay.sweep import blocks_of, deflated_sharpe, local_blocks, read_sweep, run_sweep, summary_of
+from tests.markets import SPANS, frame_of, random_market, sessions_of
+
+GRID = """
+base: {strategy: {name: inside_bar, params: {min_mother_range_atr: 0, atr_period: 2}}, symbols: [AAA, BBB], risk: {}}
+bars: bars.parquet
+each_symbol_alone: true
+grid:
+  strategy.params.risk_reward: [1, 2]
+  costs.slippage_ticks: [0, 1]
+"""
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    table = sessions_of(SPANS[0])
+    frame_of(random_market(5, ["AAA", "BBB"], table, wildness=8)).write_parquet(tmp_path / "bars.parquet")
+    path = tmp_path / "grid.yml"
+    path.write_text(GRID)
+    return path
+
+
+def _done(count: int) -> None:
+    assert count > 0
+
+
+def test_each_row_is_the_backtest_of_its_set(grid: Path, tmp_path: Path) -> None:
+    sweep = read_sweep(grid, tmp_path)
+
+    frame = run_sweep(sweep, local_blocks(1, _done))
+
+    assert 8 == frame.height
+    row = frame.filter((pl.col("set") == 3) & (pl.col("symbol") == "BBB")).row(0, named=True)
+    overrides = {"strategy.params.risk_reward": 2, "costs.slippage_ticks": 1}
+    alone = prepare(
+        Request(bars=tmp_path / "bars.parquet", config=tmp_path / "base.yml", symbols=("BBB",), overrides=overrides),
+        "backtest",
+    )
+    whole = metrics_of(backtest(alone.plan, alone.tape, None)).model_dump(mode="json")
+    names = set(whole) - {"counts", "by_strategy"}
+    assert {name: whole[name] for name in names} == {name: row[name] for name in names}
+
+
+def test_rows_do_not_depend_on_the_number_of_processes(grid: Path, tmp_path: Path) -> None:
+    sweep = read_sweep(grid, tmp_path)
+
+    assert run_sweep(sweep, local_blocks(1, _done)).equals(run_sweep(sweep, local_blocks(2, _done)))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.timeout(180)
+def test_a_dask_cluster_gives_the_same_rows(grid: Path, tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    from axiomd.replay.sweep import dask_blocks
+
+    sweep = read_sweep(grid, tmp_path)
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        found = run_sweep(sweep, dask_blocks(cluster.scheduler_address, _done))
+
+    assert run_sweep(sweep, local_blocks(1, _done)).equals(found)
+
+
+def test_a_test_part_is_run_with_the_set_its_train_part_chose(grid: Path, tmp_path: Path) -> None:
+    grid.write_text(GRID + "walk_forward: {train_sessions: 1, test_sessions: 1, choose: net_pnl}\n")
+    sweep = read_sweep(grid, tmp_path)
+
+    frame = run_sweep(sweep, local_blocks(1, _done))
+
+    tests = frame.filter(pl.col("part") == "test")
+    assert tests.height == frame.filter(pl.col("part") == "train").select("symbol", "fold").n_unique()
+    for test in tests.iter_rows(named=True):
+        trained = frame.filter(
+            (pl.col("part") == "train") & (pl.col("fold") == test["fold"]) & (pl.col("symbol") == test["symbol"])
+        )
+        best = trained.sort(["net_pnl", "set"], descending=[True, False]).row(0, named=True)
+        assert best["set"] == test["set"]
+
+
+def test_a_train_part_knows_nothing_of_what_comes_after(grid: Path, tmp_path: Path) -> None:
+    """Other bars after the first session leave the first train part's rows as they are."""
+    text = GRID + "walk_forward: {train_sessions: 1, test_sessions: 1, choose: net_pnl}\n"
+    grid.write_text(text)
+    before = run_sweep(read_sweep(grid, tmp_path), local_blocks(1, _done))
+    bars = pl.read_parquet(tmp_path / "bars.parquet")
+    first_day = bars["ts"].dt.date().min()
+    later = pl.col("ts").dt.date() > first_day
+    other = bars.with_columns(
+        *(pl.when(later).then(pl.col(name) + 1).otherwise(pl.col(name)) for name in ("OPEN", "HIGH", "LOW", "CLOSE"))
+    )
+    other.write_parquet(tmp_path / "other.parquet")
+    grid.write_text(text.replace("bars.parquet", "other.parquet"))
+
+    after = run_sweep(read_sweep(grid, tmp_path), local_blocks(1, _done))
+
+    first = (pl.col("fold") == 0) & (pl.col("part") == "train")
+    assert before.filter(first).equals(after.filter(first))
+
+
+def test_deflation_falls_with_the_number_of_trials() -> None:
+    returns = [0.01, -0.004, 0.012, 0.003, -0.002, 0.008, 0.004, 0.001]
+    sharpes = [0.1, 0.5, 0.9, -0.2]
+
+    one, few, many = (deflated_sharpe(returns, sharpes, trials) for trials in (1, 10, 1000))
+
+    assert one is not None
+    assert few is not None
+    assert many is not None
+    assert one > few > many > 0
+
+
+def test_deflation_needs_variation() -> None:
+    assert deflated_sharpe([0.01, 0.01, 0.01], [0.1], 5) is None
+    assert deflated_sharpe([], [], 5) is None
+
+
+def test_the_summary_counts_trials(grid: Path, tmp_path: Path) -> None:
+    sweep = read_sweep(grid, tmp_path)
+
+    summary = summary_of(sweep, run_sweep(sweep, local_blocks(1, _done)))
+
+    assert 8 == summary["trials"]
+    assert summary["deflated_sharpe"] is None or 0 <= summary["deflated_sharpe"] <= 1
+    assert not math.isnan(summary["deflated_sharpe"] or 0.0)
+    assert sum(len(block.trials) for block in blocks_of(sweep)) == 8
+
+
+def test_a_wrong_key_of_the_grid_is_named(grid: Path, tmp_path: Path) -> None:
+    grid.write_text(GRID.replace("costs.slippage_ticks", "costs.slipage_ticks"))
+
+    with pytest.raises(ConfigError, match="slippage_ticks"):
+        read_sweep(grid, tmp_path)
+
+
+def test_the_command_leaves_results_summary_and_pictures(grid: Path, tmp_path: Path) -> None:
+    code = main(["sweep", "--grid", str(grid), "--out", str(tmp_path / "out"), "--jobs", "1", "--json"])
+
+    assert 0 == code
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"results.parquet", "sweep.json", "distribution.png", "heatmap.png"} <= names
