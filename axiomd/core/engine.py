@@ -87,6 +87,7 @@ class Engine:
         self._losses_in_a_row = 0
         self._streak_has_tripped = False
         self._is_late = False
+        self._bars_until_us = -1
         self._filled_us = -1
         self._curve_has_begun = False
         limits = plan.limits[0]
@@ -307,11 +308,27 @@ class Engine:
     def _commit(self, event: e.BarsClosed) -> int:
         account = self.account
         if event.rows:
-            self._bars = np.array(event.rows, np.int64)
-            account["cursor"], last = 0, len(event.rows)
+            rows = self._in_time(event)
+            self._bars = np.array(rows, np.int64).reshape(-1, 7)
+            account["cursor"], last = 0, len(rows)
         else:
             account["cursor"], last = event.first, event.last
         return self._scan(last, event.ts_us, event.ts_us, is_watched=False)
+
+    def _in_time(self, event: e.BarsClosed) -> list[tuple[int, int, int, int, int, int, int]]:
+        """Give the bars that close at this very moment, each symbol's once: late, repeated and future ones are dropped.
+
+        A feed may say anything; event time never goes back, and a bar that was decided without stays so.
+        """
+        start_us = event.ts_us - self.plan.bar_us
+        if event.ts_us <= self._bars_until_us:
+            return []
+        self._bars_until_us = event.ts_us
+        known: dict[int, tuple[int, int, int, int, int, int, int]] = {}
+        for row in event.rows:
+            if row[0] == start_us:
+                known.setdefault(row[1], row)
+        return [known[index] for index in sorted(known)]
 
     def _scan(self, last: int, horizon_us: int, matched_us: int, *, is_watched: bool) -> int:
         board = self.board

@@ -177,7 +177,8 @@ def figures_record(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
                 entry_price=order[kernel.O_FILL_PRICE], exit_ts_us=row[kernel.T_EXIT_TS],
                 exit_price=row[kernel.T_EXIT_PRICE], exit_reason=EXIT_NAMES[row[kernel.T_EXIT]],  # type: ignore[arg-type]
                 gross_pnl=row[kernel.T_GROSS], costs=row[kernel.T_COSTS], net_pnl=net,
-                r_multiple=net / risk if risk else None, currency=plan.currency, bars_held=row[kernel.T_BARS], mae=0, mfe=0,
+                r_multiple=net / risk if risk else None, currency=plan.currency, bars_held=row[kernel.T_BARS],
+                mae=0, mfe=0,
                 ambiguous=bool(row[kernel.T_AMBIGUOUS]), strategy=own.id,
             )
         )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Simulation testing (05): the real engine, journal, recovery and desk under one seed, with faults; invariants after each step."""
+"""Simulation testing (05): the real engine, journal, recovery and desk under one seed, with faults."""

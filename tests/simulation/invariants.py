@@ -34,7 +34,7 @@ class Invariants:
         self._world = world
 
     def at_placement(self, orders: Sequence[Order]) -> None:
-        """Opening orders arrive: I1 once a key, I2 a durable intent, I5 no latch, I6 limits, I8 candidates, I9 in session."""
+        """Opening orders arrive: I1 once a key, I2 durable, I5 no latch, I6 limits, I8 candidates, I9 in session."""
         from tests.simulation.world import committed
 
         world = self._world

@@ -112,10 +112,11 @@ def reuses_a_key() -> Iterator[None]:
     from axiomd.core.orders import bracket
 
     real = bracket.idempotency_key
-    with (
-        patch.object(bracket, "idempotency_key", lambda run, strategy, version, symbol, side, group: real(run, strategy, version, symbol, side, "")),
-        patch.object(Book, "is_known", lambda self, order: False),
-    ):  # fmt: skip
+
+    def key(run_id: str, strategy: str, version: str, symbol: str, side: Any, group: str) -> str:
+        return real(run_id, strategy, version, symbol, side, group[:0])
+
+    with patch.object(bracket, "idempotency_key", key), patch.object(Book, "is_known", lambda self, order: False):
         yield
 
 

@@ -16,6 +16,8 @@ from unittest.mock import patch
 
 CHUNK = 50
 SEEDS_A_MUTANT = 400
+SHRUNK_MAX = 3
+"""Shrinking takes a run a fault: of so many failures the script is shown."""
 
 
 @contextmanager
@@ -59,6 +61,33 @@ def seeds_to_catch(mutant: Any, first: int = 0, most: int = SEEDS_A_MUTANT) -> t
     return -1, "survived"
 
 
+def shrink(seed: int) -> tuple[str, list[str]]:
+    """Give the failure of a seed and the shortest script of faults that still leads to one: greedy, by halves."""
+    from tests.simulation.world import run_seed
+
+    def failing(kept: frozenset[int] | None) -> tuple[str, Any] | None:
+        try:
+            run_seed(seed, kept)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}", getattr(error, "world", None)
+        return None
+
+    with without_threads():
+        found = failing(None)
+        if found is None:
+            return "", []
+        kept = frozenset(range(1, found[1].strikes + 1))
+        size, before = max(1, len(kept) // 2), len(kept) + 1
+        while size > 1 or len(kept) < before:
+            before = len(kept)
+            for part in [frozenset(sorted(kept)[at : at + size]) for at in range(0, len(kept), size)]:
+                shorter = failing(kept - part) if part & kept else None
+                if shorter is not None:
+                    kept, found = kept - part, shorter
+            size = max(1, size // 2)
+    return found[0], list(found[1].faults)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and report; 1 where something broke or a mutant survived."""
     parser = argparse.ArgumentParser(prog="simulation")
@@ -85,6 +114,11 @@ def _seeds(args: argparse.Namespace) -> int:
     minutes = (time.monotonic() - began_s) / 60
     for seed, text in broken:
         print(f"seed {seed}: {text}\n  python -m tests.simulation.run --first {seed} --seeds 1")
+    for seed, _ in broken[:SHRUNK_MAX]:
+        text, faults = shrink(seed)
+        print(f"seed {seed}, shrunk to {len(faults)} faults: {text[:200]}")
+        for fault in faults:
+            print(f"  {fault}")
     print(
         f"{args.seeds} seeds, {days} trading days, {lives} lives in {60 * minutes:.0f} s: "
         f"{days / minutes:,.0f} days a minute on {args.jobs} processes; {len(broken)} broken"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS
-from tests.simulation.run import seeds_to_catch
+from tests.simulation.mutants import MUTANTS, double_counts_partial_fills
+from tests.simulation.run import seeds_to_catch, shrink
 
 
 @pytest.mark.timeout(300)
@@ -19,3 +19,13 @@ def test_a_broken_daemon_is_caught(mutant: Callable[[], Any], capsys: pytest.Cap
     with capsys.disabled():
         print(f"\n{mutant.__name__}: {count} seeds, {by[:90]}", end="")
     assert count > 0
+
+
+def test_a_failure_is_shrunk_to_the_faults_it_needs() -> None:
+    """Counting a partial fill twice needs a partial fill and little else."""
+    with double_counts_partial_fills():
+        text, faults = shrink(0)
+
+    assert "I7" in text or "I11" in text
+    assert len(faults) <= 3
+    assert any(fault.endswith("partial") for fault in faults)

@@ -70,6 +70,10 @@ CHANCES: Final = {
     "down at truth": 0.02,
     "down at attach": 0.05,
     "disk full": 0.002,
+    "moment twice": 0.01,
+    "bar late": 0.01,
+    "bar lost": 0.01,
+    "bars out of order": 0.02,
 }
 
 
@@ -120,13 +124,17 @@ def _table(span: int) -> SessionTable:
 class World:
     """One history. `run` raises `Broken` where an invariant does not hold."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, kept: frozenset[int] | None = None) -> None:
         self.dice = Random(seed)
+        self._kept = kept
+        self.strikes = 0
         self.seed = seed
         kind = self.dice.choice(("crashes", "crashes", "rough", "rough", "everything"))
         self.is_rough = kind != "crashes"
         self.has_operator = kind == "everything" or self.dice.random() < 0.2
         self.has_disk_faults = kind == "everything"
+        self.has_feed_faults = self.is_rough and seed >= NAMED_FROM
+        self._before: list[Any] = []
         self.crashes_left = self.dice.choice((0, 1, 2, 4, 6)) if kind != "rough" else self.dice.choice((0, 0, 2))
         self.state_dir = folder
         self.days = 0
@@ -181,7 +189,7 @@ class World:
         self.points += 1
         if name == self._crash_name and self.points >= self._crash_at:
             self._crash_name, self._crash_at = "", self.points
-        if self.points == self._crash_at and not self._crash_name:
+        if self.points == self._crash_at and not self._crash_name and self._may_strike():
             self.faults.append(f"{self.points}: crash {name}")
             raise Crash(name)
 
@@ -189,14 +197,20 @@ class World:
         """Say whether a fault strikes; without roughness none does."""
         if not self.is_rough:
             return False
-        strikes = self.dice.random() < CHANCES[name]
+        strikes = self.dice.random() < CHANCES[name] and self._may_strike()
         if strikes:
             self.faults.append(f"{self.points}: {name}")
         return strikes
 
+    def _may_strike(self) -> bool:
+        """Count a fault that is about to strike; a shrunk history keeps only some of them."""
+        self.strikes += 1
+        return self._kept is None or self.strikes in self._kept
+
     def is_disk_full(self) -> bool:
         """Say whether the disk takes nothing now; it stays so for the life."""
-        if self._disk_full_left == 0 and self.has_disk_faults and self.dice.random() < CHANCES["disk full"]:
+        strikes = self._disk_full_left == 0 and self.has_disk_faults and self.dice.random() < CHANCES["disk full"]
+        if strikes and self._may_strike():
             self.faults.append(f"{self.points}: disk full")
             self._disk_full_left = 1
         return self._disk_full_left > 0
@@ -336,10 +350,27 @@ class World:
                 if self.engine.session != date:
                     await desk.open_session(opened, chosen)
             case Moment(ts_us=ts_us, rows=rows):
-                await desk.moment(ts_us, rows)
+                said = self._feed_says(rows)
+                await desk.moment(ts_us, said)
+                if self.has_feed_faults and self.chance("moment twice"):
+                    await desk.moment(ts_us, said)
             case SessionEnds(ts_us=ts_us, session=session):
                 await desk.end_session(ts_us, self.table.date(session).isoformat())
                 self.days += 1
+
+    def _feed_says(self, rows: Any) -> Any:
+        """What the feed makes of a moment: a bar lost, a bar of before said again, bars in any order."""
+        if not self.has_feed_faults or not rows:
+            return rows
+        said = list(rows)
+        if self.chance("bar lost"):
+            said.pop(self.dice.randrange(len(said)))
+        if self._before and self.chance("bar late"):
+            said.append(self.dice.choice(self._before))
+        if self.chance("bars out of order"):
+            self.dice.shuffle(said)
+        self._before = list(rows)
+        return tuple(said)
 
     async def _meddle(self) -> None:
         """An operator: kills by the file or by the console, resumes, cancels."""
@@ -397,15 +428,22 @@ def _cut(table: SessionTable, first: int, last: int) -> SessionTable:
     )
 
 
-def run_seed(seed: int) -> World:
-    """Run one seed in a folder of its own and give the world as it ended; raises what was found."""
+def run_seed(seed: int, kept: frozenset[int] | None = None) -> World:
+    """Run one seed in a folder of its own and give the world as it ended; raises what was found.
+
+    `kept` names the faults by number that may strike: the way to a shorter script of a failure.
+    """
     import anyio
 
     base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="axiomd-sim-", dir=base))
     try:
-        world = World(seed, folder)
-        anyio.run(world.run)
+        world = World(seed, folder, kept)
+        try:
+            anyio.run(world.run)
+        except Exception as error:
+            error.world = world  # type: ignore[attr-defined]
+            raise
         return world
     finally:
         shutil.rmtree(folder, ignore_errors=True)
