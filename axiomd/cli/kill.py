@@ -9,7 +9,6 @@ exit: 0 all done · 3 latched, no daemon known there · 4 latched, broker not re
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import os
 import signal
@@ -17,6 +16,11 @@ import sys
 import time
 
 from axiomd import latch, presence
+
+TYPE_CHECKING = False
+"""Read as true by type checkers; `typing` itself would cost the kill path two milliseconds."""
+if TYPE_CHECKING:
+    import argparse
 
 EXIT_DONE = 0
 EXIT_NO_DAEMON = 3
@@ -46,7 +50,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instance", metavar="NAME", help="only this one")
 
 
-def run(args: argparse.Namespace) -> int:
+class Asked:
+    """Hold what was asked for, as argparse's namespace does."""
+
+    def __init__(self) -> None:
+        self.flatten = False
+        self.everything = False
+        self.all = False
+        self.reason = ""
+        self.instance: str | None = None
+
+
+def quick(arguments: list[str]) -> int | None:
+    """Kill without loading a parser; None where the words are not plain ones, for argparse to answer.
+
+    A parser costs as much as everything else until the latch is durable.
+    """
+    asked = Asked()
+    words = iter(arguments)
+    for word in words:
+        if word in ("--flatten", "--everything", "--all"):
+            setattr(asked, word[2:], True)
+        elif word in ("--reason", "--instance"):
+            value = next(words, None)
+            if value is None or value.startswith("-"):
+                return None
+            setattr(asked, word[2:], value)
+        else:
+            return None
+    return None if asked.everything and not asked.flatten else run(asked)
+
+
+def run(args: argparse.Namespace | Asked) -> int:
     """Kill one instance, or all."""
     if args.everything and not args.flatten:
         from axiomd.contracts.errors import UsageError

@@ -65,6 +65,12 @@ def _overview() -> str:
 
 
 def _guarded(arguments: list[str]) -> int:
+    if arguments[:1] == ["kill"]:
+        from axiomd.cli.kill import quick
+
+        done = quick(arguments[1:])
+        if done is not None:
+            return done
     import os
 
     try:
