@@ -49,6 +49,7 @@ def verify(path: Path, *, head: str | None = None, count: int | None = None) -> 
             "SELECT seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash FROM events ORDER BY seq"
         ):
             check.take(row)
+        check.compare(check.seq)
         (sound,) = db.execute("PRAGMA integrity_check(1)").fetchone()
         if sound != "ok":
             check.problem(0, f"the file is damaged: {sound}")
@@ -141,7 +142,11 @@ class _Check:
             case e.PositionChanged(symbol=symbol, qty=qty):
                 self._said[symbol] = qty
             case e.SessionClosed():
-                # between fills a position may be told behind them, since a broker may tell an exit before its entry
-                for symbol, qty in self._said.items():
-                    if qty != self._positions.get(symbol, 0):
-                        self.problem(seq, f"I11: {symbol} is said to be {qty}, its fills say {self._positions[symbol]}")
+                self.compare(seq)
+
+    def compare(self, seq: int) -> None:
+        """Hold what was said of positions against their fills; not between fills, since an exit may be told first."""
+        for symbol, qty in self._said.items():
+            filled = self._positions.get(symbol, 0)
+            if qty != filled:
+                self.problem(seq, f"I11: {symbol} is said to be {qty}, its fills say {filled}")

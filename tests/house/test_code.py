@@ -14,7 +14,6 @@ NAMELESS = {"utils", "util", "helpers", "helper", "managers", "manager", "common
 # A contract may stand before the room that speaks it; each says which one, and leaves this list with it.
 AHEAD = {
     "axiomd.contracts.policy": "the promotion pipeline",
-    "axiomd.contracts.sweep": "axiomd sweep",
     "axiomd.feeds.port": "the feed of Interactive Brokers",
     "tui": "axiomd console",
 }
