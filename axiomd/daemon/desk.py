@@ -26,7 +26,7 @@ from axiomd.contracts.commands import (
     SendEntries,
     TripLatch,
 )
-from axiomd.contracts.errors import JournalWriteFailed
+from axiomd.contracts.errors import BrokerUnavailable, JournalWriteFailed
 from axiomd.contracts.orders import split_reference
 from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
@@ -35,10 +35,11 @@ from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.sim_link import SimLink
 from axiomd.feeds.playback import Rows
 from axiomd.journal.log import Journal
+from axiomd.observe.metrics import Stage
 
 Listener = Callable[[int, e.Event], None]
 """Takes every journaled event with its seq: recorder, metrics, log, view."""
-Latency = Callable[[str, float], None]
+Latency = Callable[[Stage, float], None]
 
 LATCHED_REASON_MAX: Final = 160
 
@@ -77,6 +78,17 @@ class Desk:
         """Market time of the newest thing that happened."""
         return int(self.engine.account["now_us"])
 
+    def open_keys(self) -> tuple[str, ...]:
+        """Give the keys of the entries that may still fill."""
+        return tuple(leg.order.idempotency_key for legs in self.engine.book.open.values() for leg in legs)
+
+    def protected(self) -> dict[str, str]:
+        """Name the exits of each open position that the broker has confirmed."""
+        return {
+            holding.order.symbol: "KILL" if holding.closing else self.protection.get(holding.order.symbol, "")
+            for holding in self.engine.holdings.values()
+        }
+
     # --- what happens ---
 
     async def take(self, event: e.Event, cause: int = 0) -> None:
@@ -110,6 +122,8 @@ class Desk:
         """A session is over: the broker closes what should be flat, then our books close."""
         for report in await self.link.end_session(ts_us):
             await self._report(report)
+        # a day's books close with all that the broker did in it, also what it has not told yet
+        await self._hear_missed(self.engine.session_open_us - 1)
         await self.take(e.SessionClosed(ts_us=ts_us, session=session))
         self._seq_of.clear()
         await self.commit()
@@ -127,10 +141,10 @@ class Desk:
         await self._latch(level, reason, source, by, 0)
         await self.commit()
 
-    async def found_tripped(self, state: latch.LatchState) -> None:
+    async def found_tripped(self, state: latch.LatchState, source: str = "latch") -> None:
         """The latch was tripped by somebody else: obey it."""
         if state.trip_id != self.engine.trip_id:
-            await self.take(_tripped(self.market_us, state, "latch"))
+            await self.take(_tripped(self.market_us, state, source))
             await self.commit()
             self._tell_trip(state)
 
@@ -139,9 +153,14 @@ class Desk:
         event = e.KillReset(ts_us=self.market_us, trip_id=trip_id, operator=operator, reason=reason, new_peak=new_peak)
         seq = self._append(event, 0)
         await self.commit()
-        latch.release(self._state_dir, trip_id, at_us=wall_us(), by=operator, reason=reason)
         await self._carry_out(self.engine.handle(event), seq)
         await self.commit()
+        try:
+            latch.release(self._state_dir, trip_id, at_us=wall_us(), by=operator, reason=reason)
+        except latch.LatchError:
+            # another trip came meanwhile, or the file cannot be had: the journal must say tripped again, as it does
+            await self.found_tripped(latch.read(self._state_dir))
+            raise
 
     async def _latch(self, level: e.KillLevel, reason: str, source: str, by: str, cause: int) -> None:
         try:
@@ -162,9 +181,7 @@ class Desk:
     async def recover(self, since_us: int) -> Reconciliation:
         """Hear what was missed, decide what is unsure, and say what differs still."""
         await self.take(e.ReconStarted(ts_us=self.market_us))
-        truth = await self.link.truth()
-        for report in unheard_reports(self.engine, truth, since_us):
-            await self._report(report)
+        await self._hear_missed(since_us)
         await self.commit()
         truth = await self.link.truth()
         found = reconcile(self.engine, truth, since_us)
@@ -178,6 +195,11 @@ class Desk:
             found = reconcile(self.engine, truth, since_us)
         self._note_protection(truth)
         return found
+
+    async def _hear_missed(self, since_us: int) -> None:
+        truth = await self.link.truth()
+        for report in unheard_reports(self.engine, truth, since_us):
+            await self._report(report)
 
     def _note_protection(self, truth: Truth) -> None:
         roles: dict[str, list[str]] = {}
@@ -196,6 +218,16 @@ class Desk:
         await self.take(e.ReconCompleted(ts_us=self.market_us, positions=positions))
         await self.commit()
 
+    async def lose(self, reason: str) -> None:
+        """The broker is out of reach: nothing opens until both truths were compared again."""
+        if self.engine.is_connected:
+            await self.take(e.BrokerLost(ts_us=self.market_us, reason=reason))
+            await self.commit()
+
+    async def ask_again(self) -> None:
+        """Ask anew for what was asked and never answered: no command outlives a disconnect or a restart."""
+        await self.carry_out(self.engine.forget_requests())
+
     async def carry_out(self, commands: list[Command]) -> None:
         """Do what the engine asked for outside of an event, as after a fold."""
         await self._carry_out(commands, 0)
@@ -203,8 +235,7 @@ class Desk:
 
     async def cancel_entries(self, reason: str) -> None:
         """Take every working entry off, as at a stop."""
-        keys = [leg.order.idempotency_key for legs in self.engine.book.open.values() for leg in legs]
-        for key in keys:
+        for key in self.open_keys():
             await self._execute(CancelEntry(key=key, reason=reason))
         await self.commit()
 
@@ -257,13 +288,22 @@ class Desk:
     async def _execute(self, command: SendEntries | CancelEntry | ClosePosition) -> None:
         if isinstance(command, ClosePosition):
             await self.commit()
-        for report in await self.link.execute(command, self.market_us):
+        try:
+            reports = await self.link.execute(command, self.market_us)
+        except BrokerUnavailable as error:
+            # what was asked is unsure now: the reconciliation after the disconnect settles it
+            await self.lose(str(error))
+            return
+        for report in reports:
             await self._report(report)
 
     async def _report(self, event: e.Event) -> None:
         key = e.key_of(event)
-        if isinstance(event, e.FillReceived) and not split_reference(key).role:
-            self.protection[event.fill.symbol] = "bracket"
+        if isinstance(event, e.FillReceived):
+            if self.engine.knows_execution(event.fill.exec_id):
+                return  # said again: an execution is journaled once
+            if not split_reference(key).role:
+                self.protection[event.fill.symbol] = "bracket"
         await self.take(event, self._seq_of.get(key) or self._seq_of.get(split_reference(key).key, 0))
 
     # --- the journal ---
@@ -303,7 +343,7 @@ class Desk:
         self.journal.discard()
         await self._latch("halt", f"JournalFailure: {error.what}", "journal", "JournalFailure", 0)
 
-    def _tell_latency(self, stage: str, began_us: int) -> None:
+    def _tell_latency(self, stage: Stage, began_us: int) -> None:
         seconds = (monotonic_us() - began_us) / 1e6
         for ear in self.ears.latency:
             ear(stage, seconds)

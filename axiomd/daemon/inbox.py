@@ -16,6 +16,8 @@ import anyio
 from axiomd.feeds.playback import Item
 
 URGENT_MAX: Final = 256
+DEPTH_MAX: Final = URGENT_MAX + 1
+"""Urgent messages and one item of the feed."""
 
 Job = Callable[[], Awaitable[None]]
 
@@ -50,6 +52,11 @@ class Inbox:
         """Give how many messages wait."""
         return len(self._urgent) + (self._feed is not None)
 
+    @property
+    def is_urgent(self) -> bool:
+        """Say whether something waits that goes before the market."""
+        return bool(self._urgent)
+
     def put(self, message: Urgent) -> bool:
         """Put an urgent message; False where there is no room for it."""
         if message.kind:
@@ -71,14 +78,19 @@ class Inbox:
         self._feed = item
         self._has_some.set()
 
-    async def get(self, timeout_s: float) -> Message | None:
-        """Take the next message, urgent ones first; None after `timeout_s` without any."""
-        if not self.depth:
+    async def get(self, timeout_s: float, *, only_urgent: bool = False) -> Message | None:
+        """Take the next message, urgent ones first; None after `timeout_s` without any.
+
+        With `only_urgent` the feed's item stays where it is, and its sender waits on.
+        """
+        if not self._urgent and (only_urgent or self._feed is None):
             self._has_some = anyio.Event()
             with anyio.move_on_after(timeout_s):
                 await self._has_some.wait()
         if self._urgent:
             return self._urgent.popleft()
+        if only_urgent:
+            return None
         item, self._feed = self._feed, None
         if item is not None:
             self._has_room.set()

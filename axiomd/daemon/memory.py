@@ -6,33 +6,75 @@ says the last good row. Everything after a fold is the broker's to confirm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from axiomd.config.binding import bind
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import MarkEquity
 from axiomd.contracts.errors import JournalCorrupt, WrongAccount
 from axiomd.core.engine import Engine
+from axiomd.core.recent import Recent
+from axiomd.daemon.clock import wall_us
+from axiomd.daemon.days import Days
+from axiomd.daemon.identity import Identity
+from axiomd.daemon.source import Source, source_of
 from axiomd.feeds.playback import Position
-from axiomd.journal.log import GENESIS, row_hash, rows
+from axiomd.journal.log import GENESIS, Journal, Row, row_hash, rows
+from axiomd.journal.verify import known_end
 
-Listener = Callable[[int, e.Event], None]
+Listener = Callable[[int, e.Event, str], None]
+"""Takes every row's seq, event and hash in hex."""
 
 
 @dataclass(slots=True)
 class Memory:
-    """What was found: rows, the account the state dir belongs to, where the feed goes on, reports known up to."""
+    """What was found: rows, whose state dir it is, where the feed goes on, runs by session, reports known up to."""
 
     count: int = 0
     account: str = ""
     mode: str = ""
     position: Position = field(default_factory=Position)
-    first_session: str = ""
+    runs: list[str] = field(default_factory=list)
     reports_known_us: int = -1
     has_orphaned_setups: bool = False
+
+
+def remember(identity: Identity, recent: Recent) -> tuple[Source, Engine, Memory, Days]:
+    """Fold the journal of a state dir, in two readings: the feed's table must reach back to its first session.
+
+    Raises `JournalCorrupt` with the last good row, `WrongAccount` where the dir is another's.
+    """
+    path = identity.places.journal
+    source = source_of(identity.config, _first_session(path) if path.exists() else "", wall_us())
+    engine = Engine(bind(identity.config, source.table, source.bar_us, "", identity.mode))
+    days = Days(engine, identity.places.artifacts_dir)
+    memory = Memory()
+
+    def hear(seq: int, event: e.Event, head: str) -> None:
+        days.event(event, head, seq)
+        recent.take(seq, event)
+
+    if path.exists():
+        memory = fold(path, engine, hear, days.mark)
+        check_owner(memory, identity.mode, identity.account)
+        check_end(memory, identity.places.artifacts_dir, path)
+    return source, engine, memory, days
+
+
+def open_journal(path: Path, run_id: str) -> Journal:
+    """Open the journal to append to. A new one is laid out beside and then put in its place, so that no crash leaves
+    an empty file, which would read as a journal that was lost."""
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        for left in (fresh, *(path.with_name(f"{fresh.name}{end}") for end in ("-wal", "-shm", "-journal"))):
+            left.unlink(missing_ok=True)
+        Journal(fresh, run_id).close()
+        fresh.rename(path)
+    return Journal(path, run_id)
 
 
 def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[MarkEquity], None]) -> Memory:
@@ -41,20 +83,21 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Mark
     head = GENESIS
     decoders = {kind: msgspec.json.Decoder(event).decode for kind, event in e.BY_KIND.items()}
     session_date, is_open = "", False
-    for seq, ts_us, kind, run_id, key, cause, payload, previous, digest in rows(path):
+    for seq, ts_us, kind, run_id, key, cause, payload, previous, digest in _readable(path, memory):
         expected = row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload.encode())
         if seq != memory.count + 1 or previous != head or digest != expected:
-            raise JournalCorrupt(
-                f"the chain breaks after row {memory.count}", str(path), "restore it with axiomd journal restore"
-            )
+            raise _corrupt("the chain of hashes breaks", memory, path)
         memory.count, head = seq, digest
-        event = decoders[kind](payload)
-        on_event(seq, event)
+        try:
+            event = decoders[kind](payload)
+        except (KeyError, msgspec.MsgspecError) as error:
+            raise _corrupt(f"row {seq} is no event of this version ({error})", memory, path) from error
+        on_event(seq, event, digest.hex())
         for mark in engine.fold(event):
             on_mark(mark)
         if isinstance(event, e.SessionOpened):
             session_date, is_open = event.session, True
-            memory.first_session = memory.first_session or event.session
+            memory.runs.append(event.run_id)
             memory.reports_known_us = event.open_us - 1
         elif isinstance(event, e.SessionClosed):
             is_open = False
@@ -66,6 +109,30 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Mark
     return memory
 
 
+def _readable(path: Path, memory: Memory) -> Iterator[Row]:
+    """Read on; where the file itself gives out, say up to where it was good."""
+    try:
+        yield from rows(path)
+    except JournalCorrupt as error:
+        raise _corrupt(error.what, memory, path) from error
+
+
+def _corrupt(what: str, memory: Memory, path: Path) -> JournalCorrupt:
+    return JournalCorrupt(
+        f"{what}; the last good row is {memory.count}", str(path), "restore it with axiomd journal restore"
+    )
+
+
+def check_end(memory: Memory, artifacts_dir: Path, path: Path) -> None:
+    """Rows missing at the end leave a whole chain: the newest run folder knows how many there were at its close."""
+    for run_id in reversed(memory.runs):
+        known = known_end(artifacts_dir / "runs" / run_id / path.name)[1]
+        if known is not None:
+            if known > memory.count:
+                raise _corrupt(f"it had {known} rows when {run_id} was written", memory, path)
+            return
+
+
 def check_owner(memory: Memory, mode: str, account: str) -> None:
     """A state dir belongs to one (mode, account); `WrongAccount` for any other."""
     if memory.account and (memory.mode, memory.account) != (mode, account):
@@ -74,3 +141,14 @@ def check_owner(memory: Memory, mode: str, account: str) -> None:
             "state dir",
             "use another --instance",
         )
+
+
+def _first_session(path: Path) -> str:
+    """Give the date of the first session; what cannot be read is the fold's to report, with its last good row."""
+    try:
+        for row in rows(path):
+            if row[2] == e.SessionOpened.KIND:
+                return msgspec.json.decode(row[6], type=e.SessionOpened).session
+    except JournalCorrupt:
+        return ""
+    return ""

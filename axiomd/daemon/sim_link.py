@@ -7,9 +7,10 @@ asked by the same messages, so that its record is the same. A broken line raises
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -148,7 +149,11 @@ class ProcessLink(SimLink):
             with anyio.fail_after(ANSWER_S_MAX):
                 await self._stream.send(wire.line_of(request))
                 await event.wait()
-        except (TimeoutError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        except TimeoutError as error:
+            # a late answer must never meet a later question
+            await anyio.aclose_forcefully(self._stream)
+            raise BrokerUnavailable("it does not answer", "simulated broker", "it is asked again") from error
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise BrokerUnavailable("it does not answer", "simulated broker", "it is started again") from error
         finally:
             self._waiting.pop(request.id, None)
@@ -191,36 +196,64 @@ class ProcessLink(SimLink):
         await self._stream.aclose()
 
 
-def start_process(state_dir: Path, runtime_dir: Path) -> None:
-    """Start the broker's process apart from ours, so that neither our end nor a terminal's ends it."""
-    with (state_dir / "sim.log").open("ab") as log:
-        subprocess.Popen(
+class BrokerProcess:
+    """The broker's process as this daemon sees it: started or found, ours to end until somebody attached to it."""
+
+    def __init__(self, state_dir: Path, runtime_dir: Path) -> None:
+        self.socket = runtime_dir / SOCKET_FILE
+        self.log = state_dir / "sim.log"
+        self.is_attached = False
+        self._state_dir = state_dir
+        self._pid = 0
+
+    def start(self) -> None:
+        """Start it apart from us, so that neither our end nor a terminal's ends it; one that runs already wins."""
+        self._reap()
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._pid = os.posix_spawn(
+            sys.executable,
             [
                 sys.executable, "-m", "axiomd.broker.sim_process",
-                "--state", str(state_dir), "--runtime", str(runtime_dir),
+                "--state", str(self._state_dir), "--runtime", str(self.socket.parent),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            {**os.environ, "PYTHONUNBUFFERED": "1"},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), appended, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigmask=(),
         )  # fmt: skip
 
+    def end_unused(self) -> None:
+        """End the process where we started it and nobody ever attached: a start that failed leaves none behind."""
+        if self._pid and not self.is_attached:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+            self._pid = 0
 
-async def connect(state_dir: Path, runtime_dir: Path, *, may_start: bool = True) -> ProcessLink:
+    def _reap(self) -> None:
+        if self._pid:
+            with suppress(ChildProcessError):
+                os.waitpid(self._pid, os.WNOHANG)
+            self._pid = 0
+
+
+async def connect(process: BrokerProcess) -> ProcessLink:
     """Find the broker's process, or start it, and open a line. `BrokerUnavailable` where it does not come up."""
-    path = runtime_dir / SOCKET_FILE
     is_started = False
     with anyio.move_on_after(START_S_MAX):
         while True:
             try:
-                return ProcessLink(await anyio.connect_unix(path))
+                return ProcessLink(await anyio.connect_unix(process.socket))
             except OSError:
-                if may_start and not is_started:
-                    start_process(state_dir, runtime_dir)
+                if not is_started:
+                    process.start()
                     is_started = True
                 await anyio.sleep(0.01)
-    raise BrokerUnavailable("its process does not come up", str(path), f"look at {state_dir / 'sim.log'}")
+    raise BrokerUnavailable("its process does not come up", str(process.socket), f"look at {process.log}")
 
 
 def _events(answer: wire.Answer) -> list[Event]:

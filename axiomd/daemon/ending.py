@@ -1,0 +1,178 @@
+"""How a daemon ends: asked to by a signal, because the tape is over, or because something died that must not.
+
+A clean stop takes entries off by policy, closes the journal, writes the days and ends the broker's process, within ten
+seconds. A failure latches first, cancels what it can, leaves the protection at the broker, and ends with 7; the journal
+keeps what was durable and one row that says why.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio.abc import TaskStatus
+
+from axiomd import latch
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import CancelEntry
+from axiomd.contracts.errors import EXIT_INTERNAL, EXIT_REFUSED, AxiomdError
+from axiomd.daemon.clock import wall_us
+from axiomd.daemon.day_writer import DayWriter
+from axiomd.daemon.desk import LATCHED_REASON_MAX, Desk
+from axiomd.daemon.identity import Identity
+from axiomd.daemon.inbox import Inbox, Urgent
+from axiomd.daemon.recovery import Foreign
+from axiomd.daemon.sim_link import SimLink
+from axiomd.daemon.standing import Standing
+from axiomd.daemon.supervisor import Failed, Supervisor
+from axiomd.daemon.systemd import Notifier
+from axiomd.journal.log import Journal
+from axiomd.observe.logging import Log, Note
+
+STOP_S_MAX: Final = 8.0
+OS_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""Blocked from the first line of the program on, so that none is lost before somebody listens."""
+
+
+class Ending:
+    """End one daemon. Until `engage` nothing has begun, and a signal ends the start."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        log: Log,
+        notifier: Notifier,
+        *,
+        inbox: Inbox,
+        standing: Standing,
+        supervisor: Supervisor,
+    ) -> None:
+        self._identity = identity
+        self._log = log
+        self._notifier = notifier
+        self._inbox = inbox
+        self._standing = standing
+        self._supervisor = supervisor
+        self._desk: Desk | None = None
+        self._day_writer: DayWriter | None = None
+        self._reconnect: Callable[[], Awaitable[SimLink]]
+
+    def engage(self, desk: Desk, day_writer: DayWriter, reconnect: Callable[[], Awaitable[SimLink]]) -> None:
+        """Name whom to stop from here on, and how the broker is reached when the line's reader is gone."""
+        self._desk, self._day_writer, self._reconnect = desk, day_writer, reconnect
+
+    async def listen(
+        self, start: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Hear signals until cancelled: SIGUSR1 latches at once, SIGTERM and SIGINT stop."""
+        with anyio.open_signal_receiver(*OS_SIGNALS) as received:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, OS_SIGNALS)
+            task_status.started()
+            async for number in received:
+                if number == signal.SIGUSR1:
+                    self._latch("SIGUSR1", "SIGUSR1")
+                    continue
+                self._notifier.stopping("stopping")
+                self._log.note(Note.DAEMON_STOPPING, {"reason": signal.Signals(number).name})
+                if self._desk is None:
+                    start.cancel()
+                    continue
+                name = signal.Signals(number).name
+                self._inbox.put(Urgent(lambda name=name: self.stop(name, cancels=True), "stop"))  # type: ignore[misc]
+
+    def _latch(self, reason: str, by: str) -> None:
+        state_dir = self._identity.places.state_dir
+        try:
+            state = latch.trip(state_dir, "halt", at_us=wall_us(), by=by, reason=reason[:LATCHED_REASON_MAX])
+        except latch.LatchError as error:
+            self._log.note(Note.LATCH_FAILED, {"error": str(error)})
+            if self._desk is not None:
+                desk = self._desk
+                self._inbox.put(Urgent(lambda: desk.trip("halt", reason, "os_signal", by)))
+            return
+        if self._desk is not None:
+            desk = self._desk
+            self._inbox.put(Urgent(lambda: desk.found_tripped(state, "os_signal"), "latch"))
+
+    async def stop(self, reason: str, *, cancels: bool) -> None:
+        """Stop in order; runs in the desk's own task."""
+        desk, day_writer = self._desk, self._day_writer
+        assert desk is not None
+        assert day_writer is not None
+        if self._standing.is_stopping:
+            return
+        self._standing.is_stopping = True
+        with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_S_MAX):
+            if cancels and self._identity.config.daemon.on_shutdown == "cancel":
+                await desk.cancel_entries("cancelled:shutdown")
+            await desk.take(e.RunStopped(ts_us=desk.market_us, reason=reason))
+            await desk.commit()
+            if self._standing.is_tape_over:
+                await day_writer.write_all()
+            await desk.link.stop()
+        if desk.is_journal_dead:
+            self._standing.exit_code = EXIT_INTERNAL
+        desk.journal.close()
+        self._log.note(Note.DAEMON_STOPPED, {"reason": reason, "exit_code": self._standing.exit_code})
+        self._supervisor.stop()
+
+    async def fall(self, failure: Failed) -> None:
+        """A vital task died: latch, take the entries off, leave the protection where it is, end with 7."""
+        cause = failure.cause
+        if isinstance(cause, Foreign):
+            self._standing.exit_code = EXIT_REFUSED
+            for line in cause.lines:
+                self._log.note(Note.RECOVERY_STEP, {"foreign": line})
+            return
+        desk = self._desk
+        self.latch_failure(f"task {failure.task} died: {_told(cause)}")
+        if desk is None:
+            return
+        # what was not durable when it died may be what killed it: the broker is asked for it again
+        desk.journal.abandon()
+        with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_S_MAX):
+            await self._cancel_unjournaled(desk)
+        if not desk.is_journal_dead:
+            self._write_why(self._identity.places.journal, desk)
+
+    def latch_failure(self, reason: str) -> None:
+        """Latch because of a failure of ours, say so, and end with 7; a trip that is in force keeps its reason."""
+        self._standing.exit_code = EXIT_INTERNAL
+        self._log.note(Note.DAEMON_FAILED, {"error": reason})
+        state_dir = self._identity.places.state_dir
+        if latch.read(state_dir).is_tripped:
+            return
+        try:
+            latch.trip(state_dir, "halt", at_us=wall_us(), by="supervisor", reason=reason[:LATCHED_REASON_MAX])
+        except latch.LatchError as error:
+            self._log.note(Note.LATCH_FAILED, {"error": str(error)})
+
+    async def _cancel_unjournaled(self, desk: Desk) -> None:
+        """Take the entries off over a line of our own: who read the old one is gone. Recovery hears of it later."""
+        with suppress(AxiomdError):
+            async with anyio.create_task_group() as group:
+                link = await self._reconnect()
+                await group.start(link.listen, lambda _: None)
+                for key in desk.open_keys():
+                    for report in await link.execute(CancelEntry(key=key, reason="killed"), desk.market_us):
+                        self._log.note(Note.BROKER_MESSAGE, {"kind": report.KIND, "order": e.key_of(report)})
+                group.cancel_scope.cancel()
+
+    def _write_why(self, path: Path, desk: Desk) -> None:
+        """Let the journal say why it ends here, behind what was durable."""
+        state = latch.read(self._identity.places.state_dir)
+        level: e.KillLevel = "flatten" if state.level == latch.FLATTEN else "halt"
+        with suppress(AxiomdError), Journal(path, desk.journal.run_id) as journal:
+            journal.append(
+                e.KillTripped(
+                    ts_us=desk.market_us, level=level, reason=state.reason, trip_id=state.trip_id, source="supervisor"
+                )
+            )
+
+
+def _told(cause: BaseException) -> str:
+    return str(cause) if isinstance(cause, AxiomdError) else f"{type(cause).__name__}: {cause}"

@@ -1,0 +1,94 @@
+"""What a start does before anything may open (05): remember, ask the broker, settle what is unsure, agree.
+
+The journal is folded first, and a file that fails its chain is never mended here. Then the broker's truth is taken in:
+what was missed is journaled, each intent without an answer is decided, and whatever was asked and never answered is
+asked anew. A latch found tripped is obeyed throughout.
+"""
+
+from __future__ import annotations
+
+from axiomd import __version__, latch
+from axiomd.contracts import events as e
+from axiomd.contracts.runs import config_document
+from axiomd.daemon.clock import wall_us
+from axiomd.daemon.desk import Desk
+from axiomd.daemon.identity import Identity
+from axiomd.daemon.memory import Memory
+from axiomd.daemon.reconciler import Reconciler
+from axiomd.daemon.source import Source
+
+
+class Foreign(Exception):
+    """Report orders or executions at the broker that no journal of ours explains: another daemon, or an old journal."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__(lines[0])
+        self.lines = lines
+
+
+class Recovery:
+    """Bring a desk that was folded from its journal into agreement with the broker."""
+
+    def __init__(
+        self, desk: Desk, reconciler: Reconciler, identity: Identity, source: Source, memory: Memory
+    ) -> None:  # fmt: skip
+        self._desk = desk
+        self._reconciler = reconciler
+        self._identity = identity
+        self._source = source
+        self._memory = memory
+        self._has_begun = False
+
+    async def run(self) -> None:
+        """Recover. `BrokerUnavailable` where the broker went away meanwhile: run it again; `Foreign` is final."""
+        desk, engine, memory = self._desk, self._desk.engine, self._memory
+        await self._reconciler.attach()
+        if not self._has_begun:
+            await self._begin()
+        await self._obey_latch()
+        await desk.take(
+            e.BrokerConnected(
+                ts_us=desk.market_us, broker=self._identity.config.broker.kind, account=self._identity.account
+            )
+        )
+        found = await desk.recover(memory.reports_known_us)
+        if found.foreign:
+            await desk.trip("halt", f"UnknownPosition: {found.foreign[0]}", "guard", "UnknownPosition")
+            raise Foreign(found.foreign)
+        await desk.ask_again()
+        if memory.has_orphaned_setups and engine.has_setups_left:
+            await desk.carry_out(engine.take_setups())
+        await self._reconciler.judge(found.differences)
+
+    async def _begin(self) -> None:
+        desk, own = self._desk, self._identity
+        now_us = max(desk.market_us, 0)
+        if not self._memory.count:
+            table = self._source.table
+            now_us = int(table.open_us[0]) if len(table) else wall_us()
+        run_id = own.run_id(self._memory.position.session_date)
+        desk.journal.run_id = run_id
+        await desk.take(
+            e.RunStarted(
+                ts_us=now_us,
+                run_id=run_id,
+                mode=own.mode,
+                account=own.account,
+                code_version=__version__,
+                config_hash=own.digest,
+                bar_us=desk.engine.plan.bar_us,
+            )
+        )
+        await desk.take(e.ConfigLoaded(ts_us=now_us, config_hash=own.digest, config=config_document(own.config, {})))
+        self._has_begun = True
+
+    async def _obey_latch(self) -> None:
+        desk, engine = self._desk, self._desk.engine
+        state = latch.read(self._identity.places.state_dir)
+        if state.is_tripped:
+            await desk.found_tripped(state)
+        elif engine.level:
+            # the file is armed while the journal says tripped: tripped wins
+            await desk.trip(
+                "flatten" if engine.level == "flatten" else "halt", "tripped in the journal", "journal", "recovery"
+            )

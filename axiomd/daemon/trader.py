@@ -1,0 +1,132 @@
+"""The desk's task: one message after the other, what cannot wait first; nobody else touches the engine.
+
+A moment of the market that the broker could not be told of is kept and tried again once both truths agree; until then
+commands, looks and the kill switch go on. It ends when the daemon stops, or when the journal is dead and all is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from axiomd.contracts import events as e
+from axiomd.contracts.errors import BrokerUnavailable
+from axiomd.core.strategies.api import Candidates
+from axiomd.core.strategies.stage1 import listed, screened
+from axiomd.daemon.clock import monotonic_us
+from axiomd.daemon.desk import Desk
+from axiomd.daemon.health import Heartbeats
+from axiomd.daemon.identity import Identity
+from axiomd.daemon.inbox import FeedEnded, Inbox, Urgent
+from axiomd.daemon.pacing import Pacing
+from axiomd.daemon.source import Source
+from axiomd.daemon.standing import Standing
+from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds
+
+IDLE_S: Final = 0.5
+
+
+class JournalDead(RuntimeError):
+    """Report that the journal cannot be written any more, and that nothing is left to protect."""
+
+
+class Trader:
+    """Work the inbox. `on_session` is called when a session has begun, `on_tape_over` when the feed has ended."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        identity: Identity,
+        source: Source,
+        *,
+        inbox: Inbox,
+        pacing: Pacing,
+        standing: Standing,
+        beats: Heartbeats,
+        on_session: Callable[[], None],
+        on_tape_over: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._desk = desk
+        self._identity = identity
+        self._source = source
+        self._inbox = inbox
+        self._pacing = pacing
+        self._standing = standing
+        self._beats = beats
+        self._on_session = on_session
+        self._on_tape_over = on_tape_over
+        self._kept: Item | None = None
+
+    async def run(self) -> None:
+        """Work until the daemon stops."""
+        while not self._standing.is_stopping:
+            await self._turn()
+            if self._desk.is_journal_dead and not self._desk.engine.holdings:
+                raise JournalDead("the journal is dead and the account is flat")
+
+    async def _turn(self) -> None:
+        if self._kept is not None and self._desk.engine.is_connected and not self._inbox.is_urgent:
+            item, self._kept = self._kept, None
+            await self._take(item)
+            return
+        message = await self._inbox.get(IDLE_S, only_urgent=self._kept is not None)
+        self._beats.beat("desk", monotonic_us())
+        match message:
+            case None:
+                return
+            case Urgent(job=job):
+                await job()
+            case FeedEnded():
+                await self._on_tape_over()
+            case _:
+                await self._take(message)
+
+    async def _take(self, item: Item) -> None:
+        try:
+            await self._happen(item)
+        except BrokerUnavailable as error:
+            # it was told to the broker or not; both take it a second time, since the broker knows what it has seen
+            self._kept = item
+            await self._desk.lose(str(error))
+
+    async def _happen(self, item: Item) -> None:
+        sessions = self._source.table
+        match item:
+            case SessionBegins(ts_us=ts_us, session=session):
+                await self._open(ts_us, session)
+            case Moment(ts_us=ts_us, rows=rows):
+                heard_us = 0 if self._identity.follows_feed else self._pacing.now_us()
+                await self._desk.moment(ts_us, rows, heard_us if heard_us > ts_us else 0)
+            case SessionEnds(ts_us=ts_us, session=session):
+                await self._desk.end_session(ts_us, sessions.date(session).isoformat())
+
+    async def _open(self, ts_us: int, session: int) -> None:
+        sessions = self._source.table
+        date = sessions.date(session).isoformat()
+        opened = e.SessionOpened(
+            ts_us=ts_us,
+            session=date,
+            run_id=self._identity.run_id(date),
+            open_us=int(sessions.open_us[session]),
+            close_us=int(sessions.close_us[session]),
+        )
+        chosen = [
+            e.CandidatesSelected(ts_us=ts_us, strategy=strategy, symbols=tuple(symbols))
+            for strategy, symbols in self._candidates(session).items()
+        ]
+        await self._desk.open_session(opened, chosen)
+        self._on_session()
+
+    def _candidates(self, session: int) -> dict[str, Candidates]:
+        """Stage 1 of every strategy for a session."""
+        chosen: dict[str, Candidates] = {}
+        for own in self._desk.engine.plan.strategies:
+            if own.stage1.mode == "list":
+                chosen[own.id] = listed(own.symbols, max_candidates=own.stage1.max_candidates)
+            else:
+                from axiomd.feeds.store import daily_of
+
+                daily = daily_of(self._identity.places.state_dir, own.symbols)
+                ranked = own.strategy.screen(daily, self._source.table.date(session), own.stage1.model_dump())
+                chosen[own.id] = screened(ranked, among=own.symbols, max_candidates=own.stage1.max_candidates)
+        return chosen
