@@ -195,6 +195,13 @@ def test_other_end_of_the_same_length_is_found_by_the_head(path: Path) -> None:
     assert [0] == [seq for seq, _ in verify(path, head="00" * 32, count=11).problems]
 
 
+def test_position_in_a_symbol_without_a_fill_is_found_and_told(path: Path) -> None:
+    tampered(path, "UPDATE events SET payload = replace(payload, 'SPY', 'RPY') WHERE seq = 8")
+
+    assert 8 in problems(path)
+    assert [text for _, text in verify(path).problems if text == "I11: RPY is said to be 100, its fills say 0"]
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seq=st.integers(1, 11), place=st.integers(0, 10_000), bit=st.integers(0, 6))
 def test_any_changed_bit_of_any_payload_is_found(tmp_path: Path, seq: int, place: int, bit: int) -> None:
@@ -253,7 +260,7 @@ def broken(change: Callable[[list[e.Event]], list[e.Event]], path: Path) -> list
         ("I1", lambda life: [*life[:4], life[3], *life[4:]]),
         ("I2", lambda life: [*life[:3], *life[4:]]),
         ("I3", lambda life: [*life[:7], life[6], *life[7:]]),
-        ("I11", lambda life: [*life[:7], e.PositionChanged(ts_us=20, symbol="SPY", qty=50, cash_units=0)]),
+        ("I11", lambda life: [*life[:7], e.PositionChanged(ts_us=20, symbol="SPY", qty=50, cash_units=0), life[-1]]),
     ],
 )
 def test_sound_chain_over_what_may_never_happen_does_not_verify(
