@@ -1,0 +1,136 @@
+"""Our part of a moment: its setups in their order, sized, judged by the chain, and working from here on."""
+
+from __future__ import annotations
+
+from axiomd.core.board import Ints, Records
+from axiomd.core.compiled import Row, njit
+from axiomd.core.fills import LIMIT, MARKET, STOP
+from axiomd.core.guards.chain import PASSED, judge_order
+from axiomd.core.kernel.rows import (
+    NETTING,
+    O_FILL_TS,
+    O_GUARD,
+    O_QTY,
+    O_SENT_US,
+    O_SESSION,
+    O_SIDE,
+    O_SIGNAL,
+    O_STATUS,
+    OUTCOME,
+    PAUSED,
+    PLACED,
+    REFUSED,
+    TOO_SMALL,
+    WORKING,
+)
+from axiomd.core.kernel.standing import post_symbol
+from axiomd.core.sizing import size
+from axiomd.core.strategies import api
+
+
+@njit
+def decide(
+    account: Records, symbols: Records, strategies: Records, slots: Records, limits: Records, setups: Ints,
+    sizings: Records, legs: Records, held: Records, z: Row, x: Records, verdicts: Ints, sequence: Ints, signals: Ints,
+    orders: Ints,
+) -> None:  # fmt: skip
+    """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
+    a = account[0]
+    count = a.setups
+    for n in range(count):
+        place = n
+        while place > 0 and comes_before(slots[setups[n, api.SLOT]], slots[setups[sequence[place - 1], api.SLOT]]):
+            sequence[place] = sequence[place - 1]
+            place -= 1
+        sequence[place] = n
+    for n in range(count):
+        row = setups[sequence[n]]
+        slot = slots[row[api.SLOT]]
+        index, k = slot.symbol, slot.strategy
+        s = z.signals
+        z.signals += 1
+        for column in range(OUTCOME):
+            signals[s, column] = row[column]
+        if held[index].order >= 0 or legs[index, 0].order >= 0 or legs[index, 1].order >= 0:
+            signals[s, OUTCOME] = NETTING
+            continue
+        if strategies[k].is_paused:
+            signals[s, OUTCOME] = PAUSED
+            continue
+        signals[s, OUTCOME] = TOO_SMALL
+        placed = False
+        passed = 0
+        for place in range(2):
+            entry = row[api.LONG_ENTRY] if place == 0 else row[api.SHORT_ENTRY]
+            if entry == 0:
+                continue
+            stop_loss = row[api.LONG_STOP] if place == 0 else row[api.SHORT_STOP]
+            symbol = symbols[index]
+            qty = size(
+                sizings[k], a.equity, entry, stop_loss, symbol.tick, symbol.lot, row[api.VOLUME], symbol.fx_num,
+                symbol.fx_den,
+            )  # fmt: skip
+            if qty == 0:
+                continue
+            placed = True
+            if propose_leg(
+                place, entry, stop_loss, qty, row, s, passed, index, account, symbols, limits, legs, z, x, verdicts,
+                orders,
+            ):  # fmt: skip
+                passed += 1
+        if placed:
+            signals[s, OUTCOME] = PLACED
+        if passed:
+            symbols[index].owner = k
+            z.sends += passed
+            post_symbol(a, symbols, legs, held, index)
+
+
+@njit
+def comes_before(one: Row, other: Row) -> bool:
+    """Order of decisions within a moment."""
+    if one.strategy != other.strategy:
+        return bool(one.strategy < other.strategy)
+    if one.rank != other.rank:
+        return bool(one.rank < other.rank)
+    return bool(one.symbol < other.symbol)
+
+
+@njit
+def propose_leg(
+    place: int, entry: int, stop_loss: int, qty: int, row: Ints, s: int, passed: int, index: int, account: Records,
+    symbols: Records, limits: Records, legs: Records, z: Row, x: Records, verdicts: Ints, orders: Ints,
+) -> bool:  # fmt: skip
+    """One leg through the chain: refused, or working from here on."""
+    a = account[0]
+    target = row[api.LONG_TARGET] if place == 0 else row[api.SHORT_TARGET]
+    own_limit = row[api.LONG_LIMIT] if place == 0 else row[api.SHORT_LIMIT]
+    kind = row[api.ENTRY_KIND]
+    stop = entry if kind == STOP else 0
+    limit_price = own_limit if kind == STOP else (entry if kind == LIMIT else 0)
+    side = 1 if place == 0 else -1
+    now_us = row[api.MOMENT]
+    while z.sends_head < z.orders and (
+        orders[z.sends_head, O_SENT_US] < now_us - limits[0].rate_us or orders[z.sends_head, O_STATUS] == REFUSED
+    ):
+        if orders[z.sends_head, O_STATUS] != REFUSED:
+            z.sends -= 1
+        z.sends_head += 1
+    o = z.orders
+    z.orders += 1
+    orders[o, O_SIGNAL], orders[o, O_SIDE], orders[o, O_QTY] = s, side, qty
+    orders[o, O_SENT_US], orders[o, O_SESSION] = now_us, z.session
+    orders[o, O_FILL_TS], orders[o, O_GUARD] = 0, 0
+    guard = judge_order(
+        x[0], a, symbols, limits[0], verdicts, index, side, qty, 0 if kind == MARKET else entry, stop, limit_price,
+        stop_loss, target, z.level > 0, True, True, False, z.sends + passed,
+    )  # fmt: skip
+    if guard != PASSED:
+        orders[o, O_STATUS], orders[o, O_GUARD] = REFUSED, guard
+        return False
+    orders[o, O_STATUS] = WORKING
+    leg = legs[index, place]
+    leg.order, leg.qty, leg.kind, leg.stop, leg.limit = o, qty, kind, stop, limit_price
+    leg.stop_loss, leg.target = stop_loss, target
+    leg.valid_from_us, leg.valid_to_us, leg.is_triggered = row[api.VALID_FROM], row[api.VALID_TO], 0
+    return True

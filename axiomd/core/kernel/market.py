@@ -1,0 +1,290 @@
+"""The market's part of a moment: which resting orders fill in its bars, what leaves again, what is over.
+
+It calls the rules of `core.fills` and books by `core.portfolio`, as the simulated broker and the engine do.
+"""
+
+from __future__ import annotations
+
+from axiomd.core.board import Ints, Records
+from axiomd.core.compiled import Row, njit
+from axiomd.core.fills import (
+    EXIT_EOD,
+    EXIT_KILL,
+    EXIT_STOP,
+    LIMIT,
+    NO_EXIT,
+    TRIGGERED,
+    UNTOUCHED,
+    commission,
+    entry_touch,
+    exit_touch,
+    first_leg,
+    slippage,
+)
+from axiomd.core.guards.api import OFF
+from axiomd.core.guards.price import is_beyond
+from axiomd.core.kernel.rows import (
+    AMBIGUOUS,
+    EXPIRED,
+    FILLED_,
+    O_COMMISSION,
+    O_FILL_PRICE,
+    O_FILL_TS,
+    O_SLIPPAGE,
+    O_STATUS,
+    OCO_CANCELLED,
+    T_AMBIGUOUS,
+    T_BARS,
+    T_BEST,
+    T_COSTS,
+    T_EXIT,
+    T_EXIT_PRICE,
+    T_EXIT_TS,
+    T_GROSS,
+    T_ORDER,
+    T_WORST,
+)
+from axiomd.core.kernel.standing import end_leg, obey_fills, repost
+from axiomd.core.portfolio import book_fill
+from axiomd.core.sizing import fraction
+
+
+@njit
+def match(
+    bars: Ints, row: int, last: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row,
+    costs: Row, r: Row, legs: Records, held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints,
+) -> None:  # fmt: skip
+    """Fills and exits over all symbols of a moment, then expiries."""
+    a = account[0]
+    start_us = now_us - a.bar_us
+    while row < last and bars[row, 0] == start_us:
+        index = bars[row, 1]
+        is_ambiguous_bar = False
+        was_held = held[index].order >= 0
+        if was_held:
+            is_ambiguous_bar = match_exits(
+                bars, row, now_us, account, symbols, strategies, limit, costs, held, z, r, bursts, trades,
+            )  # fmt: skip
+        elif legs[index, 0].order >= 0 or legs[index, 1].order >= 0:
+            is_ambiguous_bar = match_entries(
+                bars, row, now_us, account, symbols, strategies, limit, costs, r, legs, held, z, bursts, orders,
+                trades,
+            )  # fmt: skip
+        if is_ambiguous_bar:
+            z.ambiguous_bars += 1
+        row += 1
+    expire(now_us, symbols, legs, orders)
+    obey_fills(a, z, symbols, legs, held, orders)
+
+
+@njit
+def match_exits(
+    bars: Ints, row: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row,
+    held: Records, z: Row, r: Row, bursts: Ints, trades: Ints,
+) -> bool:  # fmt: skip
+    """Whether and where an open position leaves in a bar; True where the bar was ambiguous."""
+    index = bars[row, 1]
+    h = held[index]
+    code, price, is_ambiguous = NO_EXIT, 0, False
+    if h.is_closing:
+        code, price = EXIT_KILL, bars[row, 2]
+    elif bars[row, 0] >= account[0].flatten_us:
+        code, price = EXIT_EOD, bars[row, 2]
+    else:
+        code, price, is_ambiguous = exit_touch(
+            h.side, h.stop_loss, h.target, False, False, bars[row, 2], bars[row, 3], bars[row, 4]
+        )
+    if code != NO_EXIT:
+        leave(
+            index, code, price, bars[row, 0], bars[row, 6], now_us, is_ambiguous, account, symbols, strategies, limit,
+            costs, held, z, r, bursts, trades,
+        )  # fmt: skip
+    return is_ambiguous
+
+
+@njit
+def match_entries(
+    bars: Ints, row: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row,
+    r: Row, legs: Records, held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints,
+) -> bool:  # fmt: skip
+    """Whether a group fills in a bar, which leg, and whether it leaves again in it; True where it was ambiguous."""
+    start_us, index, open_, high, low = bars[row, 0], bars[row, 1], bars[row, 2], bars[row, 3], bars[row, 4]
+    long_code, long_price, long_at_open = touch(legs[index, 0], 1, start_us, now_us, open_, high, low)
+    short_code, short_price, short_at_open = touch(legs[index, 1], -1, start_us, now_us, open_, high, low)
+    if long_code == UNTOUCHED and short_code == UNTOUCHED:
+        return False
+    is_both = long_code != UNTOUCHED and short_code != UNTOUCHED
+    if is_both and r.skips_ambiguous:
+        end_leg(legs[index, 0], orders, AMBIGUOUS)
+        end_leg(legs[index, 1], orders, AMBIGUOUS)
+        return True
+    side = 1 if long_code != UNTOUCHED else -1
+    if is_both:
+        side = first_leg(level_of(legs[index, 0]), level_of(legs[index, 1]), open_)
+    code = long_code if side > 0 else short_code
+    if code == TRIGGERED:
+        legs[index, 0 if side > 0 else 1].is_triggered = 1
+        if not is_both:
+            return False
+        side = -side
+        code = long_code if side > 0 else short_code
+        if code == TRIGGERED:
+            legs[index, 0 if side > 0 else 1].is_triggered = 1
+            return False
+    leg = legs[index, 0 if side > 0 else 1]
+    price, at_open = (long_price, long_at_open) if side > 0 else (short_price, short_at_open)
+    exit_code, exit_price, exit_ambiguous = exit_touch(side, leg.stop_loss, leg.target, True, at_open, open_, high, low)
+    is_ambiguous = is_both or (exit_ambiguous and exit_code == NO_EXIT)
+    enter(
+        index, side, price, start_us, bars[row, 6], now_us, is_ambiguous, account, symbols, strategies, limit, costs,
+        legs, held, z, bursts, orders,
+    )  # fmt: skip
+    if exit_code != NO_EXIT:
+        leave(
+            index, exit_code, exit_price, start_us, bars[row, 6], now_us, exit_ambiguous, account, symbols, strategies,
+            limit, costs, held, z, r, bursts, trades,
+        )  # fmt: skip
+    return is_ambiguous or exit_ambiguous
+
+
+@njit
+def touch(leg: Row, side: int, start_us: int, now_us: int, open_: int, high: int, low: int) -> tuple[int, int, bool]:
+    """First touch of one leg, where it works and is valid in the bar."""
+    if leg.order < 0 or leg.valid_from_us > start_us or now_us > leg.valid_to_us:
+        return UNTOUCHED, 0, False
+    return entry_touch(leg.kind, side, leg.stop, leg.limit, leg.is_triggered != 0, open_, high, low)
+
+
+@njit
+def level_of(leg: Row) -> int:
+    """The level a leg is compared by: of one that rests as a limit, its limit."""
+    level: int = leg.limit if leg.is_triggered or leg.stop == 0 else leg.stop
+    return level
+
+
+@njit
+def enter(
+    index: int, side: int, print_: int, start_us: int, volume: int, now_us: int, is_ambiguous: bool, account: Records,
+    symbols: Records, strategies: Records, limit: Row, costs: Row, legs: Records, held: Records, z: Row, bursts: Ints,
+    orders: Ints,
+) -> None:  # fmt: skip
+    """Book an entry: the position, its exits awake, the other leg gone."""
+    leg, other = legs[index, 0 if side > 0 else 1], legs[index, 1 if side > 0 else 0]
+    symbol = symbols[index]
+    slips = leg.kind != LIMIT and not leg.is_triggered
+    ticks = slippage(costs, print_, symbol.tick) if slips else 0
+    price = print_ + side * ticks * symbol.tick
+    if leg.limit > 0 and ticks > 0:
+        price = min(price, leg.limit) if side > 0 else max(price, leg.limit)
+        ticks = abs(price - print_) // symbol.tick
+    paid = commission(costs, leg.qty, price)
+    owner = symbols[index].owner
+    flow, charge = book_fill(account, symbols, strategies, index, owner, side * leg.qty, price, paid)
+    row = leg.order
+    orders[row, O_STATUS] = FILLED_
+    orders[row, O_FILL_TS], orders[row, O_FILL_PRICE] = start_us, price
+    orders[row, O_COMMISSION], orders[row, O_SLIPPAGE] = paid, ticks
+    h = held[index]
+    h.order, h.side, h.qty = row, side, leg.qty
+    h.stop_loss, h.target = leg.stop_loss, leg.target
+    h.flow, h.costs, h.is_ambiguous, h.is_closing = flow, charge, is_ambiguous, 0
+    level = leg.limit if leg.is_triggered else (leg.stop if leg.stop > 0 else leg.limit)
+    leg.order = -1
+    if other.order >= 0:
+        end_leg(other, orders, OCO_CANCELLED)
+    note_fill(index, side, leg.qty, price, volume, now_us, z, symbol, limit, bursts)
+    if level > 0:
+        beyond, _, _ = is_beyond(price, level, limit.fill_ppm)
+        if beyond:
+            z.asked_level = max(z.asked_level, 1)
+    look_at_burst(index, side, now_us, z, limit, bursts)
+
+
+@njit
+def leave(
+    index: int, code: int, print_: int, start_us: int, volume: int, now_us: int, is_ambiguous: bool, account: Records,
+    symbols: Records, strategies: Records, limit: Row, costs: Row, held: Records, z: Row, r: Row, bursts: Ints,
+    trades: Ints,
+) -> None:  # fmt: skip
+    """Book an exit and write the trade down."""
+    h, symbol = held[index], symbols[index]
+    ticks = slippage(costs, print_, symbol.tick) if code in (EXIT_STOP, EXIT_EOD, EXIT_KILL) else 0
+    price = print_ - h.side * ticks * symbol.tick
+    flow, charge = book_fill(
+        account, symbols, strategies, index, symbol.owner, -h.side * h.qty, price, commission(costs, h.qty, price)
+    )
+    t = z.trades
+    trades[t, T_ORDER], trades[t, T_EXIT] = h.order, code
+    trades[t, T_EXIT_TS], trades[t, T_EXIT_PRICE] = start_us, price
+    trades[t, T_GROSS], trades[t, T_COSTS] = h.flow + flow, h.costs + charge
+    trades[t, T_WORST], trades[t, T_BEST] = symbol.worst, symbol.best
+    trades[t, T_BARS] = symbol.bars_held - (1 if start_us == symbol.last_ts_us else 0)
+    trades[t, T_AMBIGUOUS] = h.is_ambiguous or is_ambiguous
+    z.trades += 1
+    net = h.flow + flow - h.costs - charge
+    level = h.stop_loss if code == EXIT_STOP else (h.target if code not in (EXIT_EOD, EXIT_KILL) else 0)
+    side, qty = -h.side, h.qty
+    h.order = -1
+    note_fill(index, side, qty, price, volume, now_us, z, symbol, limit, bursts)
+    if level > 0:
+        beyond, _, _ = is_beyond(price, level, limit.fill_ppm)
+        if beyond:
+            z.asked_level = max(z.asked_level, 1)
+    look_at_burst(index, side, now_us, z, limit, bursts)
+    z.losses = z.losses + 1 if net < 0 else 0
+    if limit.consecutive_losses != OFF and z.losses >= limit.consecutive_losses and not z.streak_has_tripped:
+        z.streak_has_tripped = 1
+        z.asked_level = max(z.asked_level, r.streak_level)
+
+
+@njit
+def note_fill(
+    index: int, side: int, qty: int, price: int, volume: int, now_us: int, z: Row, symbol: Row, limit: Row, bursts: Ints
+) -> None:
+    """Count what every fill counts for; remember its time for RepeatedExecution."""
+    z.filled_us = now_us
+    z.turnover += fraction(qty * price, symbol.fx_num, symbol.fx_den)
+    if qty * 10 > volume:
+        z.beyond_volume += 1
+    if limit.execution_fills != OFF:
+        own = bursts[index, 0 if side > 0 else 1]
+        for place in range(len(own) - 1, 0, -1):
+            own[place] = own[place - 1]
+        own[0] = now_us
+
+
+@njit
+def look_at_burst(index: int, side: int, now_us: int, z: Row, limit: Row, bursts: Ints) -> None:
+    """RepeatedExecution: the n-th newest fill of a symbol and side lies within the span."""
+    if limit.execution_fills != OFF:
+        own = bursts[index, 0 if side > 0 else 1]
+        if own[limit.execution_fills - 1] >= now_us - limit.execution_us:
+            z.asked_level = max(z.asked_level, 1)
+
+
+@njit
+def expire(now_us: int, symbols: Records, legs: Records, orders: Ints) -> None:
+    """End what is valid no longer."""
+    for index in range(len(symbols)):
+        for place in range(2):
+            leg = legs[index, place]
+            if leg.order >= 0 and leg.valid_to_us <= now_us:
+                end_leg(leg, orders, EXPIRED)
+
+
+@njit
+def end_session(
+    account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row, r: Row, legs: Records,
+    held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints, close_us: int,
+) -> None:  # fmt: skip
+    """Close what should have been flat at the CLOSE of the session's last bar; then expiries."""
+    for index in range(len(symbols)):
+        if held[index].order >= 0:
+            symbol = symbols[index]
+            leave(
+                index, EXIT_EOD, symbol.close, symbol.last_ts_us, symbol.volume, close_us, False, account, symbols,
+                strategies, limit, costs, held, z, r, bursts, trades,
+            )  # fmt: skip
+    expire(close_us, symbols, legs, orders)
+    obey_fills(account[0], z, symbols, legs, held, orders)
+    repost(account[0], symbols, legs, held)

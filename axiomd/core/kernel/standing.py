@@ -1,0 +1,143 @@
+"""What stands: legs that work, positions held, the kill level; and what the board must know of them.
+
+Everything that takes a leg off or changes what concerns a symbol is here, so that market and decisions agree on it.
+"""
+
+from __future__ import annotations
+
+from axiomd.core.board import ABOVE_ALL, BELOW_ALL, NEVER_US, Ints, Records
+from axiomd.core.compiled import Row, njit
+from axiomd.core.fills import MARKET
+from axiomd.core.guards.loss import ALL_LOSSES, DRAWDOWN, floor_broken
+from axiomd.core.kernel.rows import KILLED, O_STATUS, STALE_
+from axiomd.core.scan import gross_exposure, post, symbol_is_stale
+from axiomd.core.sizing import fraction
+
+
+@njit
+def end_leg(leg: Row, orders: Ints, status: int) -> None:
+    """Take a working leg off and say why."""
+    orders[leg.order, O_STATUS] = status
+    leg.order = -1
+
+
+@njit
+def post_symbol(a: Row, symbols: Records, legs: Records, held: Records, index: int) -> None:
+    """Tell the board what works in a symbol, and which prices and deadline concern us there."""
+    symbol, h = symbols[index], held[index]
+    high, low, deadline_us, count = ABOVE_ALL, BELOW_ALL, NEVER_US, 0
+    notional_long, notional_short = 0, 0
+    for place in range(2):
+        leg = legs[index, place]
+        if leg.order < 0:
+            continue
+        count += 1
+        entry = leg.stop if leg.stop > 0 else (leg.limit if leg.limit > 0 else symbol.close)
+        value = fraction(leg.qty * entry, symbol.fx_num, symbol.fx_den)
+        deadline_us = min(deadline_us, leg.valid_to_us)
+        if leg.kind == MARKET:
+            high = BELOW_ALL
+        if place == 0:
+            notional_long = value
+            if leg.stop > 0:
+                high = min(high, leg.stop)
+            if leg.limit > 0:
+                low = max(low, leg.limit)
+        else:
+            notional_short = value
+            if leg.stop > 0:
+                low = max(low, leg.stop)
+            if leg.limit > 0:
+                high = min(high, leg.limit)
+    if h.order >= 0:
+        deadline_us = min(deadline_us, a.flatten_us + a.bar_us)
+        if h.is_closing:
+            high = BELOW_ALL
+        elif h.side > 0:
+            high = min(high, h.target) if h.target > 0 else high
+            low = max(low, h.stop_loss)
+        else:
+            high = min(high, h.stop_loss) if h.stop_loss > 0 else high
+            low = max(low, h.target)
+    post(a, symbol, notional_long, notional_short, count, high, low, min(a.deadline_us, deadline_us))
+
+
+@njit
+def repost(a: Row, symbols: Records, legs: Records, held: Records) -> None:
+    """Find every level and the nearest deadline again."""
+    a.deadline_us = NEVER_US
+    for index in range(len(symbols)):
+        post_symbol(a, symbols, legs, held, index)
+
+
+@njit
+def trip(a: Row, z: Row, level: int, symbols: Records, legs: Records, held: Records, orders: Ints) -> None:
+    """Latched: working entries go, and at flatten positions are closed at the next bar."""
+    z.level = max(z.level, level)
+    for index in range(len(symbols)):
+        for place in range(2):
+            if legs[index, place].order >= 0:
+                end_leg(legs[index, place], orders, KILLED)
+        if z.level == 2 and held[index].order >= 0:
+            held[index].is_closing = 1
+        post_symbol(a, symbols, legs, held, index)
+
+
+@njit
+def obey_fills(a: Row, z: Row, symbols: Records, legs: Records, held: Records, orders: Ints) -> None:
+    """Trip where a fill of the moment asked for it: the moment's other fills have happened already."""
+    if z.asked_level > 0:
+        trip(a, z, z.asked_level, symbols, legs, held, orders)
+        z.asked_level = 0
+
+
+@njit
+def trip_on_loss(
+    a: Row, limit: Row, r: Row, z: Row, symbols: Records, legs: Records, held: Records, orders: Ints
+) -> None:
+    """Every loss limit that the equity has reached and that has not tripped yet."""
+    broken = floor_broken(a, limit)
+    while broken:
+        a.losses_judged &= ~broken
+        if broken == DRAWDOWN:
+            z.tripped_by_drawdown = 1
+        trip(a, z, r.drawdown_level if broken == DRAWDOWN else r.daily_loss_level, symbols, legs, held, orders)
+        broken = floor_broken(a, limit)
+
+
+@njit
+def cancel_stale(a: Row, symbols: Records, limit: Row, legs: Records, held: Records, orders: Ints) -> None:
+    """Take entries off in symbols whose data is beyond the limits."""
+    for index in range(len(symbols)):
+        if symbols[index].work_legs > 0 and symbol_is_stale(a, symbols[index], limit):
+            for place in range(2):
+                if legs[index, place].order >= 0:
+                    end_leg(legs[index, place], orders, STALE_)
+            post_symbol(a, symbols, legs, held, index)
+
+
+@njit
+def reset(a: Row, z: Row) -> None:
+    """An operator is taken to resume: counts begin anew, losses are measured from here."""
+    z.level = 0
+    z.resumes += 1
+    z.losses = 0
+    z.streak_has_tripped = 0
+    a.loss_base = a.equity
+    a.losses_judged = ALL_LOSSES
+
+
+@njit
+def draw_point(a: Row, z: Row, symbols: Records, points: Ints, ts_us: int) -> None:
+    """Keep a point of the equity curve as the books stand."""
+    keep_point(z, points, ts_us, a.equity, a.cash, gross_exposure(symbols), a.equity - a.peak)
+
+
+@njit
+def keep_point(z: Row, points: Ints, ts_us: int, equity: int, cash: int, gross: int, drawdown: int) -> None:
+    """Keep a point; of two in one moment the later."""
+    if z.points > 0 and points[z.points - 1, 0] == ts_us:
+        z.points -= 1
+    row = points[z.points]
+    row[0], row[1], row[2], row[3], row[4] = ts_us, equity, cash, gross, drawdown
+    z.points += 1
