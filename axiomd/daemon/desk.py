@@ -55,6 +55,15 @@ class Ears:
     trip: list[Callable[[str, str], None]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Lap:
+    """One moment on the monotonic clock: when its bars came in, when its last stage ended, whether an order left."""
+
+    began_us: int
+    last_us: int
+    has_sent: bool = False
+
+
 class Desk:
     """Drive one engine live. All methods are called by one task at a time."""
 
@@ -104,12 +113,15 @@ class Desk:
         event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
         seq = self._append(event, 0)
         commands = self.engine.handle(event)
-        if commands:
-            self._tell_latency("signal", began_us)
-        await self._carry_out(commands, seq, began_us)
+        lap = Lap(began_us, began_us)
+        if any(isinstance(command, SendEntries) for command in commands):
+            self._tell(lap, "signal")
+        await self._carry_out(commands, seq, lap)
         if self.engine.has_setups_left:
-            await self._carry_out(self.engine.take_setups(), seq, began_us)
+            await self._carry_out(self.engine.take_setups(), seq, lap)
         await self.commit()
+        if not lap.has_sent:
+            self._tell_pipeline(lap)
 
     async def open_session(self, opened: e.SessionOpened, chosen: Sequence[e.CandidatesSelected]) -> None:
         """A session begins, with its candidates: one transaction."""
@@ -127,6 +139,8 @@ class Desk:
         await self.take(e.SessionClosed(ts_us=ts_us, session=session))
         self._seq_of.clear()
         await self.commit()
+        if not self.is_journal_dead:
+            self.journal.note_end()
 
     async def reports(self, reports: Sequence[e.Event]) -> None:
         """What the broker said unasked."""
@@ -246,7 +260,7 @@ class Desk:
 
     # --- carrying out ---
 
-    async def _carry_out(self, commands: list[Command], cause: int, began_us: int = 0) -> None:
+    async def _carry_out(self, commands: list[Command], cause: int, lap: Lap | None = None) -> None:
         signal_seq = cause
         for command in commands:
             match command:
@@ -263,22 +277,26 @@ class Desk:
                     pass
                 case CancelEntry() | ClosePosition():
                     await self._execute(command)
-        await self._send([command for command in commands if isinstance(command, SendEntries)], began_us)
+        await self._send([command for command in commands if isinstance(command, SendEntries)], lap)
 
-    async def _send(self, sends: Sequence[SendEntries], began_us: int) -> None:
+    async def _send(self, sends: Sequence[SendEntries], lap: Lap | None) -> None:
         """Opening orders: durable first, the latch right before each, then out."""
         if not sends:
             return
         await self.commit()
-        if began_us:
-            self._tell_latency("intent", began_us)
+        if lap is not None:
+            self._tell(lap, "intent")
         for command in sends:
             if self.is_journal_dead or latch.read(self._state_dir).is_tripped:
                 await self._give_up(command)
                 continue
+            if lap is not None:
+                self._tell(lap, "sent")
+                if not lap.has_sent:
+                    self._tell_pipeline(lap)
             await self._execute(command)
-            if began_us:
-                self._tell_latency("sent", began_us)
+            if lap is not None:
+                self._tell(lap, "acked")
 
     async def _give_up(self, command: SendEntries) -> None:
         """The latch fell between decision and send: nothing left, and that is written down."""
@@ -343,10 +361,16 @@ class Desk:
         self.journal.discard()
         await self._latch("halt", f"JournalFailure: {error.what}", "journal", "JournalFailure", 0)
 
-    def _tell_latency(self, stage: Stage, began_us: int) -> None:
-        seconds = (monotonic_us() - began_us) / 1e6
+    def _tell(self, lap: Lap, stage: Stage) -> None:
+        now_us = monotonic_us()
         for ear in self.ears.latency:
-            ear(stage, seconds)
+            ear(stage, (now_us - lap.last_us) / 1e6)
+        lap.last_us = now_us
+
+    def _tell_pipeline(self, lap: Lap) -> None:
+        lap.has_sent = True
+        for ear in self.ears.latency:
+            ear("pipeline", (monotonic_us() - lap.began_us) / 1e6)
 
 
 def _tripped(ts_us: int, state: latch.LatchState, source: str) -> e.KillTripped:

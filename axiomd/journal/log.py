@@ -89,6 +89,19 @@ class Journal:
             ) from error
         self._rows.clear()
 
+    def note_end(self) -> None:
+        """Write head and count into the side file, so that rows missing at the end later are seen.
+
+        It is a witness, not a truth: where it cannot be written the journal itself is none the worse.
+        """
+        beside = side_file(self.path)
+        fresh = beside.with_suffix(".tmp")
+        try:
+            fresh.write_text(f'{{"count": {self.count}, "head": "{self.head.hex()}"}}\n', "ascii")
+            fresh.replace(beside)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+
     @property
     def is_dirty(self) -> bool:
         """Say whether something was appended and is not durable yet."""
@@ -118,6 +131,11 @@ class Journal:
             self.close()
         else:
             self.abandon()
+
+
+def side_file(path: Path) -> Path:
+    """Give where head and count of a journal stand as of its last closed session."""
+    return path.with_name(path.name + ".end.json")
 
 
 def create(db: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.orders import split_reference
-from axiomd.journal.log import GENESIS, Row, read_only, row_hash
+from axiomd.journal.log import GENESIS, Row, read_only, row_hash, side_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def verify(path: Path, *, head: str | None = None, count: int | None = None) -> 
         check.problem(0, f"it has {check.seq} rows, and had {count} when the run ended")
     elif head is not None and head != check.head.hex():
         check.problem(0, "its head is not the one it had when the run ended")
+    check.compare_witness(path)
     return Verification(check.seq, check.head.hex(), tuple(check.problems[:PROBLEMS_MAX]))
 
 
@@ -90,6 +91,7 @@ class _Check:
         self._executions: set[str] = set()
         self._positions: dict[str, int] = {}
         self._said: dict[str, int] = {}
+        self._hash_at: dict[int, str] = {}
         self._decode = {kind: msgspec.json.Decoder(event).decode for kind, event in e.BY_KIND.items()}
 
     def problem(self, seq: int, text: str) -> None:
@@ -110,6 +112,8 @@ class _Check:
         if cause >= seq:
             self.problem(seq, f"its cause {cause} lies in its future")
         self.seq, self.head = seq, digest
+        if kind == e.SessionClosed.KIND:
+            self._hash_at[seq] = digest.hex()
         decode = self._decode.get(kind)
         if decode is None:
             self.problem(seq, f"unknown kind {kind}")
@@ -143,6 +147,22 @@ class _Check:
                 self._said[symbol] = qty
             case e.SessionClosed():
                 self.compare(seq)
+
+    def compare_witness(self, path: Path) -> None:
+        """Hold the chain against the side file of the last closed session: what was there then must be there still."""
+        beside = side_file(path)
+        if not beside.is_file():
+            return
+        try:
+            witness = json.loads(beside.read_text("ascii"))
+            count, head = int(witness["count"]), str(witness["head"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.problem(0, f"its side file cannot be read: {error}")
+            return
+        if self.seq < count:
+            self.problem(0, f"it has {self.seq} rows, and had {count} when a session closed")
+        elif self._hash_at.get(count, head) != head:
+            self.problem(count, "its hash is not the one it had when a session closed")
 
     def compare(self, seq: int) -> None:
         """Hold what was said of positions against their fills; not between fills, since an exit may be told first."""

@@ -315,3 +315,24 @@ def test_full_disk_fails_aloud_and_leaves_whole_groups(tmp_path: Path) -> None:
     found = verify(path)
     assert found.is_sound
     assert 1 == found.count % 100
+
+
+def test_rows_cut_off_after_a_session_closed_are_missed(tmp_path: Path) -> None:
+    """The chain that is left is whole; the side file of the session's close knows how long it was."""
+    path = tmp_path / "journal.sqlite"
+    with Journal(path, "run") as journal:
+        for minute in range(5):
+            journal.append(e.ReconStarted(ts_us=minute))
+        journal.append(e.SessionClosed(ts_us=9, session="2024-01-02"))
+        journal.commit()
+        journal.note_end()
+    assert verify(path).is_sound
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("DROP TRIGGER events_are_never_deleted")
+    db.execute("DELETE FROM events WHERE seq > 4")
+    db.close()
+
+    found = verify(path)
+
+    assert not found.is_sound
+    assert "had 6 when a session closed" in found.problems[0][1]
