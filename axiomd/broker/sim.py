@@ -224,7 +224,7 @@ class SimBroker:
     def end_session(self, close_us: int, last_bar: LastBar | None = None) -> list[Event]:
         """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
         out: list[Event] = []
-        for index, position in list(self._positions.items()):
+        for index, position in sorted(self._positions.items()):
             if position.flatten_at_us:
                 start_us, close, volume = self._last[index] if last_bar is None else last_bar(index)
                 reference = position.entry.order.idempotency_key + SUFFIX_EOD
@@ -264,9 +264,7 @@ class SimBroker:
         if not touched:
             return
         if is_held:
-            self._end_group(
-                out, group, bar[1], lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting")
-            )
+            self._end_group(out, group, bar[1], lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting"))
         elif len(touched) == 2 and self._skips_ambiguous:
             self._end_group(
                 out, group, bar[1], lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="ambiguous")
@@ -303,9 +301,7 @@ class SimBroker:
             slips=slips, is_ambiguous=is_ambiguous or (exit_is_ambiguous and code == NO_EXIT),
         )  # fmt: skip
         group.remove(entry)
-        self._end_group(
-            out, group, index, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="oco_cancelled")
-        )
+        self._end_group(out, group, index, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="oco_cancelled"))
         if code != NO_EXIT:
             self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=exit_is_ambiguous)
 
