@@ -54,7 +54,18 @@ def advance(
                 return TOUCHED
             a.now_us = a.interval_end_us
             flags = finish_intervals(
-                a, symbols, strategies, slots, intervals, si, sf, pi, pf, windows, setups
+                a,
+                symbols,
+                strategies,
+                slots,
+                intervals,
+                si,
+                sf,
+                pi,
+                pf,
+                windows,
+                setups,
+                limits[0].collar_atr >= 0,
             ) | stale_flag(a, symbols, limits[0])
             if flags and is_watched:
                 return flags
@@ -80,7 +91,9 @@ def advance(
             snapshot(a, symbols)
         flags = LOSS if floor_broken(a, limits[0]) else 0
         if a.interval_end_us == closes_us:
-            flags |= finish_intervals(a, symbols, strategies, slots, intervals, si, sf, pi, pf, windows, setups)
+            flags |= finish_intervals(
+                a, symbols, strategies, slots, intervals, si, sf, pi, pf, windows, setups, limits[0].collar_atr >= 0
+            )
         flags |= stale_flag(a, symbols, limits[0])
         if flags and is_watched:
             return flags
@@ -224,7 +237,7 @@ def snapshot(a: Row, symbols: Records) -> None:
 @njit
 def finish_intervals(
     a: Row, symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints,
-    pf: Floats, windows: Ints, setups: Ints,
+    pf: Floats, windows: Ints, setups: Ints, wants_atr: bool,
 ) -> int:  # fmt: skip
     """Hand every bar of the interval that ends to the strategies; SETUPS where a candidate's step reports one."""
     a.interval_end_us = 0
@@ -234,12 +247,13 @@ def finish_intervals(
             continue
         symbol = symbols[s]
         symbol.intervals += 1
-        high, low, close = intervals[s, 2], intervals[s, 3], intervals[s, 4]
-        symbol.atr = smooth(
-            symbol.atr, float(true_range(high, low, symbol.interval_close)), symbol.atr_seen, ATR_PERIOD
-        )
-        symbol.atr_seen += 1
-        symbol.interval_close = close
+        if wants_atr:  # only the price collar asks for it, and a division costs as much as the rest of a quiet bar
+            high, low, close = intervals[s, 2], intervals[s, 3], intervals[s, 4]
+            symbol.atr = smooth(
+                symbol.atr, float(true_range(high, low, symbol.interval_close)), symbol.atr_seen, ATR_PERIOD
+            )
+            symbol.atr_seen += 1
+            symbol.interval_close = close
         for k in range(symbol.slot_first, symbol.slot_end):
             g = slots[k].strategy
             strategy = strategies[g]

@@ -16,7 +16,8 @@ from tests.property.kernel_parity import differences_of
 
 SEEDS = int(os.environ.get("AXIOMD_PARITY_SEEDS", "60"))
 CHUNKS = 6
-# 24: positions closed with the session went by entry here and by symbol there; 36: a trip by a fill closed a position that had already been matched in the same moment
+# 24: positions closed with the session went by entry here and by symbol there
+# 36: a trip by a fill closed a position that had already been matched in the same moment
 REGRESSIONS = (24, 36, 156, 1177, 1522, 1526)
 MARKET = Path(__file__).resolve().parents[2] / ".." / "shared/data/market"
 
