@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
-from axiomd.contracts.errors import EXIT_OK
+from axiomd.contracts.errors import EXIT_OK, ConfigError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,9 @@ def run(args: argparse.Namespace) -> int:
     folder = run_folder(args.out, prepared.plan.run_id)
     check_target(folder.resolve())
     select = prepared.select if prepared.screens else None
+    if prepared.plan.guards:
+        names = ", ".join(guard.name for guard, _ in prepared.plan.guards)
+        raise ConfigError(f"{names} is not compiled", "risk", "run axiomd replay instead")
     record = backtest(prepared.plan, prepared.tape, select, prepared.first_session)
     times = Times(started_us, wall_us())
     folder, metrics = finish(prepared, record, folder, times, engine="kernel", plots=not args.no_plots)

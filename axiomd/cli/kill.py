@@ -41,9 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "exit: 0 all done, 3 latched but no daemon known there, 4 latched but broker not reached,\n"
         "      5 latched but something is left (printed), 6 not latched"
     )
-    parser.add_argument(
-        "--flatten", action="store_true", help="close positions too; without it their exits work on"
-    )
+    parser.add_argument("--flatten", action="store_true", help="close positions too; without it their exits work on")
     parser.add_argument("--everything", action="store_true", help="the whole account, with --flatten")
     parser.add_argument("--reason", default="", metavar="TEXT", help="what the journal and the status will say")
     parser.add_argument("--all", action="store_true", help="every instance it can see")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from axiomd.config.plugins import find_strategy, strategy_params
+from axiomd.config.plugins import find_guard, find_strategy, guard_params, strategy_params
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.orders import Source
 from axiomd.contracts.runs import RunConfig
@@ -37,6 +37,11 @@ def bind(
         read_params=lambda strategy, entry: strategy_params(strategy, entry, where),
         find_windows=_windows,
         rates=_rates(config, where),
+        guards=tuple(
+            (guard, guard_params(guard, key, params, where))
+            for key, params in config.limits().plugins.items()
+            for guard in [find_guard(key, where)]
+        ),
     )
 
 

@@ -17,10 +17,12 @@ from typing import Final
 from pydantic import ValidationError
 
 from axiomd.config.mistakes import config_error, config_keys
+from axiomd.config.plugins import known_guards
 from axiomd.config.shipped import shipped
 from axiomd.config.yaml_text import Value, YamlText, read_scalar, read_yaml
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError
+from axiomd.contracts.risk import RiskConfig
 from axiomd.contracts.runs import FX_FROM_BROKER, RISK_PACKAGED
 
 ENV_PREFIX: Final = "AXIOMD_"
@@ -84,6 +86,7 @@ def load_run(
     for key, given in (flags or {}).items():
         if given is not None:
             merge.put(key, given, Origin("flag", f"--{key.replace('_', '-')}"))
+    merge.gather_plugins()
     merge.resolve_paths()
     try:
         config = DaemonConfig.model_validate(merge.mapping)
@@ -141,6 +144,18 @@ class _Merge:
         self.origins[key] = origin
         if key == "risk":
             self.expand_risk()
+
+    def gather_plugins(self) -> None:
+        """Put the keys of installed plug-in guards apart from ours: a plug-in brings its own key and model."""
+        risk = self.mapping.get("risk")
+        if not isinstance(risk, dict) or set(risk) <= set(RiskConfig.model_fields):
+            return
+        plugins = {key: risk[key] for key in risk if key in known_guards() and key not in RiskConfig.model_fields}
+        if plugins:
+            self.mapping["risk"] = {
+                **{key: value for key, value in risk.items() if key not in plugins},
+                "plugins": {key: value for key, value in plugins.items() if value is not None},
+            }
 
     def resolve_paths(self) -> None:
         """Make the paths of ``fx`` and ``feed.path`` absolute, counted from the file that names them."""

@@ -15,9 +15,11 @@ from pydantic import BaseModel, ValidationError
 from axiomd.config.mistakes import config_error
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.runs import StrategyConfig
+from axiomd.core.guards.api import Guard
 from axiomd.core.strategies.api import Strategy
 
 STRATEGIES: Final = "axiomd.strategies"
+GUARDS: Final = "axiomd.guards"
 
 
 def known_strategies() -> tuple[str, ...]:
@@ -48,6 +50,33 @@ def strategy_params(strategy: Strategy, entry: StrategyConfig, where: str = "par
         raise config_error(
             problem, strategy.params, document, where, lambda key: f"{where} {entry.id}.params.{key}"
         ) from None
+
+
+def known_guards() -> tuple[str, ...]:
+    """Return the keys of the installed plug-in guards, sorted; none is imported for it."""
+    return tuple(sorted({point.name for point in entry_points(group=GUARDS)}))
+
+
+def find_guard(key: str, where: str = "risk") -> Guard:
+    """Load the plug-in guard of a key; `ConfigError` where it is none."""
+    for point in entry_points(group=GUARDS, name=key):
+        try:
+            guard = point.load()
+        except (ImportError, AttributeError, SyntaxError) as problem:
+            raise ConfigError(f"guard {key} cannot be loaded: {problem}", where, f"mend {point.value}") from None
+        if isinstance(guard, Guard):
+            return guard
+        raise ConfigError(f"{point.value} is no Guard", where, "point the entry at a Guard object")
+    raise ConfigError(f"unknown guard {key}", where, f"known: {', '.join(known_guards()) or 'none is installed'}")
+
+
+def guard_params(guard: Guard, key: str, params: object, where: str = "risk") -> BaseModel:
+    """Parse what stands under a guard's key into the guard's own model; `ConfigError` names a wrong value."""
+    document = params if isinstance(params, Mapping) else {}
+    try:
+        return guard.params.model_validate(document)
+    except ValidationError as problem:
+        raise config_error(problem, guard.params, document, where, lambda name: f"{where} risk.{key}.{name}") from None
 
 
 def _load(point: EntryPoint, where: str) -> Strategy:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.exact import Count, NotNegative, Positive, PositiveCount
@@ -166,6 +166,8 @@ class RiskConfig(_Strict):
     repeated_execution: RepeatedExecution | None = None
     reject_storm: RejectStorm | None = None
     clock_skew: ClockSkew | None = None
+    plugins: dict[str, JsonValue] = {}
+    """Plug-in guards by key, each with what stands under it; `axiomd.config` gathers them here."""
 
     @model_validator(mode="before")
     @classmethod

@@ -349,7 +349,7 @@ def config_document(config: RunConfig, path_hashes: Mapping[str, str]) -> dict[s
             fx[pair] = canonical(rate)
     document: dict[str, object] = {
         "strategies": [entry.model_dump(mode="json") for entry in config.normalised()],
-        "risk": config.limits().model_dump(mode="json"),
+        "risk": config.limits().model_dump(mode="json", exclude={"plugins"} if not config.limits().plugins else None),
         "instruments": {
             symbol: config.instrument_config(symbol).model_dump(mode="json") for symbol in config.instruments
         },

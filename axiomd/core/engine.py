@@ -76,7 +76,7 @@ class Engine:
         self.is_reconciled = False
         self.is_journal_ok = True
         self.has_setups_left = False
-        self._chain = Chain(self.board)
+        self._chain = Chain(self.board, plan.guards)
         self._index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self._slots: list[tuple[int, int, int, int]] = self.board.slots.tolist()
         self._deadlines: dict[int, int] = {}

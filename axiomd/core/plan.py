@@ -22,7 +22,7 @@ from axiomd.contracts.units import MINUTE_US, PRICE_SCALE, SECOND_US, to_ppm, to
 from axiomd.core import board as b
 from axiomd.core.compiled import step_address
 from axiomd.core.fills import COSTS
-from axiomd.core.guards.api import LIMITS, OFF
+from axiomd.core.guards.api import LIMITS, OFF, Guard
 from axiomd.core.guards.loss import ALL_LOSSES
 from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.sizing import MODES, SIZING
@@ -67,6 +67,8 @@ class Plan:
     resumes: bool
     bar_us: int
     sessions: SessionTable
+    guards: tuple[tuple[Guard, Any], ...] = ()
+    """Plug-in guards with their parameters, asked after the compiled chain."""
     signal_age_us_max: int = 5 * SECOND_US
     """A setup heard of later than this after its moment is not placed."""
 
@@ -87,6 +89,7 @@ def plan_of(
     read_params: ReadParams,
     find_windows: FindWindows,
     rates: Mapping[str, tuple[int, int]],
+    guards: tuple[tuple[Guard, Any], ...] = (),
 ) -> Plan:
     """Turn a configuration into a plan. `rates` gives, as a fraction, account currency for one of an instrument's.
 
@@ -129,6 +132,7 @@ def plan_of(
         resumes=config.resume == "next_session",
         bar_us=bar_us,
         sessions=sessions,
+        guards=guards,
     )
 
 

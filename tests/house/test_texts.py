@@ -81,7 +81,8 @@ def test_every_key_is_explained(model: type[BaseModel]) -> None:
 def test_every_limit_stands_in_the_shipped_file() -> None:
     text = (ROOT / "configs/risk.yml").read_text()
 
-    assert [] == [key for key in config_keys(RiskConfig) if not re.search(rf"^{key}:", text, re.MULTILINE)]
+    limits = set(config_keys(RiskConfig)) - {"plugins"}  # filled with the keys of plug-in guards, never written
+    assert set() == {key for key in limits if not re.search(rf"^{key}:", text, re.MULTILINE)}
 
 
 def test_every_target_is_listed_by_make_help() -> None:

@@ -7,9 +7,16 @@ write `check` in the file of its subject, add its limit below, and its name and 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from axiomd.contracts.orders import Order
 
 OFF: Final = -1
 """A limit that is switched off."""
@@ -87,3 +94,17 @@ LIMITS = np.dtype(
 
 COMPLETENESS_FROM: Final = 20
 """Completeness is judged from so many ended intervals of a session on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A plug-in guard: what an entry point of the group `axiomd.guards` gives.
+
+    `name` stands in reasons (`rejected:NAME`), the entry point's name is its key in `risk.yml`, `params` the model of
+    what stands there. `check` takes the order, the figures of PROPOSAL by name and the parameters, and gives (refused,
+    figure, limit). It runs after the compiled chain, reads nothing else and keeps no state. One that raises refuses.
+    """
+
+    name: str
+    params: type[BaseModel]
+    check: Callable[[Order, Mapping[str, int | float], Any], tuple[bool, int, int]]

@@ -6,7 +6,8 @@ It is one compiled call an order. An order is refused whole by the first guard t
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from axiomd.contracts.orders import Order
 from axiomd.core.board import Board, Ints, Records
 from axiomd.core.compiled import Row, njit
 from axiomd.core.guards import exposure, health, order, price
-from axiomd.core.guards.api import PROPOSAL
+from axiomd.core.guards.api import PROPOSAL, Guard
 from axiomd.core.sizing import fraction
 
 GUARDS: Final = (
@@ -165,10 +166,11 @@ def intervals_due(account: Row) -> int:
 class Chain:
     """Judge orders against one run's limits; keeps only scratch space."""
 
-    __slots__ = ("_board", "_verdicts", "_x")
+    __slots__ = ("_board", "_plugins", "_verdicts", "_x")
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, plugins: Sequence[tuple[Guard, Any]] = ()) -> None:
         self._board = board
+        self._plugins = tuple(plugins)
         self._x = np.zeros(1, PROPOSAL)
         self._verdicts = np.zeros((PASSED, 2), np.int64)
 
@@ -208,7 +210,23 @@ class Chain:
         count = min(position + 1, PASSED)
         figures, limits = self._verdicts[:count].T.tolist()
         verdicts = tuple(zip(GUARDS, figures, limits, strict=False))
-        return (Approved(proposed) if position == PASSED else None), verdicts
+        if position != PASSED:
+            return None, verdicts
+        for guard, params in self._plugins:
+            refused, figure, limit = self._ask(guard, params, proposed)
+            verdicts = (*verdicts, (guard.name, figure, limit))
+            if refused:
+                return None, verdicts
+        return Approved(proposed), verdicts
+
+    def _ask(self, guard: Guard, params: Any, proposed: Order) -> tuple[bool, int, int]:
+        figures = {name: self._x[0][name].item() for name in PROPOSAL.names or ()}
+        try:
+            refused, figure, limit = guard.check(proposed, figures, params)
+            return bool(refused), int(figure), int(limit)
+        except Exception:
+            # somebody else's code between an order and the market: whatever it raises, the answer is no
+            return True, -1, -1
 
 
 @njit

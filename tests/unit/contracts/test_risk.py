@@ -15,7 +15,7 @@ def limits(**keys: object) -> RiskConfig:
 
 
 def test_empty_mapping_switches_every_limit_off() -> None:
-    off = {name for name, value in limits() if value in (None, ())}
+    off = {name for name, value in limits() if value in (None, (), {})}
 
     assert off == set(RiskConfig.model_fields) - {"message_rate"}
 
