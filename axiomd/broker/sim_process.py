@@ -2,19 +2,23 @@
 
 Every request that changes something is written to its SQLite record before it is answered; at start the record is
 played again through the same matching. One thread, one loop: a request is answered before the next is looked at. It
-trusts its socket's owner alone and takes no decision of ours.
+trusts its socket's owner alone and takes no decision of ours. One process works a record: a second one waits for the
+first to go, and leaves when it does not; one that nobody speaks to for long ends by itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import selectors
 import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,18 +28,26 @@ import numpy as np
 from axiomd.broker import sim_wire as wire
 from axiomd.broker.sim import SimBroker
 from axiomd.contracts.commands import Approved, CancelEntry, ClosePosition, SendEntries
+from axiomd.contracts.errors import EXIT_LOCKED, EXIT_OK
 from axiomd.contracts.events import Event
 from axiomd.core.fills import COSTS
 
-SOCKET_FILE: Final = "sim.sock"
-RECORD_FILE: Final = "sim.sqlite"
 REPORTS_KEPT: Final = 20_000
 """The day's reports and more; older ones are nobody's business any more."""
 CLIENTS_MAX: Final = 16
+LOCK_FILE: Final = "sim.lock"
+LOCK_S_MAX: Final = 5.0
+"""A process that was told to stop is gone by then."""
+IDLE_S_MAX: Final = 600.0
+"""Without a client for so long it ends: its record is all that is needed to go on."""
+LOOK_S: Final = 0.5
 
 _DDL: Final = """
 CREATE TABLE IF NOT EXISTS inputs (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS reports (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS reports (
+    seq INTEGER PRIMARY KEY, ts_us INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS reports_by_time ON reports(ts_us);
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 _CHANGES: Final = frozenset({"attach", "place", "cancel", "close", "moment", "end_session", "kill"})
@@ -62,8 +74,8 @@ class SimRecord:
         self._db.execute("COMMIT")
 
     def _write_reports(self, reports: Sequence[Event]) -> None:
-        packed = ((kind, bytes(payload)) for kind, payload in map(wire.pack, reports))
-        self._db.executemany("INSERT INTO reports(kind, payload) VALUES (?,?)", packed)
+        packed = ((report.ts_us, report.KIND, bytes(wire.pack(report)[1])) for report in reports)
+        self._db.executemany("INSERT INTO reports(ts_us, kind, payload) VALUES (?,?,?)", packed)
 
     def checkpoint(self, state: dict[str, object]) -> None:
         """The broker is idle: keep its counters, drop the requests, and reports that nobody will ask for."""
@@ -78,9 +90,9 @@ class SimRecord:
         row = self._db.execute("SELECT value FROM state WHERE name = 'idle'").fetchone()
         return None if row is None else msgspec.json.decode(row[0])
 
-    def reports(self) -> tuple[tuple[str, msgspec.Raw], ...]:
-        """Give the reports that are kept, in order."""
-        rows = self._db.execute("SELECT kind, payload FROM reports ORDER BY seq")
+    def reports(self, after_us: int) -> tuple[tuple[str, msgspec.Raw], ...]:
+        """Give the reports that are kept of moments after `after_us`, in order."""
+        rows = self._db.execute("SELECT kind, payload FROM reports WHERE ts_us > ? ORDER BY seq", (after_us,))
         return tuple((kind, msgspec.Raw(payload)) for kind, payload in rows)
 
 
@@ -96,6 +108,7 @@ class SimDesk:
         self._own_index: list[int] = []
         self._moment_us = 0
         self._session_end_us = 0
+        self._session_before_us = 0
         self._restore()
 
     def _restore(self) -> None:
@@ -107,6 +120,7 @@ class SimDesk:
             self._broker.resume_from(int(idle["next_id"]), int(idle["fills"]), last)  # type: ignore[call-overload]
             self._moment_us = int(idle["moment_us"])  # type: ignore[call-overload]
             self._session_end_us = int(idle["session_end_us"])  # type: ignore[call-overload]
+            self._session_before_us = int(idle["session_before_us"])  # type: ignore[call-overload]
         for body in self._record.inputs():
             self._change(wire.read_request(body))
 
@@ -120,7 +134,8 @@ class SimDesk:
             truth = None if self._broker is None else self._broker.truth()
             return wire.Answer(
                 id=request.id,
-                reports=self._record.reports(),
+                # a daemon that died while a session closed asks for that session; nobody asks for older ones
+                reports=self._record.reports(self._session_before_us),
                 positions={} if truth is None else truth.positions,
                 orders=() if truth is None else truth.orders,
             ), []
@@ -150,6 +165,7 @@ class SimDesk:
                 "last": {str(index): bar for index, bar in broker.last_bars.items()},
                 "moment_us": self._moment_us,
                 "session_end_us": self._session_end_us,
+                "session_before_us": self._session_before_us,
             }
         )
 
@@ -192,7 +208,7 @@ class SimDesk:
             case "end_session":
                 if request.ts_us <= self._session_end_us:
                     return []
-                self._session_end_us = request.ts_us
+                self._session_before_us, self._session_end_us = self._session_end_us, request.ts_us
                 return broker.end_session(request.ts_us)
             case _:
                 return broker.kill(self._moment_us or request.ts_us, flattens=request.flattens)
@@ -222,8 +238,9 @@ class SimDesk:
 class SimServer:
     """The socket: lines in from a few clients, answers out, pushes to those that attached."""
 
-    def __init__(self, path: Path, desk: SimDesk) -> None:
+    def __init__(self, path: Path, desk: SimDesk, *, idle_s_max: float = IDLE_S_MAX) -> None:
         self._path = path
+        self._idle_s_max = idle_s_max
         self._desk = desk
         self._selector = selectors.DefaultSelector()
         self._buffers: dict[socket.socket, bytearray] = {}
@@ -243,8 +260,13 @@ class SimServer:
         self._selector.register(listener, selectors.EVENT_READ)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is the daemon's, which stops us itself
+        heard_s = time.monotonic()
         while not self._is_stopped:
-            for key, _ in self._selector.select(timeout=0.5):
+            if self._buffers:
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > self._idle_s_max:
+                break
+            for key, _ in self._selector.select(timeout=LOOK_S):
                 if key.fileobj is listener:
                     self._accept(listener)
                 else:
@@ -314,10 +336,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="axiomd-sim-broker")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--runtime", type=Path, required=True)
+    parser.add_argument("--idle-s", type=float, default=IDLE_S_MAX, help="end after so long without a client")
     args = parser.parse_args(argv)
-    desk = SimDesk(SimRecord(args.state / RECORD_FILE))
-    SimServer(args.runtime / SOCKET_FILE, desk).serve()
-    return 0
+    with _lock(args.state / LOCK_FILE) as is_ours:
+        if not is_ours:
+            return EXIT_LOCKED
+        desk = SimDesk(SimRecord(args.state / wire.RECORD_FILE))
+        SimServer(args.runtime / wire.SOCKET_FILE, desk, idle_s_max=args.idle_s).serve()
+    return EXIT_OK
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[bool]:
+    """Hold the lock on a record, waiting a little for one that is about to go; says whether it is held.
+
+    The file names the process that holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline_s = time.monotonic() + LOCK_S_MAX
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    yield False
+                    return
+                time.sleep(0.01)
+            else:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+                yield True
+                return
+    finally:
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

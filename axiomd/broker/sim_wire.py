@@ -14,6 +14,10 @@ from axiomd.contracts.events import BY_KIND, Event
 from axiomd.contracts.orders import Order
 from axiomd.contracts.truth import OpenOrder
 
+SOCKET_FILE: Final = "sim.sock"
+"""In the run dir."""
+RECORD_FILE: Final = "sim.sqlite"
+"""In the state dir, beside the journal."""
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Every bar of 2,000 symbols in one moment is 200 KB; a day's reports a few MB."""
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from axiomd.contracts.errors import ConfigError, UsageError
+from axiomd.contracts.errors import ConfigError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from axiomd.config.load import Loaded
     from axiomd.config.settings import Places
+    from axiomd.contracts.daemon import DaemonConfig
 
 MODE_VARIABLE = "TR_MODE"
 
@@ -33,20 +35,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the daemon until it is stopped."""
-    import anyio
-
+    # A signal that comes before the daemon listens waits for it: none is lost, and none ends a start half-way.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1))
     from axiomd.config.settings import places
-    from axiomd.daemon.clock import wall_us
-    from axiomd.daemon.main import run_daemon
-    from axiomd.daemon.systemd import Notifier
-    from axiomd.observe.logging import to_stderr
+    from axiomd.daemon import locks
 
     place = places(args.instance)
     loaded = _load(args, place)
     mode = _mode(args, loaded)
-    log = to_stderr(sys.stderr, os.environ, now_us=wall_us, level=args.log_level)
-    notifier = Notifier.of(os.environ, os.getpid())
-    return anyio.run(run_daemon, loaded.config, place, mode, log, notifier)
+    _check(loaded.config, mode)
+    place.state_dir.mkdir(parents=True, exist_ok=True)
+    place.runtime_dir.mkdir(parents=True, exist_ok=True)
+    with locks.hold(place.state_dir / locks.STATE_LOCK, "the state dir"):
+        return _run(loaded.config, place, mode, args.log_level)
+
+
+def _run(config: DaemonConfig, place: Places, mode: Literal["paper", "live"], log_level: str) -> int:
+    from axiomd.contracts.runs import config_hash
+    from axiomd.daemon.broker_process import BrokerProcess
+    from axiomd.daemon.clock import wall_us
+    from axiomd.daemon.identity import ACCOUNT_SIM, Identity
+
+    identity = Identity(config, place, mode, ACCOUNT_SIM, config_hash(config, {}), wall_us())
+    process = BrokerProcess(place.state_dir, place.runtime_dir)
+    if not config.broker.sim.inside and not process.socket.exists():
+        process.start()
+    try:
+        import anyio
+
+        from axiomd.daemon.main import run_daemon
+        from axiomd.daemon.systemd import Notifier
+        from axiomd.observe.logging import to_stderr
+
+        log = to_stderr(sys.stderr, os.environ, now_us=wall_us, level=log_level)
+        return anyio.run(run_daemon, identity, process, log, Notifier.of(os.environ, os.getpid()))
+    finally:
+        process.end_unused()
+
+
+def _check(config: DaemonConfig, mode: Literal["paper", "live"]) -> None:
+    if config.broker.kind != "sim":
+        raise ConfigError("broker.kind ib is not in this version", "broker.kind", "use sim")
+    if mode == "live":
+        raise RefusedError("live needs Interactive Brokers", "--mode live", "run paper on the simulated broker")
 
 
 def _load(args: argparse.Namespace, place: Places) -> Loaded:

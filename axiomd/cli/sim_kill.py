@@ -48,6 +48,10 @@ class SimConnection:
         self._next_id = 1
 
     def __enter__(self) -> SimConnection:
+        self._connect()
+        return self
+
+    def _connect(self) -> None:
         deadline_s = time.monotonic() + CONNECT_S_MAX
         is_started = False
         while True:
@@ -55,8 +59,8 @@ class SimConnection:
             link.settimeout(ANSWER_S_MAX)
             try:
                 link.connect(self._path)
-                self._socket = link
-                return self
+                self._socket, self._buffer = link, b""
+                return
             except OSError as problem:
                 link.close()
                 if not is_started:
@@ -98,6 +102,15 @@ class SimConnection:
         return SimTruth(positions, orders)
 
     def _ask(self, request: dict[str, object]) -> dict[str, object]:
+        """Ask, and once more over a new line where this one broke: nothing that a kill asks for can be done twice."""
+        try:
+            return self._exchange(request)
+        except SimUnreachable:
+            self.__exit__()
+            self._connect()
+            return self._exchange(request)
+
+    def _exchange(self, request: dict[str, object]) -> dict[str, object]:
         assert self._socket is not None
         own = self._next_id
         self._next_id += 1

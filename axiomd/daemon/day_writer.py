@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from axiomd.core.engine import Engine
 from axiomd.daemon.clock import monotonic_us, wall_us
-from axiomd.daemon.days import Day, Days, write_day
+from axiomd.daemon.days import Day, Days, clear_half_written, write_day
 from axiomd.daemon.health import Heartbeats
 from axiomd.daemon.heartbeat import beating
 from axiomd.daemon.identity import Identity
@@ -32,6 +32,10 @@ class DayWriter:
 
     async def run(self) -> None:
         """Look for days that are over until cancelled."""
+        own = self._identity
+        if own.places.artifacts_dir.is_relative_to(own.places.state_dir):
+            # a folder elsewhere may be shared with another instance, which may be writing right now
+            clear_half_written(own.places.artifacts_dir, own.mode, own.account)
         while True:
             self._beats.beat("artifacts", monotonic_us())
             await self.write_all()

@@ -6,6 +6,7 @@ any closed session that lacks one is written from the journal.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -93,6 +94,12 @@ class Days:
         record.moments_exposed = int(account["moments_exposed"]) - self._moments[1]
         if not (self._artifacts_dir / "runs" / opened.run_id / "manifest.json").is_file():
             self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, count))
+
+
+def clear_half_written(artifacts_dir: Path, mode: str, account: str) -> None:
+    """Take away what a daemon left that was killed while it wrote a folder; the caller holds the state dir's lock."""
+    for left in (artifacts_dir / "runs").glob(f".{mode}-{account}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def write_day(

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 import anyio.to_thread
 
 from axiomd import latch, presence
-from axiomd.config.settings import Places
 from axiomd.contracts import events as e
-from axiomd.contracts.daemon import DaemonConfig
-from axiomd.contracts.errors import AxiomdError, ConfigError, JournalWriteFailed, RefusedError
-from axiomd.contracts.runs import config_hash
+from axiomd.contracts.errors import AxiomdError, JournalWriteFailed
 from axiomd.core.recent import Recent
 from axiomd.core.warm_up import warm_up
 from axiomd.daemon import locks, sim_link
 from axiomd.daemon.alarms import Alarms
+from axiomd.daemon.broker_process import BrokerProcess
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.control import ControlServer
 from axiomd.daemon.day_writer import DayWriter
@@ -30,7 +28,7 @@ from axiomd.daemon.days import Days
 from axiomd.daemon.desk import Desk, Ears
 from axiomd.daemon.ending import Ending
 from axiomd.daemon.health import Heartbeats
-from axiomd.daemon.identity import ACCOUNT_SIM, Identity
+from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox
 from axiomd.daemon.memory import Memory, open_journal, remember
 from axiomd.daemon.metrics_server import MetricsServer
@@ -40,7 +38,7 @@ from axiomd.daemon.player import play
 from axiomd.daemon.portrait import Portrait
 from axiomd.daemon.reconciler import Reconciler
 from axiomd.daemon.recovery import Recovery
-from axiomd.daemon.sim_link import BrokerProcess, SimLink
+from axiomd.daemon.sim_link import SimLink
 from axiomd.daemon.source import Source
 from axiomd.daemon.standing import Standing
 from axiomd.daemon.supervisor import Failed, Supervisor, Task
@@ -54,26 +52,19 @@ from axiomd.observe.metrics import Metrics
 BEATING: Final = ("desk", "feed", "latch", "truth", "artifacts")
 
 
-async def run_daemon(
-    config: DaemonConfig, places: Places, mode: Literal["paper", "live"], log: Log, notifier: Notifier
-) -> int:
-    """Run until stopped and give the exit code. Raises `AxiomdError` where it must not start."""
-    if config.broker.kind != "sim":
-        raise ConfigError("broker.kind ib is not in this version", "broker.kind", "use sim")
-    if mode == "live":
-        raise RefusedError("live needs Interactive Brokers", "--mode live", "run paper on the simulated broker")
-    places.state_dir.mkdir(parents=True, exist_ok=True)
-    places.runtime_dir.mkdir(parents=True, exist_ok=True)
-    identity = Identity(config, places, mode, ACCOUNT_SIM, config_hash(config, {}), wall_us())
-    with locks.hold(places.state_dir / locks.STATE_LOCK, "the state dir"):
-        return await Daemon(identity, log, notifier).run()
+async def run_daemon(identity: Identity, process: BrokerProcess, log: Log, notifier: Notifier) -> int:
+    """Run until stopped and give the exit code. Raises `AxiomdError` where it must not start.
+
+    The caller holds the lock on the state dir, and has the broker's process come up.
+    """
+    return await Daemon(identity, process, log, notifier).run()
 
 
 class Daemon:
     """One daemon's parts and its life."""
 
-    def __init__(self, identity: Identity, log: Log, notifier: Notifier) -> None:
-        config, places = identity.config, identity.places
+    def __init__(self, identity: Identity, process: BrokerProcess, log: Log, notifier: Notifier) -> None:
+        config = identity.config
         self._identity = identity
         self._log = log
         self._notifier = notifier
@@ -90,7 +81,7 @@ class Daemon:
             render=self._metrics.render,
             health=lambda: self._beats.judge(monotonic_us()),
         )
-        self._process = BrokerProcess(places.state_dir, places.runtime_dir)
+        self._process = process
         self._ending = Ending(
             identity, log, notifier, inbox=self._inbox, standing=self._standing, supervisor=self._supervisor
         )
@@ -112,17 +103,13 @@ class Daemon:
                 # a start that breaks on our own mistake may have been trading a minute ago
                 self._ending.latch_failure(f"the start failed: {type(error).__name__}: {error}")
             group.cancel_scope.cancel()
-        self._process.end_unused()
         if problem:
             raise problem[0]
         return self._standing.exit_code
 
     async def _live(self) -> None:
         places = self._identity.places
-        is_inside = self._identity.config.broker.sim.inside
         await anyio.to_thread.run_sync(locks.wait_for_kill, places.state_dir, abandon_on_cancel=True)
-        if not is_inside and not self._process.socket.exists():
-            self._process.start()  # it comes up while we fold
         latch.create(places.state_dir, at_us=wall_us(), by="axiomd run", mode=self._identity.latch_mode)
         source, engine, memory, days = remember(self._identity, self._recent)
         warm_up(engine.plan)

@@ -15,12 +15,12 @@ from axiomd.contracts import events as e
 from axiomd.contracts.errors import BrokerUnavailable
 from axiomd.daemon import sim_link
 from axiomd.daemon.alarms import Alarms
+from axiomd.daemon.broker_process import BrokerProcess
 from axiomd.daemon.clock import monotonic_us
 from axiomd.daemon.desk import Desk
 from axiomd.daemon.health import Heartbeats
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox, Urgent
-from axiomd.daemon.sim_link import BrokerProcess
 from axiomd.daemon.standing import Standing
 
 LOOK_S: Final = 3.0

@@ -6,11 +6,7 @@ asked by the same messages, so that its record is the same. A broken line raises
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +16,13 @@ from anyio.abc import SocketStream, TaskStatus
 
 from axiomd.broker import sim_wire as wire
 from axiomd.broker.port import BrokerCommand
-from axiomd.broker.sim_process import RECORD_FILE, SOCKET_FILE, SimDesk, SimRecord
+from axiomd.broker.sim_process import SimDesk, SimRecord
 from axiomd.contracts.commands import CancelEntry, SendEntries
 from axiomd.contracts.errors import BrokerUnavailable
 from axiomd.contracts.events import Event
 from axiomd.contracts.truth import Truth
 from axiomd.core.plan import Plan
+from axiomd.daemon.broker_process import BrokerProcess
 
 ANSWER_S_MAX: Final = 5.0
 START_S_MAX: Final = 10.0
@@ -115,7 +112,7 @@ class InsideLink(SimLink):
 
     def __init__(self, state_dir: Path) -> None:
         super().__init__()
-        self._desk = SimDesk(SimRecord(state_dir / RECORD_FILE))
+        self._desk = SimDesk(SimRecord(state_dir / wire.RECORD_FILE))
 
     async def _exchange(self, request: wire.Request) -> wire.Answer:
         answer, _ = self._desk.answer(wire.line_of(request))
@@ -194,51 +191,6 @@ class ProcessLink(SimLink):
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return
         await self._stream.aclose()
-
-
-class BrokerProcess:
-    """The broker's process as this daemon sees it: started or found, ours to end until somebody attached to it."""
-
-    def __init__(self, state_dir: Path, runtime_dir: Path) -> None:
-        self.socket = runtime_dir / SOCKET_FILE
-        self.log = state_dir / "sim.log"
-        self.is_attached = False
-        self._state_dir = state_dir
-        self._pid = 0
-
-    def start(self) -> None:
-        """Start it apart from us, so that neither our end nor a terminal's ends it; one that runs already wins."""
-        self._reap()
-        self.socket.parent.mkdir(parents=True, exist_ok=True)
-        appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._pid = os.posix_spawn(
-            sys.executable,
-            [
-                sys.executable, "-m", "axiomd.broker.sim_process",
-                "--state", str(self._state_dir), "--runtime", str(self.socket.parent),
-            ],
-            {**os.environ, "PYTHONUNBUFFERED": "1"},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self.log), appended, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-            setsigmask=(),
-        )  # fmt: skip
-
-    def end_unused(self) -> None:
-        """End the process where we started it and nobody ever attached: a start that failed leaves none behind."""
-        if self._pid and not self.is_attached:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGTERM)
-            self._pid = 0
-
-    def _reap(self) -> None:
-        if self._pid:
-            with suppress(ChildProcessError):
-                os.waitpid(self._pid, os.WNOHANG)
-            self._pid = 0
 
 
 async def connect(process: BrokerProcess) -> ProcessLink:
