@@ -35,6 +35,7 @@ AXIOMD = [sys.executable, "-m", "axiomd"]
 ROOT = Path(__file__).resolve().parents[2]
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
 WINDOWS = [f"{h:02d}:{m:02d}-{h + m // 30:02d}:{30 - m:02d}" for h in range(9, 16) for m in (0, 30)][1:-1]
+HALF_DAY = (date(2019, 11, 29), date(2019, 11, 29))
 READY_S_MAX = 20.0
 WAIT_S_MAX = 30.0
 
@@ -61,11 +62,13 @@ class Stage:
         rows = random_market(seed, symbols, sessions_of(span), **traits)
         frame_of(rows).write_parquet(self.tape)
 
-    def write_config(self, *, speed: float | str = "max", symbols: Sequence[str] = SYMBOLS, **keys: Any) -> None:
+    def write_config(
+        self, *, speed: float | str = "max", symbols: Sequence[str] = SYMBOLS, strategy: str = "inside_bar", **keys: Any
+    ) -> None:
         """Write a configuration in which many setups come; `keys` are top-level ones."""
         config: dict[str, Any] = {
             "strategy": {
-                "name": "inside_bar",
+                "name": strategy,
                 "params": {"windows": WINDOWS, "min_mother_range_atr": 0, "atr_period": 2},
             },
             "symbols": list(symbols),
@@ -77,6 +80,15 @@ class Stage:
             "metrics": {"port": 0},
         }
         self.config_path.write_text(yaml.safe_dump({**config, **keys}), "utf-8")
+
+    def write_plugin(self, name: str, source: str) -> None:
+        """Put a strategy package of somebody else's beside; `source` is its module, with a STRATEGY in it."""
+        packages = self.folder / "packages"
+        info = packages / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (packages / f"{name}.py").write_text(source, "utf-8")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
+        (info / "entry_points.txt").write_text(f"[axiomd.strategies]\n{name} = {name}:STRATEGY\n", "utf-8")
 
     # --- programs ---
 

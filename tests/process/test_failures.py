@@ -1,0 +1,209 @@
+"""What breaks inside: an engine or a guard that raises, a journal that dies or is damaged. Each ends latched."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+
+import pytest
+
+from axiomd.contracts import events as e
+from axiomd.contracts.errors import EXIT_INTERNAL, EXIT_JOURNAL_CORRUPT
+from axiomd.journal.log import Journal
+from axiomd.journal.verify import verify
+from tests.process.campaign import unprotected
+from tests.process.stage import HALF_DAY, Running, Stage, wait_until
+from tests.process.test_kill import sends_after_trip
+
+pytestmark = pytest.mark.slow
+
+WRECK = '''
+"""A strategy package that breaks the program it is loaded into: the {n}th call of {what} raises."""
+from axiomd.core.strategies.inside_bar import STRATEGY
+from {module} import {owner}
+
+whole, calls = {owner}.{what}, 0
+
+
+def broken(*args, **kwargs):
+    global calls
+    calls += 1
+    assert calls < {n}, "planted"
+    return whole(*args, **kwargs)
+
+
+{owner}.{what} = broken
+'''
+
+
+def wrecked(stage: Stage, module: str, owner: str, what: str, n: int) -> Running:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_plugin("wrecker", WRECK.format(module=module, owner=owner, what=what, n=n))
+    stage.write_config(strategy="wrecker")
+    return stage.start()
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "what", "n"),
+    [
+        ("axiomd.core.engine", "Engine", "_take_setup", 12),
+        ("axiomd.core.guards.chain", "Chain", "judge", 12),
+        ("axiomd.core.engine", "Engine", "_fill", 6),
+    ],
+    ids=["engine", "guard", "books"],
+)
+def test_what_raises_in_the_engine_ends_latched_with_7(
+    stage: Stage, module: str, owner: str, what: str, n: int
+) -> None:
+    running = wrecked(stage, module, owner, what, n)
+
+    code = running.wait()
+    status = stage.run("status")
+
+    assert code == EXIT_INTERNAL
+    assert stage.latch().level == "halt"
+    assert "AssertionError: planted" in stage.latch().reason
+    assert "planted" in status.stdout
+    assert '"event":"daemon.failed"' in running.log
+    assert stage.events(e.KillTripped)[-1].reason == stage.latch().reason
+    assert verify(stage.journal).is_sound
+    assert stage.broker_truth().entries == []
+    assert unprotected(stage) == []
+
+
+def test_the_restart_after_a_failure_is_latched_and_loses_nothing(stage: Stage) -> None:
+    wrecked(stage, "axiomd.core.engine", "Engine", "_fill", 6).wait()
+    stage.write_config()
+
+    code = stage.start().wait()
+
+    assert code == 0
+    assert stage.latch().is_tripped
+    assert sends_after_trip(stage) == []
+    assert verify(stage.journal).is_sound
+    fills = [payload["fill"]["exec_id"] for kind, payload in stage.broker_reports() if kind == e.FillReceived.KIND]
+    assert sorted(fills) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
+    assert [] == stage.events(e.ReconDrift)
+
+
+def dying(stage: Stage) -> Running:
+    """A daemon with entries and a position whose files may grow no more."""
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_config(speed=2500)
+    running = stage.start_ready()
+    running.wait_state(lambda state: bool(state["orders"] and state["positions"]), "entries and a position")
+    size = max(path.stat().st_size for path in stage.state_dir.glob("journal.sqlite*"))
+    resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (size, size))
+    return running
+
+
+def test_a_dying_journal_latches_cancels_and_ends_with_7_once_flat(stage: Stage) -> None:
+    running = dying(stage)
+
+    wait_until(lambda: stage.latch().is_tripped, "it is latched")
+    state = running.wait_state(lambda state: not state["orders"], "entries are cancelled")
+    code = running.wait()
+    truth = stage.broker_truth()
+
+    assert "JournalFailure" in stage.latch().reason
+    assert state["journal"]["is_ok"] is False
+    assert code == EXIT_INTERNAL
+    assert (truth.positions, truth.entries) == ({}, [])
+    assert "JournalFailure" in running.log
+    assert "JournalFailure" in stage.run("status").stdout
+
+
+def test_after_a_dead_journal_the_restart_takes_in_what_the_broker_did(stage: Stage) -> None:
+    dying(stage).wait()
+
+    running = stage.start_ready()
+    state = running.state()
+    code = running.wait()
+
+    assert "JournalFailure" in state["kill"]["reason"]
+    assert state["broker"]["is_reconciled"] is True
+    assert code == 0
+    assert verify(stage.journal).is_sound
+    assert any("JournalFailure" in event.reason for event in stage.events(e.KillTripped))
+    fills = [payload["fill"]["exec_id"] for kind, payload in stage.broker_reports() if kind == e.FillReceived.KIND]
+    assert sorted(fills) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
+    assert sends_after_trip(stage) == []
+
+
+def test_flatten_with_a_dead_journal_closes_and_ends(stage: Stage) -> None:
+    running = dying(stage)
+    wait_until(lambda: stage.latch().is_tripped, "it is latched")
+
+    stage.run("kill", "--flatten", "--reason", "out")
+    code = running.wait()
+
+    assert code == EXIT_INTERNAL
+    truth = stage.broker_truth()
+    assert (truth.positions, truth.entries) == ({}, [])
+
+
+def finished(stage: Stage) -> int:
+    """A day that ended in order; gives the rows of its journal."""
+    stage.write_tape(3, symbols=("AAA", "BBB"), span=HALF_DAY)
+    stage.write_config(symbols=("AAA", "BBB"))
+    assert stage.start().wait() == 0
+    return len(stage.entries())
+
+
+def refused(stage: Stage) -> str:
+    """Start over a damaged journal: exit 6, nothing mended; gives what it said."""
+    before = stage.journal.read_bytes()
+    running = stage.start()
+    assert running.wait() == EXIT_JOURNAL_CORRUPT, running.log
+    assert before == stage.journal.read_bytes()
+    wait_until(lambda: stage.broker_pid() == 0, "no broker is left behind")
+    return running.log
+
+
+def test_a_changed_row_refuses_to_start_and_names_the_last_good_one(stage: Stage) -> None:
+    finished(stage)
+    db = sqlite3.connect(stage.journal)
+    for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {trigger}")
+    db.execute("UPDATE events SET ts_us = ts_us + 1 WHERE seq = 50")
+    db.commit()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+
+    said = refused(stage)
+
+    assert "the last good row is 49" in said
+    assert "axiomd journal restore" in said
+
+
+def test_a_truncated_journal_refuses_to_start(stage: Stage) -> None:
+    finished(stage)
+    content = stage.journal.read_bytes()
+    stage.journal.write_bytes(content[: len(content) // 2 // 4096 * 4096])
+
+    said = refused(stage)
+
+    assert "the last good row is" in said
+
+
+def test_an_empty_journal_is_no_new_one(stage: Stage) -> None:
+    finished(stage)
+    stage.journal.write_bytes(b"")
+
+    said = refused(stage)
+
+    assert "no journal" in said
+
+
+def test_rows_missing_at_the_end_are_seen_by_the_run_folder(stage: Stage) -> None:
+    rows = finished(stage)
+    short = stage.folder / "short.sqlite"
+    with Journal(short, "") as journal:
+        for entry in stage.entries()[: rows // 2]:
+            journal.append(entry.event, entry.cause)
+    stage.journal.unlink()
+    short.rename(stage.journal)
+
+    said = refused(stage)
+
+    assert f"the last good row is {rows // 2}" in said
