@@ -296,8 +296,8 @@ def _first_session(tape: Tape, trial: Trial) -> int:
 def deflated_sharpe(returns: Sequence[float], sharpes: Sequence[float], trials: int) -> float | None:
     """Give the probability that the best Sharpe ratio is not the luck of many trials; None where it has no meaning.
 
-    Bailey and Lopez de Prado, The Deflated Sharpe Ratio (2014): `returns` of the best trial by session, `sharpes` of all
-    trials by session (not annualised), their number. Skewness and kurtosis are the sample's.
+    Bailey and Lopez de Prado, The Deflated Sharpe Ratio (2014): `returns` of the best trial by session, `sharpes` of
+    all trials by session (not annualised), their number. Skewness and kurtosis are the sample's.
     """
     values = np.asarray(returns, np.float64)
     if len(values) < 3 or trials < 1 or float(values.std()) == 0.0:

@@ -1,4 +1,4 @@
-"""A sweep gives the figures of the runs it is made of, whoever computes them; a test part sees nothing of itself before."""
+"""A sweep gives the figures of its runs, whoever computes them; a test part sees nothing of itself before."""
 
 from __future__ import annotations
 
