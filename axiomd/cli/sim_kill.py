@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 
@@ -78,12 +77,15 @@ class SimConnection:
         record = os.path.join(self._state_dir, "sim.sqlite")
         if not os.path.exists(record):
             return
-        subprocess.Popen(
+        os.posix_spawn(
+            sys.executable,
             [
                 sys.executable, "-m", "axiomd.broker.sim_process",
                 "--state", self._state_dir, "--runtime", os.path.dirname(self._path),
             ],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)],
+            setsid=True,
         )  # fmt: skip
 
     def kill(self, *, flattens: bool) -> list[tuple[str, dict[str, object]]]:

@@ -46,13 +46,14 @@ class Days:
         self._recorder: Recorder | None = None
         self._opened: e.SessionOpened | None = None
         self._moments = (0, 0)
+        self._closed: RunRecord | None = None
         self.over: list[Day] = []
 
     def event(self, event: e.Event, journal_head: str, journal_count: int) -> None:
         """Take an event in, before the engine has it."""
         if isinstance(event, e.SessionOpened):
             account = self._engine.account
-            self._opened = event
+            self._opened, self._closed = event, None
             self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rates.__getitem__)
             self._moments = (int(account["moments"]), int(account["moments_exposed"]))
             self._recorder.point(
@@ -77,15 +78,17 @@ class Days:
         """Take a point of the equity curve in."""
         if self._recorder is not None:
             self._recorder.point(mark)
-        elif self.over:
+        elif self._closed is not None:
+            # the close's own point comes after the event
             late = Recorder(0, "", self._rates.__getitem__)
-            late.record = self.over[-1].record
+            late.record = self._closed
             late.point(mark)
 
     def _close(
         self, recorder: Recorder, opened: e.SessionOpened, closed: e.SessionClosed, head: str, count: int
     ) -> None:
         record, account = recorder.record, self._engine.account
+        self._closed = record
         record.final_cash = int(account["cash"])
         record.session_closes.append((closed.ts_us, int(account["equity"])))
         record.max_drawdown = int(account["session_drawdown"])

@@ -42,6 +42,8 @@ Listener = Callable[[int, e.Event], None]
 Latency = Callable[[Stage, float], None]
 
 LATCHED_REASON_MAX: Final = 160
+RAISED: Final = (-1, -1)
+"""Figure and limit of a guard that raised: it refused, and nobody knows what it would have let through."""
 
 
 @dataclass(slots=True)
@@ -249,13 +251,12 @@ class Desk:
 
     async def cancel_entries(self, reason: str) -> None:
         """Take every working entry off, as at a stop."""
-        for key in self.open_keys():
-            await self._execute(CancelEntry(key=key, reason=reason))
-        await self.commit()
+        await self.cancel(self.open_keys(), reason)
 
-    async def cancel_one(self, key: str) -> None:
-        """Take one working entry off at an operator's word."""
-        await self._execute(CancelEntry(key=key, reason="cancelled:operator"))
+    async def cancel(self, keys: Sequence[str], reason: str) -> None:
+        """Take single entries off."""
+        for key in keys:
+            await self._execute(CancelEntry(key=key, reason=reason))
         await self.commit()
 
     # --- carrying out ---
@@ -268,6 +269,9 @@ class Desk:
                     seq = self._append(event, signal_seq)
                     if isinstance(event, e.SignalEmitted):
                         signal_seq = seq
+                    elif isinstance(event, e.OrderBlocked) and event.verdicts[-1][1:] == RAISED:
+                        reason = f"guard {event.guard or event.verdicts[-1][0]} raised"
+                        await self._latch("halt", reason, "guard", "supervisor", seq)
                 case MarkEquity():
                     for ear in self.ears.mark:
                         ear(command)

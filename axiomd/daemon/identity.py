@@ -37,6 +37,11 @@ class Identity:
         return self.config.clock.kind == "feed"
 
     @property
+    def signal_age_us_max(self) -> int:
+        """Give how old a setup may be in market time."""
+        return int(self.config.daemon.max_signal_age_s * 1_000_000)
+
+    @property
     def presence_mode(self) -> int:
         """Give the mode of daemon.json: a group of operators must be able to read it."""
         return 0o600 if self.config.control.group is None else 0o640

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -111,6 +112,11 @@ class Daemon:
         places = self._identity.places
         await anyio.to_thread.run_sync(locks.wait_for_kill, places.state_dir, abandon_on_cancel=True)
         latch.create(places.state_dir, at_us=wall_us(), by="axiomd run", mode=self._identity.latch_mode)
+        if self._identity.config.control.group is not None:
+            for name in (latch.LATCH_FILE, latch.LOCK_FILE):
+                # what the umask took, a group of operators needs; another's file is that other's to open
+                with suppress(OSError):
+                    (places.state_dir / name).chmod(self._identity.latch_mode)
         source, engine, memory, days = remember(self._identity, self._recent)
         warm_up(engine.plan)
         journal = open_journal(places.journal, self._identity.run_id(memory.position.session_date))
@@ -120,7 +126,7 @@ class Daemon:
             await self._link(),
             places.state_dir,
             ears=self._ears(days, lambda: journal.head.hex()),
-            age_us_max=int(self._identity.config.daemon.max_signal_age_s * 1_000_000),
+            age_us_max=self._identity.signal_age_us_max,
         )
         day_writer = DayWriter(days, engine, self._identity, self._beats)
         self._ending.engage(desk, day_writer, self._link)

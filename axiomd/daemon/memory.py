@@ -6,8 +6,9 @@ says the last good row. Everything after a fold is the broker's to confirm.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -15,13 +16,15 @@ import msgspec
 from axiomd.config.binding import bind
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import MarkEquity
-from axiomd.contracts.errors import JournalCorrupt, WrongAccount
+from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.errors import ConfigError, JournalCorrupt, WrongAccount
 from axiomd.core.engine import Engine
 from axiomd.core.recent import Recent
 from axiomd.daemon.clock import wall_us
 from axiomd.daemon.days import Days
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.source import Source, source_of
+from axiomd.daemon.watched import SymbolPlaces, with_watched
 from axiomd.feeds.playback import Position
 from axiomd.journal.log import GENESIS, Journal, Row, row_hash, rows
 from axiomd.journal.verify import known_end
@@ -37,6 +40,7 @@ class Memory:
     count: int = 0
     account: str = ""
     mode: str = ""
+    config_hash: str = ""
     position: Position = field(default_factory=Position)
     runs: list[str] = field(default_factory=list)
     reports_known_us: int = -1
@@ -49,8 +53,12 @@ def remember(identity: Identity, recent: Recent) -> tuple[Source, Engine, Memory
     Raises `JournalCorrupt` with the last good row, `WrongAccount` where the dir is another's.
     """
     path = identity.places.journal
-    source = source_of(identity.config, _first_session(path) if path.exists() else "", wall_us())
-    engine = Engine(bind(identity.config, source.table, source.bar_us, "", identity.mode))
+    config = identity.config
+    if path.exists():
+        config = _widened(config, path)
+    source = source_of(config, _first_session(path) if path.exists() else "", wall_us())
+    plan = bind(config, source.table, source.bar_us, "", identity.mode)
+    engine = Engine(replace(plan, signal_age_us_max=identity.signal_age_us_max))
     days = Days(engine, identity.places.artifacts_dir)
     memory = Memory()
 
@@ -82,6 +90,7 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Mark
     memory = Memory()
     head = GENESIS
     decoders = {kind: msgspec.json.Decoder(event).decode for kind, event in e.BY_KIND.items()}
+    places, strategies = SymbolPlaces(engine.plan.symbols), {own.id for own in engine.plan.strategies}
     session_date, is_open = "", False
     for seq, ts_us, kind, run_id, key, cause, payload, previous, digest in _readable(path, memory):
         expected = row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload.encode())
@@ -92,6 +101,17 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Mark
             event = decoders[kind](payload)
         except (KeyError, msgspec.MsgspecError) as error:
             raise _corrupt(f"row {seq} is no event of this version ({error})", memory, path) from error
+        if isinstance(event, e.ConfigLoaded):
+            places.loaded(event)
+            memory.config_hash = event.config_hash
+        elif isinstance(event, e.BarsClosed):
+            event = places.today(event)
+        elif isinstance(event, e.CandidatesSelected) and event.strategy not in strategies:
+            raise ConfigError(
+                f"the journal has traded strategy {event.strategy}, which the configuration does not name",
+                str(path),
+                "name it on, or use another --instance",
+            )
         on_event(seq, event, digest.hex())
         for mark in engine.fold(event):
             on_mark(mark)
@@ -141,6 +161,13 @@ def check_owner(memory: Memory, mode: str, account: str) -> None:
             "state dir",
             "use another --instance",
         )
+
+
+def _widened(config: DaemonConfig, path: Path) -> DaemonConfig:
+    try:
+        return with_watched(config, path)
+    except (JournalCorrupt, sqlite3.DatabaseError, msgspec.MsgspecError):
+        return config  # the fold says what is wrong with it
 
 
 def _first_session(path: Path) -> str:

@@ -86,7 +86,7 @@ class OperatorDesk:
             case "resume":
                 return await self._resume(args, client)
             case "cancel":
-                await desk.cancel_one(str(args.get("key", "")))
+                await desk.cancel([str(args.get("key", ""))], "cancelled:operator")
             case "acknowledge":
                 await desk.commit()
                 if not self._alarms.acknowledge(str(args.get("alarm", ""))):

@@ -15,6 +15,7 @@ from axiomd.daemon.desk import Desk
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.memory import Memory
 from axiomd.daemon.reconciler import Reconciler
+from axiomd.daemon.rejudge import rejudge
 from axiomd.daemon.source import Source
 
 
@@ -59,6 +60,8 @@ class Recovery:
         if memory.has_orphaned_setups and engine.has_setups_left:
             await desk.carry_out(engine.take_setups())
         await self._reconciler.judge(found.differences)
+        if memory.config_hash not in ("", self._identity.digest):
+            await rejudge(desk)
 
     async def _begin(self) -> None:
         desk, own = self._desk, self._identity

@@ -120,13 +120,15 @@ class Trader:
     def _candidates(self, session: int) -> dict[str, Candidates]:
         """Stage 1 of every strategy for a session."""
         chosen: dict[str, Candidates] = {}
+        # the plan may hold symbols that are only watched on: the configuration's own are the ones to choose from
+        symbols = {entry.id: entry.symbols for entry in self._identity.config.normalised()}
         for own in self._desk.engine.plan.strategies:
             if own.stage1.mode == "list":
-                chosen[own.id] = listed(own.symbols, max_candidates=own.stage1.max_candidates)
+                chosen[own.id] = listed(symbols[own.id], max_candidates=own.stage1.max_candidates)
             else:
                 from axiomd.feeds.store import daily_of
 
-                daily = daily_of(self._identity.places.state_dir, own.symbols)
+                daily = daily_of(self._identity.places.state_dir, symbols[own.id])
                 ranked = own.strategy.screen(daily, self._source.table.date(session), own.stage1.model_dump())
-                chosen[own.id] = screened(ranked, among=own.symbols, max_candidates=own.stage1.max_candidates)
+                chosen[own.id] = screened(ranked, among=symbols[own.id], max_candidates=own.stage1.max_candidates)
         return chosen

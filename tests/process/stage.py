@@ -85,7 +85,7 @@ class Stage:
         """Put a strategy package of somebody else's beside; `source` is its module, with a STRATEGY in it."""
         packages = self.folder / "packages"
         info = packages / f"{name}-1.0.dist-info"
-        info.mkdir(parents=True)
+        info.mkdir(parents=True, exist_ok=True)
         (packages / f"{name}.py").write_text(source, "utf-8")
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
         (info / "entry_points.txt").write_text(f"[axiomd.strategies]\n{name} = {name}:STRATEGY\n", "utf-8")

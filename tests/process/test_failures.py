@@ -73,7 +73,7 @@ def test_what_raises_in_the_engine_ends_latched_with_7(
 
 def test_the_restart_after_a_failure_is_latched_and_loses_nothing(stage: Stage) -> None:
     wrecked(stage, "axiomd.core.engine", "Engine", "_fill", 6).wait()
-    stage.write_config()
+    stage.write_plugin("wrecker", "from axiomd.core.strategies.inside_bar import STRATEGY")
 
     code = stage.start().wait()
 

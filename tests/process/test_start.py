@@ -1,0 +1,255 @@
+"""How a daemon starts, refuses to start and stops: exit codes, what it leaves behind, how long it takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import time
+
+import pytest
+
+from axiomd.contracts import events as e
+from axiomd.contracts.errors import EXIT_INPUT, EXIT_LOCKED, EXIT_OK, EXIT_REFUSED
+from axiomd.journal.log import Journal
+from axiomd.presence import PRESENCE_FILE
+from tests.process.stage import HALF_DAY, Stage, trades_in, wait_until
+
+pytestmark = pytest.mark.slow
+
+STOP_S_MAX = 10.0
+
+
+def small(stage: Stage, **keys: object) -> None:
+    stage.write_tape(3, symbols=("AAA", "BBB"), span=HALF_DAY)
+    stage.write_config(**{"symbols": ("AAA", "BBB"), **keys})
+
+
+def busy(stage: Stage, **keys: object) -> None:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_config(**{"speed": 2500, **keys})
+
+
+def no_broker_is_left(stage: Stage) -> bool:
+    wait_until(lambda: stage.broker_pid() == 0, "no broker is left behind")
+    return True
+
+
+def test_a_tape_that_ends_leaves_the_trades_of_a_replay_and_exits_0(stage: Stage) -> None:
+    stage.write_tape(5)
+    stage.write_config()
+
+    code = stage.start().wait()
+
+    assert code == EXIT_OK
+    assert stage.replay() == stage.trades()
+    assert len(list((stage.state_dir / "artifacts" / "runs").iterdir())) == len(stage.events(e.SessionClosed))
+    assert not (stage.state_dir / PRESENCE_FILE).exists()
+    assert no_broker_is_left(stage)
+
+
+def test_a_system_clock_plays_a_recorded_session_to_the_same_trades(stage: Stage) -> None:
+    stage.write_tape(5, span=HALF_DAY)
+    stage.write_config(speed=4000, clock={"kind": "system"}, daemon={"max_signal_age_s": 86400})
+
+    code = stage.start().wait()
+
+    assert code == EXIT_OK
+    assert stage.replay() == stage.trades()
+
+
+def test_the_folder_of_a_closed_day_that_is_missing_is_written_at_the_next_start(stage: Stage) -> None:
+    stage.write_tape(5)
+    stage.write_config()
+    stage.start().wait()
+    first, *_ = sorted((stage.state_dir / "artifacts" / "runs").iterdir())
+    before = {path.name: path.read_bytes() for path in first.iterdir() if path.suffix == ".csv"}
+    for path in first.iterdir():
+        path.unlink()
+    first.rmdir()
+
+    code = stage.start().wait()
+
+    assert code == EXIT_OK
+    assert before == {path.name: path.read_bytes() for path in first.iterdir() if path.suffix == ".csv"}
+    assert trades_in([first]) == [trade for trade in stage.trades() if trade in trades_in([first])]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_clean_stop_cancels_entries_and_ends_the_broker_within_ten_seconds(
+    stage: Stage, number: signal.Signals
+) -> None:
+    busy(stage)
+    running = stage.start_ready()
+    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+
+    began_s = time.monotonic()
+    running.send(number)
+    code = running.wait()
+
+    assert code == EXIT_OK
+    assert time.monotonic() - began_s < STOP_S_MAX
+    assert not stage.latch().is_tripped
+    last = stage.entries()[-1].event
+    assert isinstance(last, e.RunStopped)
+    assert last.reason == signal.Signals(number).name
+    cancelled = [event for event in stage.events(e.OrderCancelled) if event.reason == "cancelled:shutdown"]
+    assert cancelled
+    assert no_broker_is_left(stage)
+    assert stage.broker_truth().entries == []
+
+
+def test_entries_left_at_stops_are_taken_up_again_and_the_trades_are_the_same(stage: Stage) -> None:
+    busy(stage, daemon={"on_shutdown": "leave"})
+    codes = []
+    for _ in range(3):
+        running = stage.start_ready()
+        running.wait_state(lambda state: bool(state["orders"]), "entries work")
+        codes.append(running.stop())
+
+    codes.append(stage.start().wait())
+
+    assert [EXIT_OK] * 4 == codes
+    assert stage.replay() == stage.trades()
+
+
+def test_a_stop_during_the_start_ends_it_with_0(stage: Stage) -> None:
+    small(stage)
+    running = stage.start()
+    wait_until(lambda: (stage.state_dir / "daemon.lock").exists(), "the start has begun")
+
+    assert running.stop() == EXIT_OK
+    assert no_broker_is_left(stage)
+
+
+def test_a_second_daemon_on_a_state_dir_is_refused_with_5(stage: Stage) -> None:
+    busy(stage)
+    first = stage.start_ready()
+
+    second = stage.start()
+
+    assert second.wait() == EXIT_LOCKED
+    assert f"in use by process {first.pid}" in second.log
+    assert first.is_ready()
+    assert first.stop() == EXIT_OK
+
+
+def test_a_state_dir_of_another_account_is_refused_with_1(stage: Stage) -> None:
+    small(stage)
+    stage.state_dir.mkdir()
+    with Journal(stage.journal, "paper-DU1-2019-11-29") as journal:
+        journal.append(
+            e.RunStarted(
+                ts_us=1, run_id="paper-DU1-2019-11-29", mode="paper", account="DU1", code_version="", config_hash=""
+            )
+        )
+
+    running = stage.start()
+
+    assert running.wait() == EXIT_REFUSED
+    assert "belongs to paper DU1" in running.log
+    assert no_broker_is_left(stage)
+
+
+def test_live_on_the_simulated_broker_is_refused_with_1(stage: Stage) -> None:
+    small(stage, mode="live")
+
+    assert stage.start("--mode", "live").wait() == EXIT_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"), [(("--mode", "live"), ""), ((), "live"), (("--mode", "paper"), "live"), ((), "papier")]
+)
+def test_modes_that_disagree_are_refused_with_2(stage: Stage, arguments: tuple[str, ...], variable: str) -> None:
+    small(stage)
+
+    running = stage.start(*arguments, **({"TR_MODE": variable} if variable else {}))
+
+    assert running.wait() == EXIT_INPUT
+    assert running.log.count("\n") == 1
+    assert not stage.journal.exists()
+
+
+def test_a_metrics_port_in_use_is_a_configuration_error_and_leaves_no_broker(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        small(stage, metrics={"port": taken.getsockname()[1]})
+
+        running = stage.start()
+
+        assert running.wait() == EXIT_INPUT
+        assert "metrics.port" in running.log
+    assert no_broker_is_left(stage)
+
+
+def test_daemon_json_says_how_to_reach_it(stage: Stage) -> None:
+    busy(stage)
+    running = stage.start_ready()
+    path = stage.state_dir / PRESENCE_FILE
+
+    state = running.state()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert state["run"]["is_ready"] is True
+    assert stat.S_IMODE((stage.state_dir / "control.sock").stat().st_mode) == 0o600
+
+
+def test_a_group_of_operators_may_read_where_the_daemon_is(stage: Stage) -> None:
+    import grp
+
+    name = grp.getgrgid(os.getgid()).gr_name
+    busy(stage, control={"group": name})
+    stage.start_ready()
+
+    modes = {
+        file: stat.S_IMODE((stage.state_dir / file).stat().st_mode)
+        for file in (PRESENCE_FILE, "kill.json", "control.sock")
+    }
+
+    assert {PRESENCE_FILE: 0o640, "kill.json": 0o660, "control.sock": 0o660} == modes
+
+
+def test_a_broker_that_is_killed_under_a_daemon_comes_back_and_the_trades_are_the_same(stage: Stage) -> None:
+    busy(stage)
+    running = stage.start_ready()
+    for _ in range(3):
+        running.wait_state(lambda state: bool(state["orders"]) and state["broker"]["is_reconciled"], "entries work")
+        pid = stage.broker_pid()
+        stage.kill_broker()
+        wait_until(lambda pid=pid: stage.broker_pid() not in (0, pid), "the broker is back")  # type: ignore[misc]
+
+    code = running.wait()
+
+    assert code == EXIT_OK
+    assert stage.replay() == stage.trades()
+    assert stage.events(e.BrokerLost)
+    assert [] == stage.events(e.ReconDrift)
+
+
+def test_a_stopped_broker_is_told_from_a_dead_one_and_waited_for(stage: Stage) -> None:
+    busy(stage)
+    running = stage.start_ready()
+    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+    pid = stage.broker_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        state = running.wait_state(lambda state: "BrokerLost" in state["alarms"], "the alarm is raised")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    code = running.wait()
+
+    assert state["broker"]["is_connected"] is False
+    assert code == EXIT_OK
+    assert stage.replay() == stage.trades()
+
+
+def test_warnings_as_errors_find_no_leak_at_a_stop(stage: Stage) -> None:
+    busy(stage)
+    running = stage.start_ready(PYTHONWARNINGS="error::ResourceWarning,error::RuntimeWarning")
+
+    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+    code = running.stop()
+
+    assert code == EXIT_OK
+    assert [line for line in running.log.splitlines() if not line.startswith("{")] == []
