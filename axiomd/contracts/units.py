@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from math import gcd
 from typing import Final, Literal, NewType
 
@@ -29,6 +30,10 @@ MINUTE_US: Final = 60 * SECOND_US
 DAY_US: Final = 86_400 * SECOND_US
 PRICE_UNITS_MAX: Final = 10**13
 """No price above one thousand million of a currency is taken: products with a quantity stay inside 64 bits."""
+DAYS_CACHED_MAX: Final = 32_768
+"""Dates whose text is kept: more sessions than any market has had."""
+CLOCKS_CACHED_MAX: Final = 4_096
+"""Times of day whose text is kept: more than there are minutes."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,12 +62,15 @@ def decimal_text(units: int) -> str:
     >>> decimal_text(1000000), decimal_text(-12345), decimal_text(50)
     ('100.00', '-1.2345', '0.005')
     """
-    sign = "-" if units < 0 else ""
-    whole, part = divmod(abs(units), PRICE_SCALE)
-    places = f"{part:04d}"
-    while len(places) > 2 and places[-1] == "0":
-        places = places[:-1]
-    return f"{sign}{whole}.{places}"
+    if units < 0:
+        return f"-{decimal_text(-units)}"
+    return f"{units // PRICE_SCALE}{_places(units % PRICE_SCALE)}"
+
+
+@lru_cache(maxsize=PRICE_SCALE)
+def _places(part: int) -> str:
+    places = f".{part:04d}"
+    return places[:3] + places[3:].rstrip("0")
 
 
 def rate_ratio(rate: Decimal) -> tuple[int, int]:
@@ -82,7 +90,19 @@ def rate_ratio(rate: Decimal) -> tuple[int, int]:
 
 def iso_time(ts_us: int) -> str:
     """Write a time as ISO-8601 with offset; microseconds only where there are any."""
-    return (_EPOCH + timedelta(microseconds=ts_us)).isoformat()
+    # a run's file holds a time in every row, of few days and few times of day
+    day, within_us = divmod(ts_us, DAY_US)
+    return _day_text(day) + _clock_text(within_us)
+
+
+@lru_cache(maxsize=DAYS_CACHED_MAX)
+def _day_text(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
+
+
+@lru_cache(maxsize=CLOCKS_CACHED_MAX)
+def _clock_text(within_us: int) -> str:
+    return (_EPOCH + timedelta(microseconds=within_us)).isoformat()[10:]
 
 
 def parse_time(text: str) -> int:

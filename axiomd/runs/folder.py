@@ -9,14 +9,51 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from axiomd.contracts.errors import InputError
 
 _REMEDY = "name a run folder, as in artifacts/runs/RUN_ID"
+
+
+class Rows(Sequence[dict[str, str]]):
+    """The rows of a CSV as column to text, each taken apart when it is asked for.
+
+    A report shows two thousand trades of a hundred thousand. `rows` are lines without quotes, or cells.
+    """
+
+    def __init__(self, header: Sequence[str], rows: Sequence[str] | Sequence[list[str]]) -> None:
+        self.header = tuple(header)
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, str]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, str]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, str] | list[dict[str, str]]:
+        if isinstance(place, slice):
+            return [self._row(row) for row in self._rows[place]]
+        return self._row(self._rows[place])
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        return map(self._row, self._rows)
+
+    def columns(self, *names: str) -> Iterator[tuple[str, ...]]:
+        """Give the cells of some columns, row after row; the nearer they stand to the end, the sooner."""
+        from_end = [self.header.index(name) - len(self.header) for name in names]
+        deepest = -min(from_end)
+        for row in self._rows:
+            cells = row.rsplit(",", deepest) if isinstance(row, str) else row
+            yield tuple([cells[place] for place in from_end])
+
+    def _row(self, row: str | list[str]) -> dict[str, str]:
+        return dict(zip(self.header, row.split(",") if isinstance(row, str) else row, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +65,9 @@ class RunFiles:
     manifest: Mapping[str, Any]
     metrics: Mapping[str, Any]
     quality: Mapping[str, Any] | None
-    curve: list[dict[str, str]]
-    trades: list[dict[str, str]]
-    filled_orders: list[dict[str, str]]
+    curve: Rows
+    trades: Rows
+    filled_orders: Rows
 
     @property
     def currency(self) -> str:
@@ -84,17 +121,29 @@ def _mapping(path: Path, keys: tuple[str, ...]) -> Mapping[str, Any]:
     return document
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def _rows(path: Path, columns: tuple[str, ...]) -> Rows:
+    text = _text(path)
+    header, rows = _cells(text, path) if '"' in text or "\r" in text else _lines(text)
+    _check(path, columns, header)
+    width = len(header)
+    for number, row in enumerate(rows, start=2):
+        if width != (row.count(",") + 1 if isinstance(row, str) else len(row)):
+            raise InputError("its cells do not fit the header", f"{path}:{number}", "write the run again")
+    return Rows(header, rows)
+
+
+def _lines(text: str) -> tuple[list[str], list[str]]:
+    """Give the header's cells, and the other lines whole: without a quote, each is one row."""
+    header, *lines = list(filter(None, text.split("\n"))) or [""]
+    return header.split(","), lines
+
+
+def _cells(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
     try:
-        reader = csv.DictReader(io.StringIO(_text(path), newline=""))
-        _check(path, columns, reader.fieldnames or ())
-        rows = list(reader)
+        header, *rows = list(filter(None, csv.reader(io.StringIO(text, newline="")))) or [[]]
     except csv.Error as error:
         raise InputError(f"it is no CSV ({error})", str(path), "write the run again") from None
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise InputError("its cells do not fit the header", f"{path}:{number}", "write the run again")
-    return rows
+    return header, rows
 
 
 def _check(path: Path, needed: tuple[str, ...], there: object) -> None:

@@ -174,7 +174,7 @@ def _strategies_table(run: RunFiles) -> str:
 
 
 def _reasons_table(run: RunFiles) -> str:
-    ends = Counter((row["status"], row["reason"]) for row in run.filled_orders)
+    ends = Counter(run.filled_orders.columns("status", "reason"))
     rows = [[escape(status), escape(reason) or "–", str(count)] for (status, reason), count in sorted(ends.items())]
     return _table(("status", "reason", "orders"), rows)
 

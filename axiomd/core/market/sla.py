@@ -15,7 +15,7 @@ from axiomd.contracts.bars import Timeframe
 from axiomd.contracts.quality import LATENESS_MINUTES_MAX, M5_COMPLETENESS_MIN, Gap, QualityReport, Sla
 from axiomd.contracts.units import MINUTE_US, iso_time
 from axiomd.core.market.columns import BarColumns, take_apart
-from axiomd.core.market.sessions import Int64Array, SessionTable
+from axiomd.core.market.sessions import BoolArray, Int64Array, SessionTable
 from axiomd.core.market.tape import SYMBOL_INDEX, TS_US, Tape
 
 STEP_US: Final = Timeframe.M5.us
@@ -44,12 +44,11 @@ def measure_frame(
 
 def measure_tape(tape: Tape) -> tuple[QualityReport, ...]:
     """Measure every symbol of a tape that has a bar; a tape has neither missing prices nor double bars."""
-    reports = []
-    for index, symbol in enumerate(tape.symbols):
-        ts_us = tape.bars[tape.bars[:, SYMBOL_INDEX] == index, TS_US]
-        if len(ts_us):
-            reports.append(measure(symbol, ts_us, tape.sessions, bar_us=tape.timeframe_us))
-    return tuple(reports)
+    return tuple(
+        measure(tape.symbols[index], ts_us, tape.sessions, bar_us=tape.timeframe_us)
+        for index, ts_us in enumerate(_by_symbol(tape))
+        if len(ts_us)
+    )
 
 
 def measure(
@@ -77,10 +76,10 @@ def measure(
     if now_us is not None:
         ended = ends_us <= now_us
         starts_us, of_session, ends_us = starts_us[ended], of_session[ended], ends_us[ended]
-    present = np.isin(starts_us, _interval_starts(inside, table), assume_unique=False)
+    present = _present(starts_us, _interval_starts(inside, session[session >= 0], table))
     completeness = _ratio(int(present.sum()), len(present))
     lateness = _lateness_minutes(inside, table, last, bar_us, now_us)
-    dupe_bars = len(ts_us) - len(np.unique(ts_us))
+    dupe_bars = _doubled(ts_us)
     levels = (
         Sla(figure=completeness, limit=M5_COMPLETENESS_MIN, passed=completeness >= M5_COMPLETENESS_MIN),
         Sla(figure=lateness, limit=LATENESS_MINUTES_MAX, passed=lateness <= LATENESS_MINUTES_MAX),
@@ -118,9 +117,34 @@ def expected_intervals(table: SessionTable, first: int, last: int) -> tuple[Int6
     return starts_us, of_session, np.minimum(starts_us + STEP_US, table.close_us[of_session])
 
 
-def _interval_starts(ts_us: Int64Array, table: SessionTable) -> Int64Array:
-    open_us = table.open_us[table.indices_of(ts_us)]
+def _by_symbol(tape: Tape) -> list[Int64Array]:
+    """Give the starts of each symbol's bars, rising."""
+    starts_us, code = np.ascontiguousarray(tape.bars[:, TS_US]), tape.bars[:, SYMBOL_INDEX]
+    if len(tape.symbols) == 1:
+        return [starts_us]
+    ends = np.cumsum(np.bincount(code, minlength=len(tape.symbols)))
+    return np.split(starts_us[np.argsort(code, kind="stable")], ends[:-1])
+
+
+def _interval_starts(ts_us: Int64Array, session: Int64Array, table: SessionTable) -> Int64Array:
+    open_us = table.open_us[session]
     return open_us + (ts_us - open_us) // STEP_US * STEP_US
+
+
+def _present(starts_us: Int64Array, found_us: Int64Array) -> BoolArray:
+    """Mark the intervals of `starts_us`, which rise, that are among those found."""
+    present = np.zeros(len(starts_us), np.bool_)
+    if len(starts_us):
+        place = np.minimum(np.searchsorted(starts_us, found_us), len(starts_us) - 1)
+        present[place[starts_us[place] == found_us]] = True
+    return present
+
+
+def _doubled(ts_us: Int64Array) -> int:
+    steps = np.diff(ts_us)
+    if not bool((steps > 0).all()):
+        steps = np.diff(np.sort(ts_us))
+    return int(np.count_nonzero(steps == 0))
 
 
 def _ratio(present: int, expected: int) -> float:

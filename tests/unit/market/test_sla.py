@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from axiomd.contracts.quality import SLA_NAMES, QualityReport, summarise
+from axiomd.core.market import sla
 from axiomd.core.market.sla import measure_frame
 from axiomd.feeds.calendars import session_table
 from tests.unit.market.minutes import DAY, OPEN, minutes, with_cell
@@ -122,3 +126,11 @@ def test_summary_takes_the_worst_of_each() -> None:
     assert summary.lateness_minutes.figure == 10
     assert summary.m5_completeness.figure == 58 / 78
     assert len(summary.gaps) == 2
+
+
+@given(st.lists(st.integers(0, 60), max_size=40), st.sets(st.integers(0, 60), max_size=40))
+def test_intervals_are_present_and_bars_double_as_sets_say(found: list[int], expected: set[int]) -> None:
+    starts_us, found_us = np.array(sorted(expected), np.int64), np.array(found, np.int64)
+
+    assert [start in found for start in sorted(expected)] == sla._present(starts_us, found_us).tolist()
+    assert len(found) - len(set(found)) == sla._doubled(found_us)
