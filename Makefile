@@ -18,7 +18,7 @@ BENCH_ARGS ?=
 COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: sim sim-mutants help setup demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run
+.PHONY: sim sim-mutants help setup demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run crash soak
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z\\:-]+:.*## / { gsub(/\\/, "", $$0); split($$0, part, /:[^:]*## /); \
@@ -58,6 +58,16 @@ arrows: $(STAMP)  ## who may import whom
 house: $(STAMP)  ## the house's own rules, and its sizes for people to judge
 	$(BIN)/python -m pytest tests/house $(PYTEST_ARGS)
 	@find axiomd tui -name '*.py' -print0 | xargs -0 wc -l | sort -rn | head -25
+
+KILLS ?= 200
+SEED ?= 1
+SESSIONS ?= 7
+
+crash: $(STAMP)  ## kill the daemon at random moments of scripted days (KILLS=200 SEED=1) and print what was held
+	$(BIN)/python -m tests.process.campaign --kills $(KILLS) --seed $(SEED)
+
+soak: $(STAMP)  ## run a simulated week as fast as it goes (SESSIONS=7) and print how memory grew
+	$(BIN)/python -m tests.process.soak --sessions $(SESSIONS)
 
 bench: $(STAMP)  ## measure, ours alone; asserts nothing (BENCH_ARGS="--only P1,L3")
 	@test -d benchmarks || { echo "error: no benchmarks in this checkout · benchmarks/ · take a full clone" >&2; exit 2; }

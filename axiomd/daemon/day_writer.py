@@ -5,6 +5,7 @@ It never holds the desk up, and what it could not write is written at the next s
 
 from __future__ import annotations
 
+import gc
 from typing import Final
 
 import anyio
@@ -47,6 +48,8 @@ class DayWriter:
             while self._days.over:
                 await self._write(self._days.over[0])
                 self._days.over.pop(0)
+                # pictures are cycles of small objects, which the collector alone would leave for weeks of sessions
+                gc.collect()
 
     async def _write(self, day: Day) -> None:
         own = self._identity

@@ -42,6 +42,7 @@ class Memory:
     mode: str = ""
     config_hash: str = ""
     position: Position = field(default_factory=Position)
+    candidates: dict[str, tuple[str, ...]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     reports_known_us: int = -1
     has_orphaned_setups: bool = False
@@ -106,12 +107,14 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Mark
             memory.config_hash = event.config_hash
         elif isinstance(event, e.BarsClosed):
             event = places.today(event)
-        elif isinstance(event, e.CandidatesSelected) and event.strategy not in strategies:
-            raise ConfigError(
-                f"the journal has traded strategy {event.strategy}, which the configuration does not name",
-                str(path),
-                "name it on, or use another --instance",
-            )
+        elif isinstance(event, e.CandidatesSelected):
+            if event.strategy not in strategies:
+                raise ConfigError(
+                    f"the journal has traded strategy {event.strategy}, which the configuration does not name",
+                    str(path),
+                    "name it on, or use another --instance",
+                )
+            memory.candidates[event.strategy] = event.symbols
         on_event(seq, event, digest.hex())
         for mark in engine.fold(event):
             on_mark(mark)

@@ -61,6 +61,7 @@ class Recovery:
             await desk.carry_out(engine.take_setups())
         await self._reconciler.judge(found.differences)
         if memory.config_hash not in ("", self._identity.digest):
+            await self._leave_dropped()
             await rejudge(desk)
 
     async def _begin(self) -> None:
@@ -84,6 +85,22 @@ class Recovery:
         )
         await desk.take(e.ConfigLoaded(ts_us=now_us, config_hash=own.digest, config=config_document(own.config, {})))
         self._has_begun = True
+
+    async def _leave_dropped(self) -> None:
+        """Symbols that the configuration no longer names are no candidates from here on, and no entry works in them."""
+        desk, memory = self._desk, self._memory
+        if not memory.position.is_open:
+            return
+        symbols = {entry.id: set(entry.symbols) for entry in self._identity.config.normalised()}
+        for strategy, chosen in memory.candidates.items():
+            kept = tuple(symbol for symbol in chosen if symbol in symbols[strategy])
+            if kept != chosen:
+                await desk.take(e.CandidatesSelected(ts_us=desk.market_us, strategy=strategy, symbols=kept))
+        named = set().union(*symbols.values())
+        legs = [leg for group in desk.engine.book.open.values() for leg in group]
+        await desk.cancel(
+            [leg.order.idempotency_key for leg in legs if leg.order.symbol not in named], "cancelled:operator"
+        )
 
     async def _obey_latch(self) -> None:
         desk, engine = self._desk, self._desk.engine

@@ -81,14 +81,16 @@ class Stage:
         }
         self.config_path.write_text(yaml.safe_dump({**config, **keys}), "utf-8")
 
-    def write_plugin(self, name: str, source: str) -> None:
-        """Put a strategy package of somebody else's beside; `source` is its module, with a STRATEGY in it."""
+    def write_plugin(
+        self, package: str, source: str, *, group: str = "axiomd.strategies", name: str = "STRATEGY"
+    ) -> None:
+        """Put a package of somebody else's beside; `source` is its module, in which `name` is the plug-in."""
         packages = self.folder / "packages"
-        info = packages / f"{name}-1.0.dist-info"
+        info = packages / f"{package}-1.0.dist-info"
         info.mkdir(parents=True, exist_ok=True)
-        (packages / f"{name}.py").write_text(source, "utf-8")
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
-        (info / "entry_points.txt").write_text(f"[axiomd.strategies]\n{name} = {name}:STRATEGY\n", "utf-8")
+        (packages / f"{package}.py").write_text(source, "utf-8")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", "utf-8")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{package} = {package}:{name}\n", "utf-8")
 
     # --- programs ---
 

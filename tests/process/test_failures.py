@@ -207,3 +207,36 @@ def test_rows_missing_at_the_end_are_seen_by_the_run_folder(stage: Stage) -> Non
     said = refused(stage)
 
     assert f"the last good row is {rows // 2}" in said
+
+
+GUARD = '''
+"""A guard of somebody else's that raises."""
+from pydantic import BaseModel
+from axiomd.core.guards.api import Guard
+
+
+class Params(BaseModel):
+    pass
+
+
+def check(order, figures, params):
+    raise ZeroDivisionError("planted")
+
+
+GUARD = Guard(name="Touchy", params=Params, check=check)
+'''
+
+
+def test_a_guard_of_others_that_raises_refuses_and_latches(stage: Stage) -> None:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_plugin("touchy", GUARD, group="axiomd.guards", name="GUARD")
+    stage.write_config(risk={"touchy": {}})
+
+    running = stage.start()
+    code = running.wait()
+
+    assert code == 0
+    assert "guard Touchy raised" in stage.latch().reason
+    assert "guard Touchy raised" in running.log
+    assert any("guard Touchy raised" in event.reason for event in stage.events(e.KillTripped))
+    assert [] == stage.events(e.OrderSent)

@@ -1,0 +1,198 @@
+"""Restarts under another configuration, with an order of somebody else's at the broker, or under a wrong clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+import pytest
+
+from axiomd.broker.sim_wire import Answer, Request, line_of, read_answer
+from axiomd.contracts import events as e
+from axiomd.contracts.errors import EXIT_INPUT, EXIT_OK, EXIT_REFUSED
+from axiomd.contracts.orders import Order
+from axiomd.journal.verify import verify
+from tests.process.campaign import unprotected
+from tests.process.stage import HALF_DAY, SYMBOLS, Stage, wait_until
+from tests.process.test_kill import hold
+
+pytestmark = pytest.mark.slow
+
+TWO_DAYS = (date(2019, 11, 27), date(2019, 11, 29))
+
+
+def interrupted(stage: Stage, **keys: object) -> None:
+    """A daemon that was killed with entries and a position."""
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_config(**{"speed": 2500, **keys})
+    running = stage.start_ready()
+    hold(stage, running, entries=True, position=True)
+    running.kill()
+
+
+def orders_sent_once(stage: Stage) -> bool:
+    sent = [payload["key"] for kind, payload in stage.broker_reports() if kind == e.OrderSent.KIND]
+    return max(Counter(sent).values()) == 1
+
+
+def test_working_entries_beyond_lowered_limits_are_cancelled_at_the_restart(stage: Stage) -> None:
+    interrupted(stage)
+    held = set(stage.broker_truth().positions)
+    stage.write_config(speed=2500, risk={"max_open_positions": len(held)})
+
+    running = stage.start_ready()
+    code = running.wait()
+
+    cancelled = [event.key for event in stage.events(e.OrderCancelled) if event.reason == "cancelled:limits"]
+    assert cancelled
+    assert code == EXIT_OK
+    assert orders_sent_once(stage)
+    assert verify(stage.journal).is_sound
+    assert [] == stage.events(e.ReconDrift)
+
+
+def test_the_position_of_a_dropped_symbol_is_watched_and_closed_as_planned(stage: Stage) -> None:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_config(speed=2500)
+    expected = stage.replay()
+    running = stage.start_ready()
+    dropped, *_ = sorted(hold(stage, running, entries=True, position=True).positions)
+    running.kill()
+    cut_seq = stage.entries()[-1].seq
+    stage.write_config(speed=2500, symbols=[symbol for symbol in SYMBOLS if symbol != dropped])
+
+    code = stage.start().wait()
+
+    assert code == EXIT_OK
+    own = [trade for trade in stage.trades() if trade[0] == dropped]
+    assert own == [trade for trade in expected if trade[0] == dropped][: len(own)]
+    assert own
+    later = [entry.event for entry in stage.entries() if entry.seq > cut_seq]
+    assert [] == [event for event in later if isinstance(event, e.SignalEmitted) and event.signal.symbol == dropped]
+    assert stage.broker_truth().positions == {}
+    assert [trade for trade in stage.trades() if trade[0] != dropped] == [
+        trade for trade in expected if trade[0] != dropped
+    ]
+
+
+def test_an_added_symbol_leaves_the_others_trades_as_they_were(stage: Stage) -> None:
+    stage.write_tape(11, span=TWO_DAYS)
+    stage.write_config(speed=4000, symbols=SYMBOLS[1:])
+    expected = stage.replay()
+    running = stage.start_ready()
+    hold(stage, running, entries=True, position=True)
+    running.kill()
+    stage.write_config(speed="max")
+
+    code = stage.start().wait()
+
+    assert code == EXIT_OK
+    assert [trade for trade in stage.trades() if trade[0] != SYMBOLS[0]] == expected
+    assert [trade for trade in stage.trades() if trade[0] == SYMBOLS[0]]
+
+
+def test_a_journal_of_another_strategy_is_refused_with_its_name(stage: Stage) -> None:
+    interrupted(stage)
+    stage.write_plugin("other", "from axiomd.core.strategies.inside_bar import STRATEGY")
+    stage.write_config(strategy="other")
+
+    running = stage.start()
+
+    assert running.wait() == EXIT_INPUT
+    assert "has traded strategy inside_bar" in running.log
+
+
+def ask_broker(stage: Stage, request: Request) -> Answer:
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(5)
+        line.connect(str(stage.state_dir / "sim.sock"))
+        line.sendall(line_of(request))
+        data = b""
+        while not data.endswith(b"\n"):
+            data += line.recv(1 << 16)
+    return read_answer(data)
+
+
+def foreign_order(stage: Stage) -> Order:
+    """An order that no journal here knows, like one of ours in everything but its key."""
+    (like, *_) = stage.events(e.OrderIntent)
+    from msgspec.structs import replace
+
+    return replace(like.order, order_id="f" * 16, idempotency_key="f" * 16, oco_id="f" * 12)
+
+
+def test_an_order_of_another_daemon_trips_sends_nothing_and_exits_1(stage: Stage) -> None:
+    interrupted(stage)
+    before = len(stage.broker_reports())
+    answer = ask_broker(stage, Request(id=1, op="place", ts_us=0, orders=(foreign_order(stage),)))
+    assert not answer.error
+
+    running = stage.start()
+    code = running.wait()
+
+    assert code == EXIT_REFUSED
+    assert stage.latch().is_tripped
+    assert "UnknownPosition" in stage.latch().reason
+    assert "ffffffffffffffff" in running.log
+    sent = [payload for kind, payload in stage.broker_reports()[before:] if kind == e.OrderSent.KIND]
+    assert [payload["key"] for payload in sent] == ["f" * 16]
+
+
+def test_an_order_of_another_daemon_under_way_blocks_alarms_and_trips(stage: Stage) -> None:
+    stage.write_tape(11)
+    stage.write_config(speed=600)
+    running = stage.start_ready()
+    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+    ask_broker(stage, Request(id=1, op="place", ts_us=0, orders=(foreign_order(stage),)))
+
+    blocked = running.wait_state(lambda state: "ReconDrift" in state["alarms"], "the alarm is raised")
+    wait_until(lambda: stage.latch().is_tripped, "it trips")
+    running.wait_state(lambda state: state["kill"]["state"] == "TRIPPED", "the trip is seen")
+
+    assert blocked["broker"]["is_reconciled"] is False
+    assert any("ffffffffffffffff" in line for line in blocked["broker"]["differences"])
+    assert "ReconDrift" in stage.latch().reason
+    assert running.stop() == EXIT_OK
+    assert stage.events(e.ReconDrift)
+    assert unprotected(stage) == []
+
+
+def test_a_wrong_clock_changes_nothing_where_the_feed_is_the_clock(stage: Stage) -> None:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_config(risk={"clock_skew": {"ms": 2000}})
+    expected = stage.replay()
+    offset = stage.folder / "offset"
+    offset.write_text("0")
+    running = stage.start_ready(AXIOMD_CLOCK_OFFSET_US=str(offset))
+    offset.write_text("3600000000")
+
+    code = running.wait()
+
+    assert code == EXIT_OK
+    assert not stage.latch().is_tripped
+    assert expected == stage.trades()
+
+
+@pytest.mark.parametrize("step_us", [-3_000_000, 3_600_000_000])
+def test_a_clock_that_jumps_trips_and_no_event_goes_back(stage: Stage, step_us: int) -> None:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_config(
+        speed=1000, clock={"kind": "system"}, risk={"clock_skew": {"ms": 2000}}, daemon={"max_signal_age_s": 86400}
+    )
+    offset = stage.folder / "offset"
+    offset.write_text("0")
+    running = stage.start_ready(AXIOMD_CLOCK_OFFSET_US=str(offset))
+    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+
+    offset.write_text(str(step_us))
+    state = running.wait_state(lambda state: state["kill"]["state"] == "TRIPPED", "it trips")
+
+    assert "ClockSkew" in state["kill"]["reason"]
+    assert "ClockSkew" in state["alarms"]
+    assert running.stop() == EXIT_OK
+    (skewed,) = stage.events(e.ClockSkewed)
+    assert abs(skewed.skew_us - step_us) < 500_000
+    times = [entry.event.ts_us for entry in stage.entries()]
+    assert times == sorted(times)
