@@ -42,8 +42,6 @@ Listener = Callable[[int, e.Event], None]
 Latency = Callable[[Stage, float], None]
 
 LATCHED_REASON_MAX: Final = 160
-RAISED: Final = (-1, -1)
-"""Figure and limit of a guard that raised: it refused, and nobody knows what it would have let through."""
 
 
 @dataclass(slots=True)
@@ -269,9 +267,6 @@ class Desk:
                     seq = self._append(event, signal_seq)
                     if isinstance(event, e.SignalEmitted):
                         signal_seq = seq
-                    elif isinstance(event, e.OrderBlocked) and event.verdicts[-1][1:] == RAISED:
-                        reason = f"guard {event.guard or event.verdicts[-1][0]} raised"
-                        await self._latch("halt", reason, "guard", "supervisor", seq)
                 case MarkEquity():
                     for ear in self.ears.mark:
                         ear(command)
