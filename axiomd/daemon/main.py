@@ -238,6 +238,7 @@ class Daemon:
     def _say_ready(self, portrait: Portrait) -> None:
         self._standing.is_ready = True
         portrait.write_presence()
+        self._metrics.show(portrait.state()[1])
         self._notifier.ready(f"ready: {self._identity.mode} {self._identity.account}")
         self._log.note(Note.DAEMON_READY, {"ms": (wall_us() - self._identity.started_us) // 1000})
 
