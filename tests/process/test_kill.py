@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ DONE, REFUSED, NO_DAEMON, KILLED = 0, 1, 3, 4
 ACTED_S_MAX = 3.0
 
 
-def day(stage: Stage, **keys: object) -> None:
+def day(stage: Stage, **keys: Any) -> None:
     """A half day with many setups that takes some five seconds."""
     stage.write_tape(11, span=HALF_DAY)
     stage.write_config(**{"speed": 2500, **keys})
@@ -127,7 +128,7 @@ def test_kill_then_flatten_of_a_hung_daemon_closes_once_and_never_flips(stage: S
     assert set(held.values()) == {0}
 
 
-def _fills(stage: Stage) -> list[tuple[str, dict[str, object]]]:
+def _fills(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
     return [
         (payload["fill"]["reference"], payload["fill"])
         for kind, payload in stage.broker_reports()

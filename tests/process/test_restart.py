@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from datetime import date
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from axiomd.broker.sim_wire import Answer, Request, line_of, read_answer
 from axiomd.contracts import events as e
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.slow
 TWO_DAYS = (date(2019, 11, 27), date(2019, 11, 29))
 
 
-def interrupted(stage: Stage, **keys: object) -> None:
+def interrupted(stage: Stage, **keys: Any) -> None:
     """A daemon that was killed with entries and a position."""
     stage.write_tape(11, span=HALF_DAY)
     stage.write_config(**{"speed": 2500, **keys})
@@ -103,8 +106,6 @@ def test_a_journal_of_another_strategy_is_refused_with_its_name(stage: Stage) ->
 
 
 def ask_broker(stage: Stage, request: Request) -> Answer:
-    import socket
-
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(5)
         line.connect(str(stage.state_dir / "sim.sock"))
@@ -117,10 +118,8 @@ def ask_broker(stage: Stage, request: Request) -> Answer:
 
 def foreign_order(stage: Stage) -> Order:
     """An order that no journal here knows, like one of ours in everything but its key."""
-    (like, *_) = stage.events(e.OrderIntent)
-    from msgspec.structs import replace
-
-    return replace(like.order, order_id="f" * 16, idempotency_key="f" * 16, oco_id="f" * 12)
+    like: Order = stage.events(e.OrderIntent)[0].order
+    return replace(like, order_id="f" * 16, idempotency_key="f" * 16, oco_id="f" * 12)
 
 
 def test_an_order_of_another_daemon_trips_sends_nothing_and_exits_1(stage: Stage) -> None:

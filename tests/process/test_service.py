@@ -8,6 +8,7 @@ import socket
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.process.stage import HALF_DAY, Stage, wait_until
 pytestmark = pytest.mark.slow
 
 
-def busy(stage: Stage, **keys: object) -> None:
+def busy(stage: Stage, **keys: Any) -> None:
     stage.write_tape(11, span=HALF_DAY)
     stage.write_config(**{"speed": 2500, **keys})
 
@@ -30,7 +31,7 @@ def test_systemd_hears_ready_then_the_watchdog_and_at_last_stopping(stage: Stage
         systemd.bind(str(address))
         systemd.settimeout(20)
         running = stage.start(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="900000")
-        heard = []
+        heard: list[str] = []
         while sum("WATCHDOG=1" in message for message in heard) < 3:
             heard.append(systemd.recv(4096).decode())
         assert running.stop() == EXIT_OK

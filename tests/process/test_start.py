@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import signal
 import socket
 import stat
 import time
+from typing import Any
 
 import pytest
 
@@ -21,12 +23,12 @@ pytestmark = pytest.mark.slow
 STOP_S_MAX = 10.0
 
 
-def small(stage: Stage, **keys: object) -> None:
+def small(stage: Stage, **keys: Any) -> None:
     stage.write_tape(3, symbols=("AAA", "BBB"), span=HALF_DAY)
     stage.write_config(**{"symbols": ("AAA", "BBB"), **keys})
 
 
-def busy(stage: Stage, **keys: object) -> None:
+def busy(stage: Stage, **keys: Any) -> None:
     stage.write_tape(11, span=HALF_DAY)
     stage.write_config(**{"speed": 2500, **keys})
 
@@ -195,8 +197,6 @@ def test_daemon_json_says_how_to_reach_it(stage: Stage) -> None:
 
 
 def test_a_group_of_operators_may_read_where_the_daemon_is(stage: Stage) -> None:
-    import grp
-
     name = grp.getgrgid(os.getgid()).gr_name
     busy(stage, control={"group": name})
     stage.start_ready()
