@@ -28,6 +28,7 @@ from axiomd.core.plan import Plan, board_of
 from axiomd.core.portfolio import trade_of
 from axiomd.core.strategies import api
 from axiomd.core.strategies.api import Candidates
+from axiomd.core.uncollected import uncollected
 
 SelectCandidates = Callable[[int], Mapping[str, Candidates]]
 
@@ -106,7 +107,9 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
 
 def backtest(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> RunRecord:
     """Run the kernel and give the record that a replay would have left."""
-    return record_of(plan, tape, run_rows(plan, tape, select, first_session))
+    rows = run_rows(plan, tape, select, first_session)
+    with uncollected():
+        return record_of(plan, tape, rows)
 
 
 def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:

@@ -22,6 +22,7 @@ from axiomd.core.market.sla import measure_tape
 from axiomd.core.market.tape import TapeFile
 from axiomd.core.metrics import metrics_of
 from axiomd.core.plan import Plan, StrategyPlan
+from axiomd.core.uncollected import uncollected
 from axiomd.replay.prepare import Prepared
 from axiomd.runs.artifacts import write_run
 
@@ -56,17 +57,20 @@ def finish(
     plots: bool = True,
 ) -> tuple[Path, Metrics]:
     """Write a run folder and give its path and the figures. Raises `InputError` where it cannot be written."""
-    metrics = metrics_of(record, [own.id for own in prepared.plan.strategies])
-    manifest = manifest_of(prepared.plan, prepared.config, prepared.files, prepared.config_hash, times, engine, journal)
-    path = write_run(
-        folder,
-        record,
-        manifest,
-        metrics,
-        quality=quality_of(prepared),
-        journal=None if journal is None else journal.path,
-        plots=plots,
-    )
+    with uncollected():
+        metrics = metrics_of(record, [own.id for own in prepared.plan.strategies])
+        manifest = manifest_of(
+            prepared.plan, prepared.config, prepared.files, prepared.config_hash, times, engine, journal
+        )
+        path = write_run(
+            folder,
+            record,
+            manifest,
+            metrics,
+            quality=quality_of(prepared),
+            journal=None if journal is None else journal.path,
+            plots=plots,
+        )
     return path, metrics
 
 

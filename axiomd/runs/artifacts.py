@@ -1,7 +1,7 @@
 """The files of a run: rows and figures written to a folder that is there whole or not at all.
 
-It decides how a record looks in CSV and JSON, and nothing about what happened. The same record gives the same bytes.
-Replay, backtest, paper and live days call it at their end; the report is built from what it wrote.
+It decides what stands in which file, and nothing about what happened. The same record gives the same bytes. Replay,
+backtest, paper and live days call it at their end; the report is built from what it wrote.
 """
 
 from __future__ import annotations
@@ -12,22 +12,29 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
-from axiomd.contracts import signals as signal_schema
 from axiomd.contracts.errors import InputError, OrderContractError
-from axiomd.contracts.fills import TRADE_COLUMNS, Trade
-from axiomd.contracts.orders import CSV_HEADER, Order, to_row
-from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord
+from axiomd.contracts.fills import TRADE_COLUMNS
+from axiomd.contracts.orders import CSV_HEADER, Order
+from axiomd.contracts.outcome import OrderOutcome, RunRecord
 from axiomd.contracts.quality import QualitySummary
 from axiomd.contracts.runs import Manifest, Metrics
 from axiomd.contracts.signals import Signal
-from axiomd.contracts.units import decimal_text, iso_time
+from axiomd.contracts.units import iso_time
+from axiomd.runs import tables
+from axiomd.runs.tables import CURVE_COLUMNS, FILLED_COLUMNS, curve_rows, filled_order_rows, trade_rows
+
+__all__ = (
+    "CURVE_COLUMNS", "FILES", "FILLED_COLUMNS", "TRADE_COLUMNS", "append_orders", "check_target", "curve_rows",
+    "filled_order_rows", "label_of", "trade_rows", "write_run", "write_signals",
+)  # fmt: skip
+
+R = TypeVar("R")
 
 MANIFEST: Final = "manifest.json"
 METRICS: Final = "metrics.json"
@@ -43,15 +50,6 @@ FILES: Final = (
     MANIFEST, METRICS, LABEL, QUALITY, SIGNALS, ORDERS, FILLED_ORDERS, TRADES, EQUITY_CURVE, "equity_curve.png",
     "drawdown_curve.png", "report.html", JOURNAL,
 )  # fmt: skip
-
-FILLED_COLUMNS: Final = (
-    *CSV_HEADER, "fill_ts", "fill_price", "fill_qty", "commission", "slippage_ticks", "status", "reason",
-)  # fmt: skip
-CURVE_COLUMNS: Final = ("ts", "equity", "cash", "gross_exposure", "drawdown")
-ROWS_TOGETHER: Final = 4_096
-"""Rows that are made and written at a time: a run of any length is written in the memory of so many."""
-RATIO_DIGITS: Final = 6
-"""Decimals of a ratio in a CSV: more than anyone reads, fewer than where machines begin to differ."""
 
 
 def write_run(
@@ -119,8 +117,8 @@ def append_orders(path: Path, orders: Iterable[Order]) -> int:
         for order in orders:
             if order.idempotency_key not in known:
                 added.setdefault(order.idempotency_key, order)
-        rows = [list(to_row(order).values()) for order in added.values()]
-        text = b"".join(_csv_text(CSV_HEADER if whole_bytes == 0 else (), rows))
+        header = [",".join(CSV_HEADER)] if whole_bytes == 0 else []
+        text = tables.text_of([*header, *tables.ORDERS.lines(list(added.values()))])
         with path.open("ab") as file:
             file.truncate(whole_bytes)
             file.write(text)
@@ -145,22 +143,7 @@ def label_of(manifest: Manifest, record: RunRecord) -> str:
 
 def write_signals(path: Path, signals: Iterable[Signal]) -> None:
     """Write signals.csv alone."""
-    _write_csv(path, signal_schema.COLUMNS, map(_signal_row, signals))
-
-
-def filled_order_rows(outcomes: Iterable[OrderOutcome]) -> list[list[str]]:
-    """Give the rows of filled_orders.csv under `FILLED_COLUMNS`; the fill's cells are empty where there was none."""
-    return [[*to_row(outcome.order).values(), *_fill_cells(outcome)] for outcome in outcomes]
-
-
-def trade_rows(trades: Iterable[Trade]) -> list[list[str]]:
-    """Give the rows of trades.csv under `TRADE_COLUMNS`."""
-    return list(map(_trade_row, trades))
-
-
-def curve_rows(points: Iterable[CurvePoint]) -> list[list[str]]:
-    """Give the rows of equity_curve.csv under `CURVE_COLUMNS`."""
-    return list(map(_curve_row, points))
+    _write_table(path, tables.SIGNALS, signals)
 
 
 def _write_files(
@@ -173,26 +156,25 @@ def _write_files(
         _write(folder / QUALITY, _json_text(msgspec.to_builtins(quality)))
     write_signals(folder / SIGNALS, record.signals)
     _write_orders(folder, record.orders)
-    _write_csv(folder / TRADES, TRADE_COLUMNS, map(_trade_row, record.trades))
-    _write_csv(folder / EQUITY_CURVE, CURVE_COLUMNS, map(_curve_row, record.curve))
+    _write_table(folder / TRADES, tables.TRADES, record.trades)
+    _write_table(folder / EQUITY_CURVE, tables.CURVE, record.curve)
 
 
 def _write_orders(folder: Path, outcomes: Iterable[OrderOutcome]) -> None:
-    """Write orders.csv, each key once, and filled_orders.csv: the cells of an order stand in both."""
+    """Write orders.csv, each key once, and filled_orders.csv: an order is the same line in both."""
     sent: set[str] = set()
-    left, width = iter(outcomes), len(CSV_HEADER)
     with (folder / ORDERS).open("wb") as orders, (folder / FILLED_ORDERS).open("wb") as filled:
-        orders.write(_csv_lines([CSV_HEADER]))
-        filled.write(_csv_lines([FILLED_COLUMNS]))
-        while together := list(islice(left, ROWS_TOGETHER)):
-            rows = filled_order_rows(together)
-            filled.write(_csv_lines(rows))
+        orders.write(tables.text_of([",".join(CSV_HEADER)]))
+        filled.write(tables.text_of([",".join(FILLED_COLUMNS)]))
+        for some in tables.together(outcomes):
+            lines = tables.ORDERS.lines([outcome.order for outcome in some])
+            filled.write(tables.text_of(list(map(",".join, zip(lines, tables.FILLS.lines(some), strict=True)))))
             new = []
-            for outcome, row in zip(together, rows, strict=True):
+            for outcome, line in zip(some, lines, strict=True):
                 if outcome.was_sent and outcome.order.idempotency_key not in sent:
                     sent.add(outcome.order.idempotency_key)
-                    new.append(row[:width])
-            orders.write(_csv_lines(new))
+                    new.append(line)
+            orders.write(tables.text_of(new))
 
 
 def _write_for_people(folder: Path, *, plots: bool) -> None:
@@ -206,123 +188,9 @@ def _write_for_people(folder: Path, *, plots: bool) -> None:
     write_report(folder)
 
 
-def _signal_row(signal: Signal) -> list[str]:
-    meta: dict[str, object] = {}
-    if signal.outcome:
-        meta["reason"] = signal.outcome
-    for name in ("limit_long", "limit_short"):
-        limit = getattr(signal, name)
-        if limit is not None:
-            meta[name] = decimal_text(limit)
-    levels = (
-        signal.long_entry, signal.short_entry, signal.sl_long, signal.sl_short, signal.tp_long, signal.tp_short,
-    )  # fmt: skip
-    return [
-        signal.signal_id,
-        str(signal_schema.SCHEMA_VERSION),
-        signal.run_id,
-        signal.symbol,
-        iso_time(signal.ts_us),
-        signal.timeframe,
-        *map(_price, levels),
-        signal.setup,
-        _ratio(signal.score),
-        signal.strategy,
-        signal.strategy_version,
-        iso_time(signal.valid_from_us),
-        iso_time(signal.valid_to_us),
-        signal.entry_type,
-        str(signal.stage1_rank),
-        json.dumps(meta, sort_keys=True) if meta else "{}",
-    ]
-
-
-def _fill_cells(outcome: OrderOutcome) -> list[str]:
-    if outcome.fill_ts_us is None or outcome.fill_price is None:
-        return ["", "", "", "", "", outcome.status, outcome.reason]
-    return [
-        iso_time(outcome.fill_ts_us),
-        decimal_text(outcome.fill_price),
-        str(outcome.fill_qty),
-        decimal_text(outcome.commission),
-        str(outcome.slippage_ticks),
-        outcome.status,
-        outcome.reason,
-    ]
-
-
-def _trade_row(trade: Trade) -> list[str]:
-    return [
-        trade.trade_id,
-        trade.idempotency_key,
-        trade.symbol,
-        trade.side,
-        str(trade.qty),
-        iso_time(trade.entry_ts_us),
-        decimal_text(trade.entry_price),
-        iso_time(trade.exit_ts_us),
-        decimal_text(trade.exit_price),
-        trade.exit_reason,
-        decimal_text(trade.gross_pnl),
-        decimal_text(trade.costs),
-        decimal_text(trade.net_pnl),
-        "" if trade.r_multiple is None else _ratio(trade.r_multiple),
-        trade.currency,
-        str(trade.bars_held),
-        decimal_text(trade.mae),
-        decimal_text(trade.mfe),
-        str(trade.ambiguous).lower(),
-        trade.strategy,
-    ]
-
-
-def _curve_row(point: CurvePoint) -> list[str]:
-    return [
-        iso_time(point.ts_us),
-        decimal_text(point.equity),
-        decimal_text(point.cash),
-        decimal_text(point.gross_exposure),
-        decimal_text(point.drawdown),
-    ]
-
-
-def _price(units: int | None) -> str:
-    return "" if units is None else decimal_text(units)
-
-
-def _ratio(value: float) -> str:
-    return repr(round(value, RATIO_DIGITS) + 0.0)
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _write_table(path: Path, table: tables.Table[R], records: Iterable[R]) -> None:
     with path.open("wb") as file:
-        file.writelines(_csv_text(header, rows))
-
-
-def _csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
-    """Give a CSV, some rows at a time; without a header where that is empty."""
-    if header:
-        yield _csv_lines([header])
-    left = iter(rows)
-    while together := list(islice(left, ROWS_TOGETHER)):
-        yield _csv_lines(together)
-
-
-def _csv_lines(rows: Sequence[Sequence[str]]) -> bytes:
-    """Write rows as the csv module does, which is asked only where a cell needs quotes: it takes three times as long.
-
-    A cell needs none where it holds no quote, no comma and no end of a line; a comma or an end within a cell shows as
-    one more than there are between cells and rows.
-    """
-    if not rows:
-        return b""
-    text = "\n".join(map(",".join, rows)) + "\n"
-    commas = sum(map(len, rows)) - len(rows)
-    if '"' in text or "\r" in text or text.count(",") != commas or text.count("\n") != len(rows):
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(rows)
-        text = buffer.getvalue()
-    return text.encode()
+        file.writelines(table.text(records))
 
 
 def _json_text(document: object) -> str:

@@ -9,27 +9,50 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axiomd.runs import artifacts
+from axiomd.contracts.orders import to_row
+from axiomd.runs import tables
 from axiomd.runs.folder import read_run
+from tests.unit.runs import a_run
 from tests.unit.runs.test_report import written
 
-CELLS = st.text(st.sampled_from("ab,\"\n\r;' é0"), max_size=4)
-ROWS = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=5))
+ALPHABET = "ab,\"\n;' é0"
+CELLS = st.text(st.sampled_from(ALPHABET), max_size=4)
 
 
-@given(ROWS)
+def rows_of(cells: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:
+    return st.integers(2, 4).flatmap(
+        lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), max_size=5)
+    )
+
+
+def text(rows: list[list[str]]) -> bytes:
+    return tables.text_of(tables.lines_of(list(zip(*rows, strict=True))))
+
+
+@given(rows_of(CELLS))
 def test_rows_are_written_as_the_csv_module_writes_them(rows: list[list[str]]) -> None:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
 
-    assert buffer.getvalue().encode() == artifacts._csv_lines(rows)
+    assert buffer.getvalue().encode() == text(rows)
 
 
-@given(ROWS)
-def test_rows_together_are_the_rows_one_after_the_other(rows: list[list[str]]) -> None:
-    expected = b"".join(artifacts._csv_lines([row]) for row in rows)
+@given(rows_of(st.text(st.sampled_from(ALPHABET + "\r"), max_size=4)))
+def test_rows_read_back_are_those_that_were_written(rows: list[list[str]]) -> None:
+    assert rows == list(csv.reader(io.StringIO(text(rows).decode(), newline="")))
 
-    assert expected == b"".join(artifacts._csv_text((), rows))
+
+def test_an_order_is_the_same_row_in_a_table_and_in_the_contract() -> None:
+    orders = [a_run.order(number) for number in (1, 2, 3)]
+
+    assert [list(to_row(order).values()) for order in orders] == tables.ORDERS.rows(orders)
+
+
+def test_a_long_table_is_its_lines_one_after_the_other() -> None:
+    trades = a_run.record().trades * tables.ROWS_TOGETHER
+
+    expected = [",".join(tables.TRADES.header), *(",".join(row) for row in tables.trade_rows(trades))]
+    assert tables.text_of(expected) == b"".join(tables.TRADES.text(trades))
 
 
 def test_rows_are_read_as_the_csv_module_reads_them(tmp_path: Path) -> None:
