@@ -34,11 +34,14 @@ from axiomd.core.market.tape import (
 from axiomd.core.market.validate import (
     daily_violations,
     intraday_violations,
+    moment,
+    placeable_span,
     raise_if_any,
     structure_violations,
 )
 from axiomd.feeds.calendars import session_table
-from axiomd.feeds.frames import covering_table, intraday_timeframe
+from axiomd.feeds.frames import intraday_timeframe
+from axiomd.feeds.known_sessions import known_sessions
 
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
@@ -332,12 +335,19 @@ def _chosen(frames: Sequence[pl.DataFrame], symbols: Sequence[str] | None) -> tu
 
 def _sessions(frames: Sequence[pl.DataFrame], calendar: str | ExchangeCalendar, last: date | None) -> SessionTable:
     ends = [frame.select(end) for frame in frames for end in (pl.col(TS).min(), pl.col(TS).max())]
-    whole = covering_table(take_apart(pl.concat(ends)), calendar)
+    first_us, last_us = placeable_span(take_apart(pl.concat(ends))) or (0, 0)
+    begin, end = moment(first_us).date() - timedelta(days=1), moment(last_us).date() + timedelta(days=1)
+    whole = _table(calendar, begin, end)
     if last is None or not len(whole):
         return whole
     end = min(last, whole.date(len(whole) - 1))
-    begin = min(whole.date(0), end)
-    return session_table(calendar, begin, end)
+    return _table(calendar, min(whole.date(0), end), end)
+
+
+def _table(calendar: str | ExchangeCalendar, first: date, last: date) -> SessionTable:
+    if isinstance(calendar, str):
+        return known_sessions(calendar, first, last)
+    return session_table(calendar, first, last)
 
 
 def _inside(
