@@ -1,6 +1,6 @@
-"""L1 to L5 and C2: the live path, measured on the parts that a daemon is made of.
+"""L3 and L4: the pipeline and the journal, measured as the daemon's desk calls them.
 
-What needs a whole daemon waits for it; the pipeline and the journal are measured as they are called there.
+The desk itself is in `desk`, the whole daemon in `daemons`.
 """
 
 from __future__ import annotations
@@ -26,26 +26,11 @@ from benchmarks.bench import Bench
 from benchmarks.job import document_of
 from benchmarks.market import dense_tape
 from benchmarks.measure import Goal, Row, in_turn, percentile
-from benchmarks.processes import _later
 
 SYMBOLS: Final = 500
 MINUTES: Final = 390
 TOGETHER: Final = 32
 NEVER_A_SETUP_ATR: Final = 1000.0
-
-
-def l1(bench: Bench) -> list[Row]:
-    """Last bar in, durable intent, bytes out, one symbol."""
-    return _later(
-        bench, "L1", "bar in to bytes out, one symbol, p50", "raw commit", Goal("<=", 5, 2.5), "axiomd.daemon.tasks"
-    )
-
-
-def l2(bench: Bench) -> list[Row]:
-    """The same with 500 symbols that each send an order."""
-    return _later(
-        bench, "L2", "bar in to the last of 500 sent", "raw commit", Goal("<=", 80, 20), "axiomd.daemon.tasks"
-    )
 
 
 def l3(bench: Bench) -> list[Row]:
@@ -109,7 +94,7 @@ def l4(bench: Bench) -> list[Row]:
         [
             lambda: asyncio.run(_one_by_one(folder / "aio.sqlite", rounds)),
             journal,
-            lambda: _raw_commit(folder / "raw.sqlite", rounds),
+            lambda: percentile(raw_commits(folder / "raw.sqlite", rounds), 0.5),
         ],
         bench.pairs,
     )
@@ -127,18 +112,17 @@ def l4(bench: Bench) -> list[Row]:
     ]  # fmt: skip
 
 
-def l5(bench: Bench) -> list[Row]:
-    """A control command's round trip under load."""
-    return _later(
-        bench, "L5", "control round trip", "asyncio protocol echo", Goal("<=", 4, 1.5), "axiomd.daemon.control"
-    )
-
-
-def c2(bench: Bench) -> list[Row]:
-    """The daemon's memory with 500 symbols and its growth over a week."""
-    return _later(
-        bench, "C2", "daemon memory, 500 symbols (400 MiB, goal 200)", "-", Goal("<=", 2, 1), "axiomd.daemon.main"
-    )
+def raw_commits(path: Path, rounds: int) -> list[float]:
+    """Give the seconds of so many durable commits of one row each, bare SQLite."""
+    _forget(path)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute(_TABLE)
+    try:
+        return [_timed(lambda: db.execute(_INSERT, _ROW)) for _ in range(rounds)]
+    finally:
+        db.close()
 
 
 def _pipeline() -> Callable[[], tuple[Engine, list[e.BarsClosed]]]:
@@ -208,15 +192,3 @@ async def _one_by_one(path: Path, rounds: int) -> float:
             await db.commit()
             taken.append(time.perf_counter() - begin)
         return percentile(taken, 0.5)
-
-
-def _raw_commit(path: Path, rounds: int) -> float:
-    _forget(path)
-    db = sqlite3.connect(path, isolation_level=None)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    db.execute(_TABLE)
-    try:
-        return percentile([_timed(lambda: db.execute(_INSERT, _ROW)) for _ in range(rounds)], 0.5)
-    finally:
-        db.close()

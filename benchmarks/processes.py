@@ -1,4 +1,4 @@
-"""P6, P7 and S1 to S4: whole processes from the shell's view, seconds on the wall and peak memory.
+"""P6, P7, S1, S2 and S4: whole processes from the shell's view, seconds on the wall and peak memory.
 
 Each figure is of one process from its start to its end, nothing warmed up but the disk's and the compiler's caches.
 """
@@ -114,13 +114,6 @@ def s2(bench: Bench) -> list[Row]:
     except NotBuiltError as missing:
         rows.append(Row("S2", "axiomd status", "python -c pass", "s", goal=goal, note=str(missing)))
     return rows
-
-
-def s3(bench: Bench) -> list[Row]:
-    """The daemon, until it says that it is ready, against importing its packages."""
-    return _later(
-        bench, "S3", "daemon ready, warm", "importing its packages", Goal("<=", 0.8, 0.3), "axiomd.daemon.main"
-    )
 
 
 def s4(bench: Bench) -> list[Row]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import backtests, live, processes, sweeps
+from benchmarks import backtests, daemons, desk, live, processes, sweeps
 from benchmarks.bench import Bench, RowsOf
 from benchmarks.measure import PAIRS, NotBuiltError, Row
 from benchmarks.table import text_of, write_json
@@ -26,16 +26,16 @@ ROWS: Final[dict[str, RowsOf]] = {
     "P6": processes.p6,
     "P8": sweeps.p8,
     "P9": sweeps.p9,
-    "L1": live.l1,
-    "L2": live.l2,
+    "L1": desk.l1,
+    "L2": desk.l2,
     "L3": live.l3,
     "L4": live.l4,
-    "L5": live.l5,
+    "L5": daemons.l5,
     "S1": processes.s1,
     "S2": processes.s2,
-    "S3": processes.s3,
+    "S3": daemons.s3,
     "S4": processes.s4,
-    "C2": live.c2,
+    "C2": daemons.c2,
 }
 """P7 is measured with P6."""
 BARS: Final = 1_000_000

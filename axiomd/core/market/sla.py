@@ -112,8 +112,9 @@ def expected_intervals(table: SessionTable, first: int, last: int) -> tuple[Int6
     of_session = np.repeat(np.arange(first, last + 1, dtype=np.int64), counts)
     within = np.arange(len(of_session), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     starts_us = table.open_us[of_session] + within * STEP_US
-    kept = table.indices_of(starts_us) >= 0
-    starts_us, of_session = starts_us[kept], of_session[kept]
+    if bool((table.break_start_us[first : last + 1] < closes_us).any()):
+        kept = table.indices_of(starts_us) >= 0
+        starts_us, of_session = starts_us[kept], of_session[kept]
     return starts_us, of_session, np.minimum(starts_us + STEP_US, table.close_us[of_session])
 
 

@@ -1,0 +1,205 @@
+"""L1 and L2: the daemon's desk with a real journal and the simulated broker in a process of its own.
+
+Everything from a closed bar to the bytes of the order is the daemon's own; what is left out is the feed and the inbox
+before it. The clock stops when the socket has taken the bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import numpy as np
+from anyio.abc import SocketStream
+
+from axiomd import latch
+from axiomd.config.binding import bind
+from axiomd.contracts import events as e
+from axiomd.contracts.runs import RunConfig
+from axiomd.core.engine import Engine
+from axiomd.core.market.tape import Tape
+from axiomd.core.plan import Plan
+from axiomd.core.warm_up import warm_up
+from axiomd.daemon.broker_process import BrokerProcess
+from axiomd.daemon.desk import Desk, Ears
+from axiomd.daemon.sim_link import ProcessLink, setup_of
+from axiomd.journal.log import Journal
+from benchmarks.bench import Bench
+from benchmarks.job import document_of
+from benchmarks.live import raw_commits
+from benchmarks.market import dense_tape
+from benchmarks.measure import Goal, NotBuiltError, Row, percentile
+
+WINDOWS: Final = tuple(
+    f"{m // 60:02d}:{m % 60:02d}-{(m + 30) // 60:02d}:{(m + 30) % 60:02d}" for m in range(570, 960, 30)
+)
+"""Half hours of the whole session, so that orders come often."""
+SESSIONS: Final = 20
+SYMBOLS: Final = 500
+ORDERS_RATE_MAX: Final = 10_000
+"""The brake on runaways, which can be raised and not be switched off."""
+MOMENTS: Final = 3
+"""Moments of L2 with an order of every symbol that a round waits for."""
+RAW_ROUNDS: Final = 100
+
+
+def l1(bench: Bench) -> list[Row]:
+    """Last bar in, durable intent, bytes out, one symbol."""
+    tape = dense_tape(SESSIONS * 390, 1, step_minutes=1)
+    ours = _Rounds(bench, tape, lambda sent: sent[0], orders_min=1, moments_max=10_000)
+    raw = ours.against(lambda: raw_commits(bench.folder / "raw.sqlite", RAW_ROUNDS))
+    what = "last M1 bar in to bytes out, one symbol"
+    note = f"{ours.count} orders a round; the moment's broker round trip, the commit and its thread hop are in it"
+    return [
+        Row("L1", f"{what}, {name}", f"raw FULL commit, {name}", "s", *figures, figures[1] / figures[0],
+            Goal("<=", 5, 2.5), note)
+        for name, figures in raw.items()
+    ]  # fmt: skip
+
+
+def l2(bench: Bench) -> list[Row]:
+    """The same with 500 symbols that each send an order: until the last one is out."""
+    tape = _alike(dense_tape(2 * 390, 1, step_minutes=1), SYMBOLS)
+    ours = _Rounds(bench, tape, lambda sent: sent[-1], orders_min=SYMBOLS, moments_max=MOMENTS)
+    raw = ours.against(lambda: raw_commits(bench.folder / "raw.sqlite", RAW_ROUNDS))
+    figures = raw["p50"]
+    note = (
+        f"{SYMBOLS} OCO groups in one minute, one transaction, then sent one by one; each waits for the broker's answer"
+    )
+    return [
+        Row("L2", f"bar in to the last of {SYMBOLS} sent", "raw FULL commit", "s", *figures, figures[1] / figures[0],
+            Goal("<=", 80, 20), note)
+    ]  # fmt: skip
+
+
+class _Rounds:
+    """Rounds of a whole desk over a tape, each in a fresh folder, in turn with a reference."""
+
+    def __init__(
+        self, bench: Bench, tape: Tape, pick: Callable[[list[float]], float], *, orders_min: int, moments_max: int
+    ) -> None:
+        self._bench = bench
+        self._tape = tape
+        self._plan = _plan(tape)
+        self._pick = pick
+        self._orders_min = orders_min
+        self._moments_max = moments_max
+        self.count = 0
+
+    def against(self, reference: Callable[[], list[float]]) -> dict[str, tuple[float, float]]:
+        """Give p50 and p95 of reference and desk: the medians over the pairs, after one round that warms up."""
+        taken: list[tuple[list[float], list[float]]] = []
+        for _ in range(self._bench.pairs + 1):
+            taken.append((reference(), anyio.run(self._round)))
+        self.count = len(taken[-1][1])
+        return {
+            name: tuple(percentile([percentile(pair[side], part) for pair in taken[1:]], 0.5) for side in (0, 1))  # type: ignore[misc]
+            for name, part in (("p50", 0.5), ("p95", 0.95))
+        }
+
+    async def _round(self) -> list[float]:
+        found: list[float] = []
+        async with _at_the_desk(self._bench.folder / "desk", self._plan) as (desk, line):
+            for happening in _minutes(self._plan, self._tape):
+                if isinstance(happening, e.BarsClosed):
+                    line.sent.clear()
+                    begin = time.perf_counter()
+                    await desk.moment(happening.ts_us, happening.rows)
+                    if len(line.sent) >= self._orders_min:
+                        found.append(self._pick(line.sent) - begin)
+                        if len(found) >= self._moments_max:
+                            break
+                elif isinstance(happening, e.SessionClosed):
+                    await desk.end_session(happening.ts_us, happening.session)
+                else:
+                    chosen = [
+                        e.CandidatesSelected(ts_us=happening.ts_us, strategy=own.id, symbols=own.symbols)
+                        for own in self._plan.strategies
+                    ]
+                    await desk.open_session(happening, chosen)
+        if not found:
+            raise NotBuiltError("no order left the desk: nothing was measured")
+        return found
+
+
+@dataclass
+class _Line:
+    """The stream to the broker; `sent` are the times at which the bytes of opening orders had left."""
+
+    stream: SocketStream
+    sent: list[float] = field(default_factory=list)
+
+    async def send(self, data: bytes) -> None:
+        await self.stream.send(data)
+        if b'"place"' in data:
+            self.sent.append(time.perf_counter())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@asynccontextmanager
+async def _at_the_desk(folder: Path, plan: Plan) -> Any:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    latch.create(folder, at_us=0, by="bench")
+    process = BrokerProcess(folder, folder)
+    process.start()
+    with anyio.fail_after(20):
+        while not process.socket.exists():
+            await anyio.sleep(0.01)
+        line = _Line(await anyio.connect_unix(process.socket))
+    link: Any = ProcessLink(line)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as group:
+        await group.start(link.listen, lambda events: None)  # noqa: ARG005
+        try:
+            await link.attach(setup_of(plan, "SIM"))
+            warm_up(plan)
+            with Journal(folder / "journal.sqlite", "bench") as journal:
+                desk = Desk(Engine(plan), journal, link, folder, ears=Ears(), age_us_max=5_000_000)
+                await desk.take(e.BrokerConnected(ts_us=0, broker="sim", account="SIM"))
+                await desk.agree()
+                yield desk, line
+        finally:
+            await line.send(b'{"id":0,"op":"stop"}\n')
+            group.cancel_scope.cancel()
+    await line.stream.aclose()
+
+
+def _plan(tape: Tape) -> Plan:
+    document = document_of(tape.symbols, 0.0)
+    document["strategy"]["params"] |= {"windows": list(WINDOWS), "atr_period": 2}
+    document["sizing"] = {"mode": "fixed", "fixed_qty": 10}
+    document["risk"] = {"message_rate": {"orders": ORDERS_RATE_MAX, "seconds": 1}}
+    return bind(RunConfig.model_validate(document), tape.sessions, tape.timeframe_us, "bench", "paper")
+
+
+def _minutes(plan: Plan, tape: Tape) -> Iterator[e.SessionOpened | e.BarsClosed | e.SessionClosed]:
+    """Play a tape as a feed would: what closes together comes together."""
+    bars, sessions = tape.bars, tape.sessions
+    for session in range(len(sessions)):
+        open_us, close_us = int(sessions.open_us[session]), int(sessions.close_us[session])
+        first, last = np.searchsorted(bars[:, 0], (open_us, close_us))
+        if first == last:
+            continue
+        date = sessions.date(session).isoformat()
+        yield e.SessionOpened(ts_us=open_us, session=date, run_id=f"bench-{date}", open_us=open_us, close_us=close_us)
+        rows = [tuple(row) for row in bars[first:last].tolist()]
+        for begin in range(0, len(rows), len(tape.symbols)):
+            together = tuple(rows[begin : begin + len(tape.symbols)])
+            yield e.BarsClosed(ts_us=together[0][0] + plan.bar_us, rows=together)  # type: ignore[arg-type]
+        yield e.SessionClosed(ts_us=close_us, session=date)
+
+
+def _alike(one: Tape, count: int) -> Tape:
+    """Give many symbols the bars of one, so that all of them find their setups in the same minutes."""
+    bars = np.repeat(one.bars, count, axis=0)
+    bars[:, 1] = np.tile(np.arange(count), len(one.bars))
+    names = tuple(f"S{index:03d}" for index in range(count))
+    return Tape(names, bars, one.timeframe_us, one.sessions, 0, 0, "", ())
