@@ -67,11 +67,12 @@ def l5(bench: Bench) -> list[Row]:
             raise NotBuiltError("the daemon ended before it was measured: it needs a longer tape")
     load = f"{SYMBOLS} symbols, {LOAD_SPEED // 60} minutes of market a second"
     late = {name: percentile(taken[1:], 0.5) for name, taken in slow.items()}
+    late_echo, late_answer = late["echo"], late["refused"]
     echoed = "asyncio protocol echo"
     return [
         Row("L5", "control round trip: refused, p50", echoed, "s", figures[0], figures[1], figures[1] / figures[0],
             Goal("<=", 4, 1.5), load),
-        Row("L5", "the same, p95", echoed, "s", late["echo"], late["refused"], late["refused"] / late["echo"], note=load),
+        Row("L5", "the same, p95", echoed, "s", late_echo, late_answer, late_answer / late_echo, note=load),
         Row("L5", "journaled before it is answered, p50", echoed, "s", figures[0], figures[2], figures[2] / figures[0],
             None, f"a durable commit and the desk's turn are in it; {load}"),
     ]  # fmt: skip
