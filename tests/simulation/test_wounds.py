@@ -233,10 +233,10 @@ def test_cancelling_an_order_that_is_gone_is_no_crash(stage: Stage) -> None:
     async def story() -> None:
         await stage.recover()
         await stage.play_until(lambda: stage.engine.book.open)
-        await stage.desk.cancel_one("0123456789abcdef")
+        await stage.desk.cancel(["0123456789abcdef"], "cancelled:operator")
         key = next(iter(stage.engine.book.open.values()))[0].order.idempotency_key
-        await stage.desk.cancel_one(key)
-        await stage.desk.cancel_one(key)
+        await stage.desk.cancel([key], "cancelled:operator")
+        await stage.desk.cancel([key], "cancelled:operator")
         assert State.CANCELLED is stage.engine.book.legs[key].state
 
     anyio.run(story)

@@ -391,7 +391,7 @@ class World:
             await self._try(desk.resume(state.trip_id, "operator", "simulated", new_peak=True))
         elif roll < 0.06 and self.engine.book.open:
             legs = next(iter(self.engine.book.open.values()))
-            await self._try(desk.cancel_one(legs[0].order.idempotency_key))
+            await self._try(desk.cancel([legs[0].order.idempotency_key], "cancelled:operator"))
 
     async def _try(self, action: Any) -> None:
         try:
