@@ -61,12 +61,12 @@ house: $(STAMP)  ## the house's own rules, and its sizes for people to judge
 
 KILLS ?= 200
 SEED ?= 1
-SESSIONS ?= 7
+SESSIONS ?= 12
 
 crash: $(STAMP)  ## kill the daemon at random moments of scripted days (KILLS=200 SEED=1) and print what was held
 	$(BIN)/python -m tests.process.campaign --kills $(KILLS) --seed $(SEED)
 
-soak: $(STAMP)  ## run a simulated week as fast as it goes (SESSIONS=7) and print how memory grew
+soak: $(STAMP)  ## run a simulated week as fast as it goes (SESSIONS=12) and print how memory grew
 	$(BIN)/python -m tests.process.soak --sessions $(SESSIONS)
 
 bench: $(STAMP)  ## measure, ours alone; asserts nothing (BENCH_ARGS="--only P1,L3")

@@ -1,6 +1,6 @@
 """A simulated week at high speed in one process: how its memory, threads and open files grow.
 
-`python -m tests.process.soak --sessions 7` prints the figures. The first sessions are not counted: they load what is
+`python -m tests.process.soak --sessions 12` prints the figures. The first week is not counted: it loads what is
 loaded once, such as the pictures of a run folder.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.process.stage import SYMBOLS, Running, Stage, wait_until
 
-WARM_SESSIONS = 2
+WARM_SESSIONS = 7
 WEEK_SESSIONS = 5
 GROWTH_KB_MAX = 8 * 1024
 
