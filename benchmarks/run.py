@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         print(f"error: there is no row {', '.join(unknown)} · --only · one of {' '.join(ROWS)}", file=sys.stderr)
         return 2
+    # a user's program is not compiled from its source at every start: nor are those that are measured
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="axiomd-bench-") as folder:
         bench = Bench(max(asked.pairs, 1), asked.bars, asked.peers, Path(folder))

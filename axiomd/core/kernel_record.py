@@ -120,7 +120,7 @@ def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
     record.signals = [_signal(plan, slots, row) for row in rows.signals.tolist()]
     _add_orders(plan, tape, rows, slots, sessions, record)
     _add_trades(plan, rows, record)
-    record.curve = [CurvePoint(*row) for row in rows.points.tolist()]
+    record.curve = list(map(CurvePoint, *rows.points.T.tolist()))
     _add_totals(plan, tape, rows, sessions, record)
     return record
 

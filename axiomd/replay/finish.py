@@ -1,11 +1,12 @@
 """The end of a run: what it was and what came of it, written to its folder.
 
-It binds record, figures, quality and journal together for whoever drove the run. It is told the time; nothing in a
-folder but three times of the manifest depends on when or where it was written.
+It binds record, figures, quality and journal together for a command that drove the run and ends with it. It is told the
+time; nothing in a folder but three times of the manifest depends on when or where it was written.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -71,6 +72,8 @@ def finish(
             journal=None if journal is None else journal.path,
             plots=plots,
         )
+    # what a run left lives until the process ends; walking over it there took 0.3 s of a million bars
+    gc.freeze()
     return path, metrics
 
 

@@ -104,7 +104,7 @@ _MARKS: Final = ('"', ",", "\n", "\r")
 def _column(name: str, column: Column | None) -> tuple[Callable[[Any], Any], Cell | None]:
     if isinstance(column, tuple):
         return column
-    return attrgetter(f"{name}_us" if column is _time else name), column
+    return attrgetter(f"{name}_us" if column in (_time, _moment) else name), column
 
 
 # --- cells ---
@@ -126,6 +126,8 @@ class _Texts(dict["int | None", str]):
 
 _price: Final = _Texts(decimal_text).__getitem__
 _time: Final = _Texts(iso_time).__getitem__
+_moment: Final = iso_time
+"""A time that hardly ever repeats from row to row: to look it up costs more than to write it."""
 
 
 def _money(units: int | None) -> str:
@@ -170,7 +172,7 @@ SIGNALS: Final = Table[Signal](
     {
         "schema_version": (lambda _: signal_schema.SCHEMA_VERSION, str),
         **dict.fromkeys(("long_entry", "short_entry", "sl_long", "sl_short", "tp_long", "tp_short"), _price),
-        **dict.fromkeys(("ts", "valid_from", "valid_to"), _time),
+        **dict.fromkeys(("ts", "valid_from", "valid_to"), _moment),
         "score": _ratio,
         "stage1_rank": _count,
         "meta": (lambda signal: signal, _meta),
@@ -199,7 +201,7 @@ TRADES: Final = Table[Trade](
     TRADE_COLUMNS,
     {
         **dict.fromkeys(("entry_price", "exit_price"), _price),
-        **dict.fromkeys(("entry_ts", "exit_ts"), _time),
+        **dict.fromkeys(("entry_ts", "exit_ts"), _moment),
         **dict.fromkeys(("gross_pnl", "costs", "net_pnl", "mae", "mfe"), _money),
         **dict.fromkeys(("qty", "bars_held"), _count),
         "r_multiple": _ratio,
@@ -208,7 +210,7 @@ TRADES: Final = Table[Trade](
 )
 CURVE: Final = Table[CurvePoint](
     CURVE_COLUMNS,
-    {"ts": (attrgetter("ts_us"), iso_time), **dict.fromkeys(("equity", "cash", "gross_exposure", "drawdown"), _money)},
+    {"ts": _moment, **dict.fromkeys(("equity", "cash", "gross_exposure", "drawdown"), _money)},
 )
 
 
