@@ -125,10 +125,10 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Rows:
     text = _text(path)
     header, rows = _cells(text, path) if '"' in text or "\r" in text else _lines(text)
     _check(path, columns, header)
-    width = len(header)
-    for number, row in enumerate(rows, start=2):
-        if width != (row.count(",") + 1 if isinstance(row, str) else len(row)):
-            raise InputError("its cells do not fit the header", f"{path}:{number}", "write the run again")
+    widths = [row.count(",") + 1 if isinstance(row, str) else len(row) for row in rows]
+    if widths.count(len(header)) != len(rows):
+        number = next(number for number, width in enumerate(widths, start=2) if width != len(header))
+        raise InputError("its cells do not fit the header", f"{path}:{number}", "write the run again")
     return Rows(header, rows)
 
 

@@ -120,6 +120,8 @@ def _symbols(df: pl.DataFrame) -> tuple[tuple[str, ...], Int64Array | None]:
     names = tuple(sorted({normalise_symbol(symbol) for symbol in spelled}))
     if not names:
         return (), np.full(df.height, -1, dtype=np.int64)
+    if len(names) == 1 and not written.null_count():
+        return names, np.zeros(df.height, dtype=np.int64)
     index = {name: k for k, name in enumerate(names)}
     code = written.replace_strict(
         spelled, [index[normalise_symbol(symbol)] for symbol in spelled], default=None, return_dtype=pl.Int64

@@ -87,9 +87,9 @@ def bars_array(frame: pl.DataFrame, symbols: tuple[str, ...]) -> Int64Array:
     """Turn a valid frame into the array of a tape: `int64[n, 7]`, sorted by (ts, index into `symbols`)."""
     bars = np.empty((frame.height, TAPE_WIDTH), dtype=np.int64)
     bars[:, TS_US] = frame[TS].to_physical().to_numpy()
-    bars[:, SYMBOL_INDEX] = (
-        frame[SYMBOL].replace_strict(symbols, range(len(symbols)), return_dtype=pl.Int64).to_numpy() if symbols else 0
-    )
+    bars[:, SYMBOL_INDEX] = 0
+    if len(symbols) > 1:
+        bars[:, SYMBOL_INDEX] = frame[SYMBOL].replace_strict(symbols, range(len(symbols)), return_dtype=pl.Int64)
     for column, name in zip((OPEN, HIGH, LOW, CLOSE), PRICE_COLUMNS, strict=True):
         bars[:, column] = price_units(frame[name].to_numpy())
     bars[:, VOLUME_SHARES] = frame[VOLUME].to_numpy()
