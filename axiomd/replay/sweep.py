@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
@@ -26,13 +26,17 @@ from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
 from axiomd.core.kernel_record import figures_record, run_rows
-from axiomd.core.market.tape import Tape
+from axiomd.core.market.sessions import Int64Array, SessionTable
+from axiomd.core.market.tape import SYMBOL_INDEX, Tape
 from axiomd.core.metrics import metrics_of, session_returns
+from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape
 
 RUN_ID: Final = "sweep"
 EULER_GAMMA: Final = 0.5772156649015329
 BLOCK_TRIALS: Final = 200
+SETS_KEPT_MAX: Final = 4_096
+"""Sets whose configuration and plan a worker keeps."""
 _LEFT_OUT: Final = ("counts", "by_strategy")
 
 
@@ -140,9 +144,8 @@ def run_block(block: Block) -> list[Row]:
     tape = _tape(block.base, block.bars, block.all_symbols)
     rows = []
     for trial in block.trials:
-        config = _configured(block.base, trial.values, trial.symbols)
         own = _part_of(_alone(block, trial.symbols, tape), trial)
-        plan = bind(config, own.sessions, own.timeframe_us, RUN_ID, "backtest")
+        plan = _plan(block, trial, own)
         record = figures_record(plan, own, run_rows(plan, own, None, _first_session(own, trial)))
         metrics = metrics_of(record, [strategy.id for strategy in plan.strategies])
         rows.append(_row(trial, metrics))
@@ -210,31 +213,51 @@ def _number(value: float | None) -> float:
 # --- what a trial sees ---
 
 
-def _configured(base: str, values: Mapping[str, Any], symbols: Sequence[str] | None) -> DaemonConfig:
+def _plan(block: Block, trial: Trial, tape: Tape) -> Plan:
+    """Bind a trial. Its set is read, checked and bound once for all symbols; of that its own are cut out.
+
+    Where strategies name symbols of their own, what a trial's symbols leave of them is for the configuration to say.
+    """
+    whole = _bound(block.base, _flags_of(trial.values, block.all_symbols), tape.sessions, tape.timeframe_us)
+    if any(own.symbols != block.all_symbols for own in whole.strategies):
+        return _bound(block.base, _flags_of(trial.values, trial.symbols), tape.sessions, tape.timeframe_us)
+    kept = [place for place, symbol in enumerate(whole.symbols) if symbol in trial.symbols]
+    return replace(
+        whole,
+        instruments=tuple(whole.instruments[place] for place in kept),
+        rates=tuple(whole.rates[place] for place in kept),
+        strategies=tuple(replace(own, symbols=trial.symbols) for own in whole.strategies),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """Flags of a configuration; a cache compares only their text."""
+
+    text: tuple[tuple[str, str], ...]
+    values: Mapping[str, object] = field(compare=False)
+
+
+def _flags_of(values: Mapping[str, Any], symbols: Sequence[str] | None) -> _Flags:
     flags: dict[str, object] = dict(values)
     if symbols is not None:
         flags["symbols"] = list(symbols)
         flags.setdefault("stage1.max_candidates", max(50, len(symbols)))
-    return _loaded(base, tuple(sorted((key, repr(value)) for key, value in flags.items())), _Flags(flags))
+    return _Flags(tuple(sorted((key, repr(value)) for key, value in flags.items())), flags)
 
 
-class _Flags:
-    """Carry flags past a cache that compares only their text."""
-
-    def __init__(self, flags: dict[str, object]) -> None:
-        self.flags = flags
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Flags)
-
-    def __hash__(self) -> int:
-        return 0
+def _configured(base: str, values: Mapping[str, Any], symbols: Sequence[str] | None) -> DaemonConfig:
+    return _loaded(base, _flags_of(values, symbols))
 
 
-@lru_cache(maxsize=4096)
-def _loaded(base: str, key: tuple[tuple[str, str], ...], flags: _Flags) -> DaemonConfig:
-    del key
-    return load_run(Path(base), flags=flags.flags).config
+@lru_cache(maxsize=SETS_KEPT_MAX)
+def _loaded(base: str, flags: _Flags) -> DaemonConfig:
+    return load_run(Path(base), flags=flags.values).config
+
+
+@lru_cache(maxsize=SETS_KEPT_MAX)
+def _bound(base: str, flags: _Flags, sessions: SessionTable, bar_us: int) -> Plan:
+    return bind(_loaded(base, flags), sessions, bar_us, RUN_ID, "backtest")
 
 
 @lru_cache(maxsize=2)
@@ -253,14 +276,22 @@ def _timeframe(bars: str) -> str:
     return "m5" if len(gaps) and int(gaps.min()) >= 300_000_000 else "m1"
 
 
+@lru_cache(maxsize=2)
+def _rows_by_symbol(base: str, bars: str, symbols: tuple[str, ...]) -> list[Int64Array]:
+    """Give the rows of every symbol of the tape, found once: to look for them by symbol reads all bars each time."""
+    code = _tape(base, bars, symbols).bars[:, SYMBOL_INDEX]
+    ends = np.cumsum(np.bincount(code, minlength=len(symbols)))
+    return np.split(np.argsort(code, kind="stable"), ends[:-1])
+
+
 @lru_cache(maxsize=4)
 def _alone_cached(base: str, bars: str, all_symbols: tuple[str, ...], symbols: tuple[str, ...]) -> Tape:
     tape = _tape(base, bars, all_symbols)
     wanted = [index for index, symbol in enumerate(tape.symbols) if symbol in symbols]
-    rows = tape.bars[np.isin(tape.bars[:, 1], wanted)]
+    of_symbol = _rows_by_symbol(base, bars, all_symbols)
+    rows = tape.bars[np.sort(np.concatenate([of_symbol[index] for index in wanted]))]
     names = tuple(tape.symbols[index] for index in wanted)
-    rows = np.ascontiguousarray(rows)
-    rows[:, 1] = np.searchsorted(np.array(wanted), rows[:, 1])
+    rows[:, SYMBOL_INDEX] = np.searchsorted(np.array(wanted), rows[:, SYMBOL_INDEX])
     return Tape(names, rows, tape.timeframe_us, tape.sessions, 0, 0, "", ())
 
 
@@ -332,7 +363,7 @@ def summary_of(sweep: Sweep, frame: pl.DataFrame) -> dict[str, Any]:
     trial = next(t for t in trials if t.set_number == best["set"] and t.symbols == symbols and t.fold == best["fold"])
     block = Block(sweep.base, sweep.bars, sweep.symbols, (trial,))
     tape = _part_of(_alone(block, symbols, _tape(sweep.base, sweep.bars, sweep.symbols)), trial)
-    plan = bind(_configured(sweep.base, values, symbols), tape.sessions, tape.timeframe_us, RUN_ID, "backtest")
+    plan = _plan(block, trial, tape)
     record = figures_record(plan, tape, run_rows(plan, tape, None, _first_session(tape, trial)))
     returns = [float(x) for x in session_returns(record.initial_cash, [equity for _, equity in record.session_closes])]
     by_session = [float(value) / math.sqrt(252) for value in judged["sharpe"].to_list()]
