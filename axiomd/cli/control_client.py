@@ -114,6 +114,8 @@ class ControlClient:
         sender = self._within_deadline()
         try:
             data = sender.recv(READ_BYTES)
+        except TimeoutError as problem:
+            raise self._late() from problem
         except OSError as problem:
             raise ControlError(f"no answer: {problem.strerror or problem}") from problem
         if not data:
@@ -124,13 +126,18 @@ class ControlClient:
         sender = self._within_deadline()
         try:
             sender.sendall(json.dumps(message).encode() + b"\n")
+        except TimeoutError as problem:
+            raise self._late() from problem
         except OSError as problem:
             raise ControlError(f"nothing could be sent: {problem.strerror or problem}") from problem
+
+    def _late(self) -> ControlError:
+        return ControlError(f"no answer within {self._timeout_s:g} s")
 
     def _within_deadline(self) -> socket.socket:
         assert self._socket is not None
         left_s = self._deadline_s - time.monotonic()
         if left_s <= 0:
-            raise ControlError(f"no answer within {self._timeout_s:g} s")
+            raise self._late()
         self._socket.settimeout(left_s)
         return self._socket

@@ -223,11 +223,10 @@ def _add_orders(
 ) -> None:
     dates = [tape.sessions.date(session).isoformat() for session in sessions]
     flattens = [int(tape.sessions.close_us[session]) - plan.flatten_us for session in sessions]
-    setups = rows.signals.tolist()
+    slot_of = rows.signals[:, api.SLOT].tolist()
     for row in rows.orders.tolist():
-        setup = setups[row[kernel.O_SIGNAL]]
         signal = record.signals[row[kernel.O_SIGNAL]]
-        index = slots[setup[api.SLOT]][1]
+        index = slots[slot_of[row[kernel.O_SIGNAL]]][1]
         session = row[kernel.O_SESSION]
         order = order_of(
             plan, signal, index, side_of(row[kernel.O_SIDE]), row[kernel.O_QTY], dates[session], flattens[session]

@@ -168,7 +168,8 @@ def _write_orders(folder: Path, outcomes: Iterable[OrderOutcome]) -> None:
         filled.write(tables.text_of([",".join(FILLED_COLUMNS)]))
         for some in tables.together(outcomes):
             lines = tables.ORDERS.lines([outcome.order for outcome in some])
-            filled.write(tables.text_of(list(map(",".join, zip(lines, tables.FILLS.lines(some), strict=True)))))
+            ends = tables.lines_of(tables.end_columns(some))
+            filled.write(tables.text_of(list(map(",".join, zip(lines, ends, strict=True)))))
             new = []
             for outcome, line in zip(some, lines, strict=True):
                 if outcome.was_sent and outcome.order.idempotency_key not in sent:

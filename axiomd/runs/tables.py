@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
@@ -24,8 +25,9 @@ Cell = Callable[[Any], str]
 Column = Cell | tuple[Callable[[Any], object], Cell]
 """How a cell is written of the attribute of its column's name, or of what is taken from the record otherwise."""
 
-FILL_COLUMNS: Final = ("fill_ts", "fill_price", "fill_qty", "commission", "slippage_ticks", "status", "reason")
-FILLED_COLUMNS: Final = (*CSV_HEADER, *FILL_COLUMNS)
+FILL_COLUMNS: Final = ("fill_ts", "fill_price", "fill_qty", "commission", "slippage_ticks")
+END_COLUMNS: Final = ("status", "reason")
+FILLED_COLUMNS: Final = (*CSV_HEADER, *FILL_COLUMNS, *END_COLUMNS)
 CURVE_COLUMNS: Final = ("ts", "equity", "cash", "gross_exposure", "drawdown")
 ROWS_TOGETHER: Final = 4_096
 """Rows that are made at a time: a run of any length is written in the memory of so many."""
@@ -147,9 +149,18 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _of_fill(name: str) -> Callable[[OrderOutcome], object]:
-    get = attrgetter(name)
-    return lambda outcome: None if outcome.fill_ts_us is None or outcome.fill_price is None else get(outcome)
+@dataclass(frozen=True, slots=True)
+class _NoFill:
+    """What stands for the fill of an order that had none: empty cells."""
+
+    fill_ts_us: None = None
+    fill_price: None = None
+    fill_qty: None = None
+    commission: None = None
+    slippage_ticks: None = None
+
+
+_NO_FILL: Final = _NoFill()
 
 
 def _meta(signal: Signal) -> str:
@@ -186,17 +197,13 @@ ORDERS: Final = Table[Order](
         "qty": _count,
     },
 )
-FILLS: Final = Table[OrderOutcome](
+FILLS: Final = Table["OrderOutcome | _NoFill"](
     FILL_COLUMNS,
     {
-        "fill_ts": (_of_fill("fill_ts_us"), _time),
-        "fill_price": (_of_fill("fill_price"), _price),
-        "fill_qty": (_of_fill("fill_qty"), _count),
-        "commission": (_of_fill("commission"), _money),
-        "slippage_ticks": (_of_fill("slippage_ticks"), _count),
+        "fill_ts": _time, "fill_price": _price, "fill_qty": _count, "commission": _money, "slippage_ticks": _count,
     },
-)
-"""What filled_orders.csv says of an order beyond the order; empty cells where there was no fill."""
+)  # fmt: skip
+ENDS: Final = Table[OrderOutcome](END_COLUMNS, {})
 TRADES: Final = Table[Trade](
     TRADE_COLUMNS,
     {
@@ -228,4 +235,10 @@ def filled_order_rows(outcomes: Iterable[OrderOutcome]) -> list[list[str]]:
     """Give the rows of filled_orders.csv under `FILLED_COLUMNS`; the fill's cells are empty where there was none."""
     known = list(outcomes)
     orders = ORDERS.columns([outcome.order for outcome in known])
-    return list(map(list, zip(*orders, *FILLS.columns(known), strict=True)))
+    return list(map(list, zip(*orders, *end_columns(known), strict=True)))
+
+
+def end_columns(outcomes: Sequence[OrderOutcome]) -> list[list[str]]:
+    """Give what filled_orders.csv says of orders beyond the orders themselves."""
+    fills = [_NO_FILL if outcome.fill_ts_us is None or outcome.fill_price is None else outcome for outcome in outcomes]
+    return [*FILLS.columns(fills), *ENDS.columns(outcomes)]

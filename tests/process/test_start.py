@@ -96,8 +96,8 @@ def test_a_clean_stop_cancels_entries_and_ends_the_broker_within_ten_seconds(
     last = stage.entries()[-1].event
     assert isinstance(last, e.RunStopped)
     assert last.reason == signal.Signals(number).name
-    assert stage.broker_truth().entries == []
     assert no_broker_is_left(stage)
+    assert stage.broker_truth().entries == []
     assert stage.broker_truth().entries == []
 
 
