@@ -98,7 +98,6 @@ def test_a_clean_stop_cancels_entries_and_ends_the_broker_within_ten_seconds(
     assert last.reason == signal.Signals(number).name
     assert no_broker_is_left(stage)
     assert stage.broker_truth().entries == []
-    assert stage.broker_truth().entries == []
 
 
 def test_entries_left_at_stops_are_taken_up_again_and_the_trades_are_the_same(stage: Stage) -> None:
