@@ -66,7 +66,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Position:
-    """What is held in a symbol, with its exits awake or, once closing, cancelled."""
+    """What is held in a symbol, with its exits awake; while `closing_qty` of it is closed, they cover the rest."""
 
     entry: _Entry
     qty: int
@@ -74,6 +74,20 @@ class _Position:
     target: int
     flatten_at_us: int
     closing: str = ""
+    closing_qty: int = 0
+    closed_under: tuple[str, ...] = ()
+    """References of closes that were executed: none is carried out twice."""
+
+    @property
+    def kept(self) -> int:
+        """Give the shares that no close is under way for."""
+        return self.qty - self.closing_qty
+
+    def close(self, reference: str, qty: int) -> None:
+        """Cut the exits by `qty`, or cancel them with the last of it, and work its close instead."""
+        self.closing, self.closing_qty = reference, qty
+        if not self.kept:
+            self.stop = self.target = 0
 
 
 class SimBroker:
@@ -160,10 +174,11 @@ class SimBroker:
 
     def _close(self, command: ClosePosition, ts_us: int) -> list[Event]:
         position = self._positions.get(self._index_of[command.symbol])
-        if position is None or position.closing:
+        if position is None or not position.kept or command.reference in position.closed_under:
             return []
-        position.closing = command.reference
-        position.stop = position.target = 0
+        if position.closing == command.reference:
+            return []
+        position.close(command.reference, min(command.qty, position.qty))
         self._next_id += 1
         out: list[Event] = [
             OrderSent(ts_us=ts_us, key=command.reference),
@@ -190,9 +205,8 @@ class SimBroker:
                     out.append(OrderCancelled(ts_us=ts_us, key=entry.order.idempotency_key, reason="killed"))
         if flattens:
             for index, position in list(self._positions.items()):
-                if not position.closing:
-                    position.closing = position.entry.order.idempotency_key + SUFFIX_KILL
-                    position.stop = position.target = 0
+                if position.kept:
+                    position.close(position.entry.order.idempotency_key + SUFFIX_KILL, position.qty)
                 self.close_now(out, index, ts_us)
         return out
 
@@ -239,7 +253,9 @@ class SimBroker:
             self._leave(
                 out, position, position.closing, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
             )
-        elif position.flatten_at_us and start_us >= position.flatten_at_us:
+            if not position.qty:
+                return
+        if position.flatten_at_us and start_us >= position.flatten_at_us:
             self._leave(
                 out, position, key + SUFFIX_EOD, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
             )
@@ -319,9 +335,16 @@ class SimBroker:
         self, out: list[Event], position: _Position, reference: str, price: int, start_us: int, closes_us: int,
         volume: int, *, slips: bool, is_ambiguous: bool,
     ) -> None:  # fmt: skip
-        del self._positions[position.entry.index]
+        qty = position.qty
+        if reference == position.closing:
+            qty = position.closing_qty
+            position.closed_under = (*position.closed_under, reference)
+            position.closing, position.closing_qty = "", 0
+        position.qty -= qty
+        if not position.qty:
+            del self._positions[position.entry.index]
         self._execute(
-            out, position.entry, reference, -position.entry.sign, position.qty, price, start_us, closes_us, volume,
+            out, position.entry, reference, -position.entry.sign, qty, price, start_us, closes_us, volume,
             slips=slips, is_ambiguous=is_ambiguous,
         )  # fmt: skip
 
@@ -409,26 +432,27 @@ def _level(entry: _Entry) -> int:
 
 def _working_exits(position: _Position) -> list[OpenOrder]:
     order, side = position.entry.order, side_of(-position.entry.sign)
-    key, qty, oca = order.idempotency_key, position.qty, order.idempotency_key
-    if position.closing:
-        return [
-            OpenOrder(
-                broker_id=0, reference=position.closing, symbol=order.symbol, side=side, qty=qty, kind="market",
-                price=0, oca="",
-            )
-        ]  # fmt: skip
+    key, oca = order.idempotency_key, order.idempotency_key
+    closes = [
+        OpenOrder(
+            broker_id=0, reference=position.closing, symbol=order.symbol, side=side, qty=position.closing_qty,
+            kind="market", price=0, oca="",
+        )
+    ] if position.closing else []  # fmt: skip
+    if not position.kept:
+        return closes
     children = (
         (SUFFIX_STOP, "stop", position.stop, 1),
         (SUFFIX_TARGET, "limit", position.target, 2),
         (SUFFIX_EOD, "market", position.flatten_at_us, 3),
     )
-    return [
+    return closes + [
         OpenOrder(
             broker_id=position.entry.broker_id + offset,
             reference=key + suffix,
             symbol=order.symbol,
             side=side,
-            qty=qty,
+            qty=position.kept,
             kind=kind,
             price=price if kind != "market" else 0,
             oca=oca,

@@ -11,10 +11,8 @@ import os
 import sys
 
 from axiomd import latch, presence
-from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED
-
-EXIT_NOT_RUNNING = 3
-ANSWER_S_MAX = 8.0
+from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, typed
+from axiomd.contracts.errors import EXIT_OK
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +26,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Release the latch."""
-    from axiomd.cli.control_client import ControlClient, ControlError
-
     found = presence.look(dict(os.environ), args.instance)[0]
     who = found.presence
     if who is None or not found.is_running:
@@ -40,25 +36,10 @@ def run(args: argparse.Namespace) -> int:
         print("the latch is armed already")
         return EXIT_OK
     print(f"trip {state.trip_id}: {state.level}, {state.reason} (by {state.by})")
-    account = args.account or _typed(who.account)
-    try:
-        with ControlClient(who.socket, role="operator", name="axiomd resume", timeout_s=ANSWER_S_MAX) as client:
-            client.snapshot()
-            refusal = client.command(
-                "resume",
-                {"trip_id": state.trip_id, "account": account, "reason": args.reason, "new_peak": args.new_peak},
-            )
-    except ControlError as problem:
-        print(f"the daemon does not answer: {problem}", file=sys.stderr)
-        return EXIT_NOT_RUNNING
-    if refusal:
-        print(f"refused: {refusal}", file=sys.stderr)
-        return EXIT_REFUSED
-    print(f"released: {who.mode} {who.account} trades again")
-    return EXIT_OK
-
-
-def _typed(account: str) -> str:
-    print(f"type the account to resume ({len(account)} characters): ", end="")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip()
+    account = args.account or typed(who.account, "resume")
+    return ask(
+        who,
+        "resume",
+        {"trip_id": state.trip_id, "account": account, "reason": args.reason, "new_peak": args.new_peak},
+        f"released: {who.mode} {who.account} trades again",
+    )

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Literal
 from axiomd.contracts.errors import ConfigError, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from axiomd.config.load import Loaded
     from axiomd.config.settings import Places
     from axiomd.contracts.daemon import DaemonConfig
+    from axiomd.daemon.identity import Identity
 
 MODE_VARIABLE = "TR_MODE"
 
@@ -41,24 +44,32 @@ def run(args: argparse.Namespace) -> int:
     from axiomd.daemon import locks
 
     place = places(args.instance)
-    loaded = _load(args, place)
-    mode = _mode(args, loaded)
-    _check(loaded.config, mode)
+    identity = identity_of(args, place)
     place.state_dir.mkdir(parents=True, exist_ok=True)
     place.runtime_dir.mkdir(parents=True, exist_ok=True)
     with locks.hold(place.state_dir / locks.STATE_LOCK, "the state dir"):
-        return _run(loaded.config, place, mode, args.log_level)
+        return _run(identity, args.log_level, lambda: _load(args, place).config)
 
 
-def _run(config: DaemonConfig, place: Places, mode: Literal["paper", "live"], log_level: str) -> int:
+def identity_of(args: argparse.Namespace, place: Places) -> Identity:
+    """Say who the daemon of these options is. `ConfigError` or `RefusedError` where it must not be."""
     from axiomd.contracts.runs import config_hash
-    from axiomd.daemon.broker_process import BrokerProcess
     from axiomd.daemon.clock import wall_us
     from axiomd.daemon.identity import ACCOUNT_SIM, Identity
 
-    identity = Identity(config, place, mode, ACCOUNT_SIM, config_hash(config, {}), wall_us())
+    loaded = _load(args, place)
+    mode = _mode(args, loaded)
+    _check(loaded.config, mode)
+    return Identity(loaded.config, place, mode, ACCOUNT_SIM, config_hash(loaded.config, {}), wall_us())
+
+
+def _run(identity: Identity, log_level: str, reread: Callable[[], DaemonConfig]) -> int:
+    from axiomd.daemon.broker_process import BrokerProcess
+    from axiomd.daemon.clock import wall_us
+
+    place = identity.places
     process = BrokerProcess(place.state_dir, place.runtime_dir)
-    if not config.broker.sim.inside and not process.socket.exists():
+    if not identity.config.broker.sim.inside and not process.socket.exists():
         process.start()
     try:
         import anyio
@@ -68,7 +79,7 @@ def _run(config: DaemonConfig, place: Places, mode: Literal["paper", "live"], lo
         from axiomd.observe.logging import to_stderr
 
         log = to_stderr(sys.stderr, os.environ, now_us=wall_us, level=log_level)
-        return anyio.run(run_daemon, identity, process, log, Notifier.of(os.environ, os.getpid()))
+        return anyio.run(run_daemon, identity, process, log, Notifier.of(os.environ, os.getpid()), reread)
     finally:
         process.end_unused()
 

@@ -96,6 +96,10 @@ def _title(page: _Page, status: Status) -> None:
         f"  run {clean(run.get('run_id'))}  session {session}  market {time_text(clock.get('market_us'))}Z", _GREY
     )
     page.line(f"  broker {clean(broker.get('kind'))} {link}, {truth}  journal at {clean(journal.get('seq'))}", _GREY)
+    for scope, until_us in sorted(table(status.state, "pauses").items()):
+        what = "everything" if scope == "*" else clean(scope)
+        ends = f"until {time_text(until_us)}Z" if until_us else "until it is lifted (axiomd unpause)"
+        page.line(f"  ▲ PAUSED: {what}, no new entries {ends}", _AMBER)
 
 
 def _latch(page: _Page, status: Status) -> None:

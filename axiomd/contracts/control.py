@@ -20,8 +20,9 @@ HEARTBEAT_S_MAX: Final = 1.0
 
 Role = Literal["operator", "observer"]
 CommandName = Literal[
-    "kill", "resume", "flatten", "close", "cancel", "pause", "unpause", "acknowledge", "reload_config", "note"
+    "kill", "resume", "flatten", "close", "cancel", "pause", "unpause", "acknowledge", "reload_config", "note", "adopt"
 ]
+"""`adopt` is not in the protocol's first list: `axiomd reconcile --adopt` speaks it (docs/decisions/0005)."""
 
 _ARGS: Final[dict[str, frozenset[str]]] = {
     "kill": frozenset({"level", "reason", "everything"}),
@@ -34,6 +35,7 @@ _ARGS: Final[dict[str, frozenset[str]]] = {
     "acknowledge": frozenset({"alarm"}),
     "reload_config": frozenset(),
     "note": frozenset({"text"}),
+    "adopt": frozenset({"account", "reason"}),
 }
 
 

@@ -44,6 +44,8 @@ class RunStarted(Event, frozen=True, kw_only=True):
     config_hash: str
     market_sha256: str = ""
     bar_us: int = 0
+    signal_age_us_max: int = 5_000_000
+    """A setup heard of later than this after its moment is not placed."""
 
 
 class ConfigLoaded(Event, frozen=True, kw_only=True):
@@ -190,11 +192,21 @@ class ReconDrift(Event, frozen=True, kw_only=True):
 
 
 class ReconAdopted(Event, frozen=True, kw_only=True):
-    """An operator took the broker's truth for ours."""
+    """An operator took the broker's truth for ours.
+
+    `positions` are the broker's. `dropped` are shares, signed, that only our books had; `foreign` shares that only the
+    broker has, which are the operator's from here on; `references` the keys of orders and `executions` the ids that
+    explain them.
+    """
 
     KIND: ClassVar[str] = "recon.adopted"
     reason: str
     positions: dict[str, int]
+    operator: str = ""
+    dropped: dict[str, int] = {}
+    foreign: dict[str, int] = {}
+    references: tuple[str, ...] = ()
+    executions: tuple[str, ...] = ()
 
 
 class ReconCompleted(Event, frozen=True, kw_only=True):

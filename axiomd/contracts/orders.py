@@ -27,6 +27,7 @@ SUFFIX_STOP: Final = "-SL"
 SUFFIX_TARGET: Final = "-TP"
 SUFFIX_EOD: Final = "-EOD"
 SUFFIX_KILL: Final = "-KILL"
+SUFFIX_MANUAL: Final = "-MANUAL"
 
 
 class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

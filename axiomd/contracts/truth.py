@@ -37,6 +37,6 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """Signed positions in shares, open orders, and the reports of the day in the order in which they were made."""
 
-    positions: dict[str, int]
-    orders: tuple[OpenOrder, ...]
+    positions: dict[str, int] = {}
+    orders: tuple[OpenOrder, ...] = ()
     reports: tuple[Report, ...] = ()

@@ -128,6 +128,9 @@ def sign_of(side: Side) -> int:
     return 1 if side == "BUY" else -1
 
 
+SIDES: Final[tuple[Side, Side]] = ("BUY", "SELL")
+
+
 def side_of(sign: int) -> Side:
     """Give BUY for a positive sign, SELL for a negative one."""
     return "BUY" if sign > 0 else "SELL"

@@ -18,7 +18,6 @@ from axiomd.contracts import events as e
 from axiomd.contracts.commands import (
     Approved,
     CancelEntry,
-    ClosePosition,
     Command,
     MarkEquity,
     Record,
@@ -26,8 +25,8 @@ from axiomd.contracts.commands import (
     TripLatch,
 )
 from axiomd.contracts.fills import ExitReason, Fill
-from axiomd.contracts.orders import SUFFIX_KILL, Order, role_kind, split_reference
-from axiomd.contracts.units import Side
+from axiomd.contracts.orders import Order, role_kind, split_reference
+from axiomd.contracts.units import SIDES, Side, side_of
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints
 from axiomd.core.compiled import Row
@@ -37,8 +36,10 @@ from axiomd.core.guards.chain import Chain
 from axiomd.core.guards.price import is_beyond
 from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.bracket import order_of, signal_of
+from axiomd.core.orders.closing import closing_order, is_manual, kill_reference, manual_reference, request_of
 from axiomd.core.orders.lifecycle import Happening
-from axiomd.core.plan import Plan, StrategyPlan, board_of
+from axiomd.core.pauses import Pauses
+from axiomd.core.plan import Plan, StrategyPlan, board_of, set_limits
 from axiomd.core.portfolio import Holding, book_fill
 from axiomd.core.scan import (
     LOSS,
@@ -68,6 +69,10 @@ class Engine:
         self.account: Row = self.board.account[0]
         self.book = Book()
         self.holdings: dict[int, Holding] = {}
+        self.pauses = Pauses()
+        self.foreign: dict[str, int] = {}
+        """Shares at the broker that an operator adopted: they are his, known and never touched."""
+        self.foreign_keys: set[str] = set()
         self.session = ""
         self.run_id = plan.run_id
         self.level = ""
@@ -76,7 +81,7 @@ class Engine:
         self.is_reconciled = False
         self.is_journal_ok = True
         self.has_setups_left = False
-        self._chain = Chain(self.board, plan.guards)
+        self._signal_age_us_max = 0
         self._index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self._slots: list[tuple[int, int, int, int]] = self.board.slots.tolist()
         self._deadlines: dict[int, int] = {}
@@ -90,16 +95,9 @@ class Engine:
         self._bars_until_us = -1
         self._filled_us = -1
         self._curve_has_begun = False
-        limits = plan.limits[0]
-        self._rate_us = int(limits["rate_us"])
-        self._fill_ppm = int(limits["fill_ppm"])
-        self._streak_max = int(limits["consecutive_losses"])
-        self._repeats = {
-            (index, side): loss.Burst(int(limits["execution_fills"]), int(limits["execution_us"]))
-            for index in range(len(plan.instruments))
-            for side in ("BUY", "SELL")
-        }
-        self._rejects = loss.Burst(int(limits["rejects"]), int(limits["rejects_us"]))
+        self._repeats = {(index, side): loss.Burst() for index in range(len(plan.instruments)) for side in SIDES}
+        self._rejects = loss.Burst()
+        self._limit(plan)
         self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = {
             e.RunStarted: self._begin,
             e.SessionOpened: self._open_session,
@@ -117,10 +115,28 @@ class Engine:
             e.BrokerLost: self._lose,
             e.ReconDrift: self._differ,
             e.ReconCompleted: self._reconcile,
+            e.ReconAdopted: self._take_over,
             e.KillTripped: self._trip,
             e.KillReset: self._reset,
+            e.OperatorCommand: self._obey,
         }
         self._bars: Ints = np.zeros((0, 7), np.int64)
+
+    def _limit(self, plan: Plan) -> None:
+        limits = plan.limits[0]
+        self._chain = Chain(self.board, plan.guards)
+        self._rate_us = int(limits["rate_us"])
+        self._fill_ppm = int(limits["fill_ppm"])
+        self._streak_max = int(limits["consecutive_losses"])
+        self._rejects.limit(int(limits["rejects"]), int(limits["rejects_us"]))
+        for burst in self._repeats.values():
+            burst.limit(int(limits["execution_fills"]), int(limits["execution_us"]))
+
+    def take_limits(self, plan: Plan) -> None:
+        """Go on under the limits and guards of a plan that differs from ours in nothing else."""
+        set_limits(self.board, plan)
+        self.plan = plan
+        self._limit(plan)
 
     # --- the door ---
 
@@ -175,9 +191,21 @@ class Engine:
             # what it led to stands in the journal, as far as it was written; `forget_requests` asks for the rest
             self._note_kill(event)
             out = []
+        elif isinstance(event, e.OperatorCommand):
+            # what a close led to stands behind it
+            self._note_pause(event)
+            out = []
         else:
-            out = self.handle(event)
+            out = self._fold_quietly(event)
         return [command for command in out if isinstance(command, MarkEquity)]
+
+    def _fold_quietly(self, event: e.Event) -> list[Command]:
+        """Take it in without a guard tripping on it: a trip is an event of its own, judged by the limits of its day."""
+        level, has_tripped = self.level, self._streak_has_tripped
+        out = self.handle(event)
+        if not isinstance(event, e.KillReset):
+            self.level, self._streak_has_tripped = level, has_tripped
+        return out
 
     def forget_requests(self) -> list[Command]:
         """After a fold: whatever was asked of the broker and never answered is asked anew."""
@@ -186,18 +214,9 @@ class Engine:
                 leg.cancelling = ""
         out: list[Command] = []
         for holding in self.holdings.values():
-            if holding.closing:
-                key = holding.order.idempotency_key
-                number = "" if holding.closing == 1 else str(holding.closing)
-                out.append(
-                    ClosePosition(
-                        key=key,
-                        reference=f"{key}{SUFFIX_KILL}{number}",
-                        symbol=holding.order.symbol,
-                        qty=holding.qty,
-                        is_urgent=False,
-                    )
-                )
+            if holding.closing and not is_manual(holding.closing):
+                holding.closing_qty = holding.qty
+                out.append(request_of(holding, is_urgent=False))
         if self.level:
             out.extend(self._obey_level(int(self.account["now_us"]), is_urgent=False))
         return out
@@ -249,6 +268,7 @@ class Engine:
     def _begin(self, event: e.RunStarted) -> list[Command]:
         """Market time is at least that of the start."""
         self.account["now_us"] = max(int(self.account["now_us"]), event.ts_us)
+        self._signal_age_us_max = event.signal_age_us_max
         return _NO_COMMANDS
 
     def _open_session(self, event: e.SessionOpened) -> list[Command]:
@@ -302,7 +322,7 @@ class Engine:
     def _take_bars(self, event: e.BarsClosed) -> list[Command]:
         """All bars up to a moment: mark, then decide what the last moment of them asks for."""
         flags = self._commit(event)
-        self._is_late = event.heard_us > event.ts_us + self.plan.signal_age_us_max
+        self._is_late = event.heard_us > event.ts_us + self._signal_age_us_max
         return self._decide(flags)
 
     def _commit(self, event: e.BarsClosed) -> int:
@@ -418,9 +438,9 @@ class Engine:
         """One setup: netting, size of each leg, guards, intents, one send."""
         symbol = self.plan.instruments[index].symbol
         sized: list[tuple[Side, int]] = []
-        if index in self.holdings or index in self.book.open:
+        if index in self.holdings or index in self.book.open or self.foreign.get(symbol):
             outcome = "blocked:netting"
-        elif self.board.strategies[k]["is_paused"]:
+        elif self.board.strategies[k]["is_paused"] or self.pauses.holds(own.id, symbol, row[api.MOMENT]):
             outcome = "blocked:paused"
         elif self._is_late:
             outcome = "missed"
@@ -508,7 +528,9 @@ class Engine:
         if order.parent_key:
             holding = next((h for h in self.holdings.values() if h.order.idempotency_key == order.parent_key), None)
             if holding is not None:
-                holding.closing = closing_number(order.idempotency_key)
+                reference = order.idempotency_key
+                if reference != holding.closing:
+                    holding.close(reference, order.qty, is_manual=is_manual(reference))
                 self._post(holding.index)
             return _NO_COMMANDS
         k = next(k for k, strategy in enumerate(self.plan.strategies) if strategy.id == order.strategy)
@@ -535,10 +557,20 @@ class Engine:
     def _end(self, event: e.OrderCancelled | e.OrderExpired, happening: Happening) -> list[Command]:
         """An entry is over; one whose fills are not all told yet counts as open until they are."""
         leg = self.book.legs.get(event.key)
-        if leg is not None and event.filled > leg.filled:
+        if leg is None:
+            self._end_closing(event.key)
+            return _NO_COMMANDS
+        if event.filled > leg.filled:
             leg.end_at(event.filled, happening)
             return _NO_COMMANDS
         return self._move(event.key, happening)
+
+    def _end_closing(self, reference: str) -> None:
+        """A close that will not come: the position goes on under its own exits."""
+        for holding in self.holdings.values():
+            if holding.closing == reference:
+                holding.keep()
+                self._post(holding.index)
 
     def _contradict(self, reason: str) -> list[Command]:
         """The broker says what our books cannot explain: nothing opens until both truths agree, and the latch trips."""
@@ -560,6 +592,8 @@ class Engine:
             return _NO_COMMANDS
         key, role = split_reference(fill.reference)
         leg = self.book.legs.get(key)
+        if key in self.foreign_keys:
+            return self._note_foreign(fill)
         if leg is None:
             return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
         self._executions.add(fill.exec_id)
@@ -679,6 +713,33 @@ class Engine:
         self.is_reconciled = True
         return _NO_COMMANDS
 
+    def _take_over(self, event: e.ReconAdopted) -> list[Command]:
+        """The broker's truth is ours: what only we held is written off at its last CLOSE, what only it has is left."""
+        self.foreign = dict(event.foreign)
+        self.foreign_keys.update(event.references)
+        self._executions.update(event.executions)
+        out: list[Command] = []
+        for symbol, signed_qty in event.dropped.items():
+            holding = self.holdings[self._index_of[symbol]]
+            self._write_off(out, event, holding, abs(signed_qty))
+        return out
+
+    def _write_off(self, out: list[Command], event: e.ReconAdopted, holding: Holding, qty: int) -> None:
+        symbol = self.board.symbols[holding.index]
+        close = int(symbol["close"])
+        fill = Fill(
+            exec_id="", reference=manual_reference(holding), symbol=holding.order.symbol, side=side_of(-holding.sign),
+            qty=qty, price=close, commission=0, bar_ts_us=int(symbol["last_ts_us"]), slippage_ticks=0,
+        )  # fmt: skip
+        leg = self.book.legs[holding.order.idempotency_key]
+        self._book_fill(out, e.FillReceived(ts_us=event.ts_us, fill=fill), leg, "MANUAL")
+
+    def _note_foreign(self, fill: Fill) -> list[Command]:
+        self._executions.add(fill.exec_id)
+        signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
+        self.foreign[fill.symbol] = self.foreign.get(fill.symbol, 0) + signed_qty
+        return _NO_COMMANDS
+
     # --- the kill switch ---
 
     def _trip_guard(self, out: list[Command], guard: str, figure: int, limit: int) -> None:
@@ -724,18 +785,17 @@ class Engine:
 
     def _close(self, out: list[Command], holding: Holding, ts_us: int, *, is_urgent: bool) -> None:
         """Close a position with one marketable order; its exits go first. One that is being closed is left alone."""
-        if holding.closing:
+        if holding.closing and not is_manual(holding.closing):
             return
-        holding.closing = 1
-        order, qty = holding.order, holding.qty
-        reference = f"{order.idempotency_key}{SUFFIX_KILL}"
-        closing = _closing_order(order, reference, qty, ts_us, int(self.account["close_us"]))
-        out.append(Record(event=e.OrderIntent(ts_us=ts_us, order=closing, verdicts=())))
-        out.append(
-            ClosePosition(
-                key=order.idempotency_key, reference=reference, symbol=order.symbol, qty=qty, is_urgent=is_urgent
-            )
-        )
+        self._send_close(out, holding, kill_reference(holding), holding.qty, ts_us, is_urgent=is_urgent)
+
+    def _send_close(
+        self, out: list[Command], holding: Holding, reference: str, qty: int, ts_us: int, *, is_urgent: bool
+    ) -> None:
+        holding.close(reference, qty, is_manual=is_manual(reference))
+        order = closing_order(holding.order, reference, qty, ts_us, int(self.account["close_us"]))
+        out.append(Record(event=e.OrderIntent(ts_us=ts_us, order=order, verdicts=())))
+        out.append(request_of(holding, is_urgent=is_urgent))
         self._post(holding.index)
 
     def _cancel(self, out: list[Command], legs: Sequence[Leg], reason: str) -> None:
@@ -755,6 +815,43 @@ class Engine:
         if event.new_peak:
             account["drawdown_peak"] = account["equity"]
         return _NO_COMMANDS
+
+    # --- what a person asks for ---
+
+    def _obey(self, event: e.OperatorCommand) -> list[Command]:
+        """Pause, or close a position by hand; what cannot be done leaves everything as it is."""
+        self._note_pause(event)
+        if event.name != "close" or self.why_not_close(event):
+            return _NO_COMMANDS
+        holding = self.holdings[self._index_of[event.args["symbol"]]]
+        out: list[Command] = []
+        qty = event.args.get("qty") or holding.qty
+        self._send_close(out, holding, manual_reference(holding), qty, event.ts_us, is_urgent=True)
+        return out
+
+    def _note_pause(self, event: e.OperatorCommand) -> None:
+        if event.name == "pause":
+            self.pauses.begin(event.args)
+        elif event.name == "unpause":
+            self.pauses.end(event.args)
+
+    def why_not_close(self, event: e.OperatorCommand) -> str:
+        """Say why a position cannot be closed by hand as a command asks, nothing where it can."""
+        symbol, qty = event.args.get("symbol"), event.args.get("qty")
+        index = self._index_of.get(str(symbol))
+        holding = None if index is None else self.holdings.get(index)
+        if index is None or holding is None:
+            return f"nothing is held in {symbol}"
+        if holding.closing:
+            return f"{symbol} is being closed already"
+        lot = self.plan.instruments[index].lot
+        if qty is not None and (not 0 < qty <= holding.qty or (qty < holding.qty and qty % lot)):
+            return f"{symbol}: {holding.qty} are held, in lots of {lot}: {qty} cannot be cut off"
+        if not (self.is_connected and self.is_reconciled):
+            return "the broker is out of reach or not reconciled: its resting exits stand"
+        if not int(self.account["open_us"]) <= event.ts_us < int(self.account["close_us"]):
+            return "outside the session nothing can be closed: protection stays"
+        return ""
 
     # --- what the board must know ---
 
@@ -808,35 +905,3 @@ class Engine:
             gross_units=int(gross_exposure(self.board.symbols)),
             drawdown_units=int(account["equity"] - account["peak"]),
         )
-
-
-def closing_number(reference: str) -> int:
-    """Give which attempt to close a position a reference is: `-KILL` the first, `-KILL2` the second."""
-    digits = reference.rpartition(SUFFIX_KILL)[2]
-    return int(digits) if digits.isdigit() else 1
-
-
-def _closing_order(entry: Order, reference: str, qty: int, ts_us: int, close_us: int) -> Order:
-    side: Side = "SELL" if entry.side == "BUY" else "BUY"
-    return Order(
-        order_id=reference,
-        idempotency_key=reference,
-        oco_id=entry.oco_id,
-        run_id=entry.run_id,
-        symbol=entry.symbol,
-        side=side,
-        qty=qty,
-        valid_from_us=ts_us,
-        valid_to_us=max(close_us, ts_us + 1),
-        session=entry.session,
-        source=entry.source,
-        strategy=entry.strategy,
-        strategy_version=entry.strategy_version,
-        entry_type="market",
-        signal_id=entry.signal_id,
-        currency=entry.currency,
-        tick_size=entry.tick_size,
-        created_at_us=ts_us,
-        time_in_force="GTC",
-        parent_key=entry.idempotency_key,
-    )

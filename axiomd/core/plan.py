@@ -20,7 +20,7 @@ from axiomd.contracts.risk import RiskConfig
 from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1, StrategyConfig
 from axiomd.contracts.units import MINUTE_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
 from axiomd.core import board as b
-from axiomd.core.compiled import step_address
+from axiomd.core.compiled import Row, step_address
 from axiomd.core.fills import COSTS
 from axiomd.core.guards.api import LIMITS, OFF, Guard
 from axiomd.core.guards.loss import ALL_LOSSES
@@ -69,8 +69,6 @@ class Plan:
     sessions: SessionTable
     guards: tuple[tuple[Guard, Any], ...] = ()
     """Plug-in guards with their parameters, asked after the compiled chain."""
-    signal_age_us_max: int = 5 * SECOND_US
-    """A setup heard of later than this after its moment is not placed."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -154,10 +152,7 @@ def board_of(plan: Plan) -> b.Board:
         record = symbols[index]
         record["tick"], record["lot"] = instrument.tick_size, instrument.lot
         record["fx_num"], record["fx_den"] = plan.rates[index]
-        max_qty = plan.risk.max_qty_of(instrument.symbol)
-        record["max_qty"] = OFF if max_qty is None else max_qty
-        record["is_short_allowed"] = plan.risk.may_short(instrument.symbol)
-        record["is_restricted"] = instrument.symbol in plan.risk.restricted_list
+        _limit_symbol(record, instrument.symbol, plan.risk)
         record["last_ts_us"] = -b.NEVER_US
         record["touch_high"], record["touch_low"] = b.ABOVE_ALL, b.BELOW_ALL
         own = [position for position, place in enumerate(places) if place[0] == index]
@@ -187,6 +182,20 @@ def board_of(plan: Plan) -> b.Board:
         limits=plan.limits,
         setups=np.zeros((max(1, len(places)), b.SETUP_SIZE), np.int64),
     )
+
+
+def _limit_symbol(record: Row, symbol: str, risk: RiskConfig) -> None:
+    max_qty = risk.max_qty_of(symbol)
+    record["max_qty"] = OFF if max_qty is None else max_qty
+    record["is_short_allowed"] = risk.may_short(symbol)
+    record["is_restricted"] = symbol in risk.restricted_list
+
+
+def set_limits(board: b.Board, plan: Plan) -> None:
+    """Put the limits of another plan of the same symbols onto a board in use."""
+    board.limits[:] = plan.limits
+    for index, instrument in enumerate(plan.instruments):
+        _limit_symbol(board.symbols[index], instrument.symbol, plan.risk)
 
 
 def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:

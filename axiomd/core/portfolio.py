@@ -56,8 +56,8 @@ class Holding:
     """An open position and what it took so far; money in account units, `value` sums quantity * price in units."""
 
     __slots__ = (
-        "closing", "commission", "entered", "entry_flow", "entry_ts_us", "entry_value", "exit_flow", "exit_value",
-        "exited", "index", "is_ambiguous", "order", "sign", "strategy",
+        "closing", "closing_qty", "commission", "cuts", "entered", "entry_flow", "entry_ts_us", "entry_value",
+        "exit_flow", "exit_value", "exited", "index", "is_ambiguous", "order", "sign", "strategy",
     )  # fmt: skip
 
     def __init__(self, order: Order, index: int, strategy: int, sign: int, entry_ts_us: int) -> None:
@@ -74,12 +74,25 @@ class Holding:
         self.exit_flow = 0
         self.commission = 0
         self.is_ambiguous = False
-        self.closing = 0
+        self.closing = ""
+        """The reference of the order that closes it, or a part of it, right now."""
+        self.closing_qty = 0
+        self.cuts = 0
+        """How often a person closed a part of it."""
 
     @property
     def qty(self) -> int:
         """Give the shares still held, not signed."""
         return self.entered - self.exited
+
+    def close(self, reference: str, qty: int, *, is_manual: bool) -> None:
+        """An order to close `qty` of it is on its way."""
+        self.closing, self.closing_qty = reference, qty
+        self.cuts += is_manual
+
+    def keep(self) -> None:
+        """The order that closes it is over; what is left of it goes on."""
+        self.closing, self.closing_qty = "", 0
 
     def enter(self, fill: Fill, flow: int, charge: int) -> None:
         """Add an entry execution."""
@@ -92,6 +105,10 @@ class Holding:
     def leave(self, fill: Fill, flow: int, charge: int) -> None:
         """Add an exit execution."""
         self.exited += fill.qty
+        if fill.reference == self.closing:
+            self.closing_qty -= fill.qty
+            if self.closing_qty <= 0 and self.qty:
+                self.keep()
         self.exit_value += fill.qty * fill.price
         self.exit_flow += flow
         self.commission += charge

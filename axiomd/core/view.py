@@ -16,6 +16,7 @@ import msgspec
 from axiomd.contracts.events import KillLevel, key_of
 from axiomd.contracts.patch import State
 from axiomd.contracts.patch import changes_between as delta
+from axiomd.contracts.truth import Truth
 from axiomd.contracts.units import PPM, decimal_text
 from axiomd.core.engine import Engine
 from axiomd.core.guards.api import COMPLETENESS_FROM
@@ -60,8 +61,8 @@ class LatchFact(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon knows and the engine does not. `market_us` is market time now, `started_us` wall time.
 
-    `protection` names the exits confirmed at the broker by symbol, `pauses` what is paused and until when (0: no end),
-    `clients` are (name, role).
+    `truth` is the broker's word at the last look, `protection` names the exits confirmed there by symbol, `clients` are
+    (name, role).
     """
 
     run_id: str
@@ -74,9 +75,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     is_ready: bool
     broker: str = "sim"
     is_journal_ok: bool = True
+    truth: Truth = Truth()
     latch: LatchFact = LatchFact()
     protection: dict[str, str] = {}
-    pauses: dict[str, int] = {}
     tasks: dict[str, TaskFact] = {}
     alarms: dict[str, AlarmFact] = {}
     clients: tuple[tuple[str, str], ...] = ()
@@ -110,6 +111,7 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
         "broker": {
             "kind": facts.broker, "is_connected": engine.is_connected, "is_reconciled": engine.is_reconciled,
             "differences": list(recent.differences), "recon_us": recent.recon_us,
+            "adopted": {symbol: qty for symbol, qty in engine.foreign.items() if qty}, **_truth(facts.truth),
         },
         "journal": {"seq": recent.seq, "is_ok": facts.is_journal_ok},
         "account": _account(engine, recent, account, figures, unrealised),
@@ -119,7 +121,7 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
         "strategies": _strategies(engine),
         "guards": headroom(engine.plan, recent, account, figures),
         "quality": _quality(engine, account, now_us, column),
-        "pauses": dict(facts.pauses),
+        "pauses": dict(engine.pauses.at(now_us)),
         "tasks": {name: _plain(task) for name, task in facts.tasks.items()},
         "alarms": {name: _plain(alarm) for name, alarm in facts.alarms.items()},
         "clients": [{"name": name, "role": role} for name, role in facts.clients],
@@ -128,6 +130,20 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
                 "ts_us": line.event.ts_us, "kind": line.event.KIND, "key": key_of(line.event), "text": line.text,
             }
             for line in recent.lines
+        },
+    }  # fmt: skip
+
+
+def _truth(truth: Truth) -> State:
+    """The broker's side: its positions, signed, and its orders."""
+    return {
+        "positions": {symbol: qty for symbol, qty in truth.positions.items() if qty},
+        "orders": {
+            order.reference: {
+                "symbol": order.symbol, "side": order.side, "qty": order.qty, "type": order.kind,
+                "price": decimal_text(order.price),
+            }
+            for order in truth.orders
         },
     }  # fmt: skip
 
@@ -210,7 +226,7 @@ def _positions(engine: Engine, facts: Facts, values: list[int]) -> tuple[State, 
             "strategy": order.strategy,
             "key": order.idempotency_key,
             "protected_by": facts.protection.get(symbol, ""),
-            "is_closing": holding.closing > 0,
+            "is_closing": bool(holding.closing),
         }
         if order.stop_loss_price is not None:
             row["stop"] = decimal_text(order.stop_loss_price)

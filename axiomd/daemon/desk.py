@@ -30,6 +30,7 @@ from axiomd.contracts.errors import BrokerUnavailable, JournalWriteFailed
 from axiomd.contracts.orders import split_reference
 from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
+from axiomd.core.orders.adoption import adoption_of
 from axiomd.core.orders.reconcile import Reconciliation, reconcile, unheard_reports
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.sim_link import SimLink
@@ -76,6 +77,8 @@ class Desk:
         self.ears = ears
         self.is_journal_dead = False
         self.is_latch_lost = False
+        self.truth = Truth()
+        """The broker's word as of the last look."""
         self.protection: dict[str, str] = {}
         """Exits that the broker has, by symbol; an entry's children lie with it before it fills."""
         self._state_dir = state_dir
@@ -94,7 +97,7 @@ class Desk:
     def protected(self) -> dict[str, str]:
         """Name the exits of each open position that the broker has confirmed."""
         return {
-            holding.order.symbol: "KILL" if holding.closing else self.protection.get(holding.order.symbol, "")
+            holding.order.symbol: split_reference(holding.closing).role or self.protection.get(holding.order.symbol, "")
             for holding in self.engine.holdings.values()
         }
 
@@ -148,6 +151,13 @@ class Desk:
             await self._report(report)
         await self.commit()
 
+    async def operate(self, command: e.OperatorCommand) -> str:
+        """A person asks for something that the engine decides; gives why it cannot be, nothing where it was done."""
+        refusal = self.engine.why_not_close(command) if command.name == "close" else ""
+        await self.take(command)
+        await self.commit()
+        return refusal
+
     # --- the kill switch ---
 
     async def trip(self, level: e.KillLevel, reason: str, source: str, by: str) -> None:
@@ -197,18 +207,31 @@ class Desk:
         await self.take(e.ReconStarted(ts_us=self.market_us))
         await self._hear_missed(since_us)
         await self.commit()
-        truth = await self.link.truth()
+        truth = self.truth = await self.link.truth()
         found = reconcile(self.engine, truth, since_us)
-        if found.unsure:
+        if found.unsure or found.unanswered:
             commands, given_up = self.engine.settle_unsure(found.unsure, self.market_us, self._age_us_max)
             await self._carry_out(commands, 0)
-            for key in given_up:
+            for key in (*given_up, *found.unanswered):
                 await self._report(e.OrderExpired(ts_us=self.market_us, key=key, reason="missed"))
             await self.commit()
-            truth = await self.link.truth()
+            truth = self.truth = await self.link.truth()
             found = reconcile(self.engine, truth, since_us)
         self._note_protection(truth)
         return found
+
+    async def adopt(self, reason: str, operator: str, since_us: int) -> e.ReconAdopted:
+        """Take the broker's truth for ours, after all that is still explained was heard; foreign entries go."""
+        await self.recover(since_us)
+        truth = await self.link.truth()
+        adopted = adoption_of(
+            self.engine, truth, ts_us=self.market_us, reason=reason, operator=operator, since_us=since_us
+        )
+        await self.take(adopted)
+        await self.commit()
+        entries = [order.reference for order in truth.orders if order.reference in adopted.references]
+        await self.cancel(entries, "cancelled:operator")
+        return adopted
 
     async def _hear_missed(self, since_us: int) -> None:
         truth = await self.link.truth()

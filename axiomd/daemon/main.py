@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from axiomd import latch, presence
 from axiomd.contracts import events as e
+from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import AxiomdError, JournalWriteFailed
 from axiomd.core.recent import Recent
 from axiomd.core.warm_up import warm_up
@@ -39,6 +40,7 @@ from axiomd.daemon.player import play
 from axiomd.daemon.portrait import Portrait
 from axiomd.daemon.reconciler import Reconciler
 from axiomd.daemon.recovery import Recovery
+from axiomd.daemon.reload import Reload
 from axiomd.daemon.sim_link import SimLink
 from axiomd.daemon.source import Source
 from axiomd.daemon.standing import Standing
@@ -53,19 +55,30 @@ from axiomd.observe.metrics import Metrics
 BEATING: Final = ("desk", "feed", "latch", "truth", "artifacts")
 
 
-async def run_daemon(identity: Identity, process: BrokerProcess, log: Log, notifier: Notifier) -> int:
+async def run_daemon(
+    identity: Identity, process: BrokerProcess, log: Log, notifier: Notifier, reread: Callable[[], DaemonConfig]
+) -> int:
     """Run until stopped and give the exit code. Raises `AxiomdError` where it must not start.
 
-    The caller holds the lock on the state dir, and has the broker's process come up.
+    The caller holds the lock on the state dir, and has the broker's process come up; `reread` reads the configuration
+    again.
     """
-    return await Daemon(identity, process, log, notifier).run()
+    return await Daemon(identity, process, log, notifier, reread).run()
 
 
 class Daemon:
     """One daemon's parts and its life."""
 
-    def __init__(self, identity: Identity, process: BrokerProcess, log: Log, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        process: BrokerProcess,
+        log: Log,
+        notifier: Notifier,
+        reread: Callable[[], DaemonConfig],
+    ) -> None:
         config = identity.config
+        self._reread = reread
         self._identity = identity
         self._log = log
         self._notifier = notifier
@@ -174,7 +187,10 @@ class Daemon:
             desk, own, source, inbox=inbox, pacing=pacing, standing=standing, beats=beats,
             on_session=portrait.write_presence, on_tape_over=lambda: self._ending.stop("tape ended", cancels=False),
         )  # fmt: skip
-        operators = OperatorDesk(desk, own, inbox=inbox, standing=standing, alarms=self._alarms)
+        operators = OperatorDesk(
+            desk, own, inbox=inbox, standing=standing, alarms=self._alarms, reconciler=reconciler,
+            reload=Reload(desk, own, source, self._reread),
+        )  # fmt: skip
         control = ControlServer(
             own.places.control_socket,
             welcome=portrait.welcome,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -24,10 +24,10 @@ from axiomd.daemon.clock import wall_us
 from axiomd.daemon.days import Days
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.source import Source, source_of
-from axiomd.daemon.watched import SymbolPlaces, with_watched
 from axiomd.feeds.playback import Position
 from axiomd.journal.log import GENESIS, Journal, Row, row_hash, rows
 from axiomd.journal.verify import known_end
+from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
 
 Listener = Callable[[int, e.Event, str], None]
 """Takes every row's seq, event and hash in hex."""
@@ -58,8 +58,7 @@ def remember(identity: Identity, recent: Recent) -> tuple[Source, Engine, Memory
     if path.exists():
         config = _widened(config, path)
     source = source_of(config, _first_session(path) if path.exists() else "", wall_us())
-    plan = bind(config, source.table, source.bar_us, "", identity.mode)
-    engine = Engine(replace(plan, signal_age_us_max=identity.signal_age_us_max))
+    engine = Engine(bind(config, source.table, source.bar_us, "", identity.mode))
     days = Days(engine, identity.places.artifacts_dir)
     memory = Memory()
 
@@ -168,7 +167,7 @@ def check_owner(memory: Memory, mode: str, account: str) -> None:
 
 def _widened(config: DaemonConfig, path: Path) -> DaemonConfig:
     try:
-        return with_watched(config, path)
+        return with_watched(config, journaled_symbols(path))
     except (JournalCorrupt, sqlite3.DatabaseError, msgspec.MsgspecError):
         return config  # the fold says what is wrong with it
 

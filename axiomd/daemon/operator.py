@@ -13,14 +13,19 @@ import anyio
 from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.control import ControlCommand
-from axiomd.contracts.errors import AxiomdError
+from axiomd.contracts.errors import AxiomdError, BrokerUnavailable
+from axiomd.core.guards.loss import is_drawdown_beyond
+from axiomd.core.pauses import scope_of
 from axiomd.daemon.alarms import Alarms
 from axiomd.daemon.clock import wall_us
 from axiomd.daemon.control import Client
 from axiomd.daemon.desk import LATCHED_REASON_MAX, Desk
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox, Urgent
+from axiomd.daemon.reconciler import Reconciler
+from axiomd.daemon.reload import Reload
 from axiomd.daemon.standing import Standing
+from axiomd.daemon.until import until_us
 
 ANSWER_S_MAX: Final = 5.0
 
@@ -29,13 +34,23 @@ class OperatorDesk:
     """Carry commands out."""
 
     def __init__(
-        self, desk: Desk, identity: Identity, *, inbox: Inbox, standing: Standing, alarms: Alarms
-    ) -> None:  # fmt: skip
+        self,
+        desk: Desk,
+        identity: Identity,
+        *,
+        inbox: Inbox,
+        standing: Standing,
+        alarms: Alarms,
+        reconciler: Reconciler,
+        reload: Reload,
+    ) -> None:
         self._desk = desk
         self._identity = identity
         self._inbox = inbox
         self._standing = standing
         self._alarms = alarms
+        self._reconciler = reconciler
+        self._reload = reload
 
     async def command(self, command: ControlCommand, client: Client) -> str | None:
         """Carry a command out; gives why not, or None when it is done."""
@@ -50,8 +65,10 @@ class OperatorDesk:
 
         async def job() -> None:
             try:
-                answer = await self._obey(command, client)
-                problem.extend([answer] if answer else [])
+                problem.append(await self._obey(command, client))
+            except BrokerUnavailable as error:
+                await self._desk.lose(str(error))
+                problem.append(str(error))
             except (AxiomdError, latch.LatchError) as error:
                 problem.append(str(error))
             finally:
@@ -61,7 +78,7 @@ class OperatorDesk:
             return "the daemon is busy: try again"
         with anyio.move_on_after(ANSWER_S_MAX):
             await done.wait()
-            return problem[0] if problem else None
+            return problem[0] or None if problem else None
         return "no answer yet: look at the state"
 
     def _latch(self, command: ControlCommand, client: Client) -> None:
@@ -72,10 +89,19 @@ class OperatorDesk:
         except latch.LatchError:
             return  # the desk trips once more, and knows what to do where the file cannot be had
 
-    async def _obey(self, command: ControlCommand, client: Client) -> str | None:
+    async def _obey(self, command: ControlCommand, client: Client) -> str:
+        """Write down what was asked, do it, and say what stands against it."""
         args: dict[str, Any] = dict(command.args)
         desk = self._desk
-        await desk.take(e.OperatorCommand(ts_us=desk.market_us, name=command.name, operator=client.name, args=args))
+        refusal = self._refusal(command.name, args)
+        asked = e.OperatorCommand(ts_us=desk.market_us, name=command.name, operator=client.name, args=args)
+        if refusal:
+            # on record as a note: a refused command must not be folded as if it had been carried out
+            said = {"text": f"{command.name} refused: {refusal}"}
+            await desk.operate(e.OperatorCommand(ts_us=desk.market_us, name="note", operator=client.name, args=said))
+            return refusal
+        if answer := await desk.operate(asked):
+            return answer
         match command.name:
             case "kill" | "flatten":
                 state = latch.read(self._identity.places.state_dir)
@@ -84,41 +110,101 @@ class OperatorDesk:
                 else:
                     await desk.trip(_level(command), str(args.get("reason") or "operator"), "operator", client.name)
             case "resume":
-                return await self._resume(args, client)
+                await desk.resume(
+                    str(args["trip_id"]),
+                    client.name,
+                    str(args.get("reason") or ""),
+                    new_peak=bool(args.get("new_peak")),
+                )
             case "cancel":
-                await desk.cancel([str(args.get("key", ""))], "cancelled:operator")
+                await desk.cancel([str(args["key"])], "cancelled:operator")
             case "acknowledge":
-                await desk.commit()
-                if not self._alarms.acknowledge(str(args.get("alarm", ""))):
-                    return "there is no such alarm"
-            case "note":
-                await desk.commit()
-            case _:
-                await desk.commit()
-                return f"{command.name} is not in this version"
-        return None
+                self._alarms.acknowledge(str(args["alarm"]))
+            case "reload_config":
+                return await self._reload.run()
+            case "adopt":
+                return await self._adopt(str(args["reason"]), client)
+        return ""
 
-    async def _resume(self, args: dict[str, Any], client: Client) -> str | None:
-        account = self._identity.account
+    def _refusal(self, name: str, args: dict[str, Any]) -> str:
+        """Say why a command cannot be carried out at all; `until` of a pause becomes UTC us on the way."""
+        engine = self._desk.engine
+        match name:
+            case "resume":
+                return self._why_not_resume(args)
+            case "cancel":
+                leg = engine.book.legs.get(str(args.get("key", "")))
+                return "" if leg is not None and leg.is_open else f"no entry of key {args.get('key', '')} works"
+            case "acknowledge":
+                return "" if str(args.get("alarm", "")) in self._alarms.facts else "there is no such alarm"
+            case "pause":
+                return self._why_not_pause(args)
+            case "unpause":
+                scope = scope_of(args)
+                paused = engine.pauses.at(self._desk.market_us)
+                return "" if scope in paused or (scope == "*" and paused) else f"{scope} is not paused"
+            case "adopt":
+                return self._why_not_adopt(args)
+        return ""
+
+    def _why_not_pause(self, args: dict[str, Any]) -> str:
+        engine, symbol, strategy = self._desk.engine, args.get("symbol"), args.get("strategy")
+        if symbol and symbol not in engine.plan.symbols:
+            return f"{symbol} is no symbol of this daemon"
+        if strategy and strategy not in {own.id for own in engine.plan.strategies}:
+            return f"{strategy} is no strategy of this daemon"
+        if symbol and strategy:
+            return "name a symbol or a strategy, not both"
+        if args.get("until") is None:
+            args.pop("until", None)
+            return ""
+        now_us = self._desk.market_us
+        ends_us = until_us(args["until"], now_us, self._identity.config.tz)
+        if ends_us is None:
+            return f"{str(args['until'])[:40]} is no time: write 14:30 (exchange time) or 2026-01-05T14:30-05:00"
+        if ends_us <= now_us:
+            return "that time is over already"
+        args["until"] = ends_us
+        return ""
+
+    def _why_not_resume(self, args: dict[str, Any]) -> str:
+        account, engine = self._identity.account, self._desk.engine
         state = latch.read(self._identity.places.state_dir)
-        await self._desk.commit()
+        trip_id = str(args.get("trip_id") or "")
         if not state.is_tripped:
             return "the latch is armed already"
         if args.get("account") != account:
             return f"the account is {account}: name it"
-        if not self._desk.engine.is_reconciled:
+        if not engine.is_reconciled:
             return "journal and broker disagree: reconcile first"
         if self._desk.is_journal_dead:
             return "the journal cannot be written: mend the disk and restart"
-        if "MaxDrawdown" in state.reason and not args.get("new_peak"):
+        if (
+            "MaxDrawdown" in state.reason
+            and not args.get("new_peak")
+            and is_drawdown_beyond(engine.account, engine.plan.limits[0])
+        ):
             return "after MaxDrawdown only a raised limit or --new-peak resumes"
-        trip_id = str(args.get("trip_id") or "")
         if trip_id != state.trip_id:
             return f"the trip in force is {state.trip_id}: look at it, then resume that one"
-        await self._desk.resume(
-            trip_id, client.name, str(args.get("reason") or ""), new_peak=bool(args.get("new_peak"))
-        )
-        return None
+        return ""
+
+    def _why_not_adopt(self, args: dict[str, Any]) -> str:
+        if args.get("account") != self._identity.account:
+            return f"the account is {self._identity.account}: name it"
+        if not str(args.get("reason") or "").strip():
+            return "say why: the reason stands in the journal"
+        if self._desk.is_journal_dead:
+            return "the journal cannot be written: mend the disk and restart"
+        return ""
+
+    async def _adopt(self, reason: str, client: Client) -> str:
+        """Latched before and after: whoever resumes has seen what was adopted."""
+        if not self._desk.engine.level:
+            await self._desk.trip("halt", f"adopting: {reason}", "operator", client.name)
+        await self._desk.adopt(reason, client.name, self._desk.engine.session_open_us - 1)
+        await self._reconciler.look()
+        return "" if self._desk.engine.is_reconciled else "adopted, and something differs still: look at both sides"
 
 
 def _level(command: ControlCommand) -> e.KillLevel:

@@ -74,6 +74,7 @@ class Portrait:
             is_ready=self._standing.is_ready,
             broker=own.config.broker.kind,
             is_journal_ok=not desk.is_journal_dead,
+            truth=desk.truth,
             protection=desk.protected(),
             latch=LatchFact(
                 level=latched.level, trip_id=latched.trip_id, reason=latched.reason, by=latched.by, at_us=latched.at_us

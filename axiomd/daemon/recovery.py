@@ -7,6 +7,8 @@ asked anew. A latch found tripped is obeyed throughout.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from axiomd import __version__, latch
 from axiomd.contracts import events as e
 from axiomd.contracts.runs import config_document
@@ -27,17 +29,32 @@ class Foreign(Exception):
         self.lines = lines
 
 
+@dataclass(frozen=True, slots=True)
+class Adopts:
+    """Somebody takes the broker's truth for ours, and says why."""
+
+    reason: str
+    operator: str
+
+
 class Recovery:
     """Bring a desk that was folded from its journal into agreement with the broker."""
 
     def __init__(
-        self, desk: Desk, reconciler: Reconciler, identity: Identity, source: Source, memory: Memory
-    ) -> None:  # fmt: skip
+        self,
+        desk: Desk,
+        reconciler: Reconciler,
+        identity: Identity,
+        source: Source,
+        memory: Memory,
+        adopts: Adopts | None = None,
+    ) -> None:
         self._desk = desk
         self._reconciler = reconciler
         self._identity = identity
         self._source = source
         self._memory = memory
+        self._adopts = adopts
         self._has_begun = False
 
     async def run(self) -> None:
@@ -53,6 +70,9 @@ class Recovery:
             )
         )
         found = await desk.recover(memory.reports_known_us)
+        if self._adopts is not None:
+            await desk.adopt(self._adopts.reason, self._adopts.operator, memory.reports_known_us)
+            found = await desk.recover(memory.reports_known_us)
         if found.foreign:
             await desk.trip("halt", f"UnknownPosition: {found.foreign[0]}", "guard", "UnknownPosition")
             raise Foreign(found.foreign)
@@ -81,6 +101,7 @@ class Recovery:
                 code_version=__version__,
                 config_hash=own.digest,
                 bar_us=desk.engine.plan.bar_us,
+                signal_age_us_max=own.signal_age_us_max,
             )
         )
         await desk.take(e.ConfigLoaded(ts_us=now_us, config_hash=own.digest, config=config_document(own.config, {})))

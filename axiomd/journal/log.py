@@ -139,18 +139,25 @@ def side_file(path: Path) -> Path:
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Lay the tables out in an empty file; `JournalCorrupt` where it is another program's or of a later version."""
+    """Lay the tables out in an empty file, or bring one of an earlier version to this one.
+
+    `JournalCorrupt` where it is another program's or of a later version.
+    """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         db.executescript(schema.DDL)
         db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={schema.VERSION}")
-    elif version != schema.VERSION:
+        return
+    if version not in schema.MIGRATIONS and version != schema.VERSION:
         raise JournalCorrupt(
             f"its schema is version {version}, this program knows {schema.VERSION}",
             "journal",
             "use the program it is of",
         )
+    while version in schema.MIGRATIONS:
+        db.executescript(f"BEGIN;{schema.MIGRATIONS[version]}PRAGMA user_version={version + 1};COMMIT;")
+        version += 1
 
 
 def row_hash(

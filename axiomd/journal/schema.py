@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 APPLICATION_ID: Final = 0x6178696F
-VERSION: Final = 1
+VERSION: Final = 2
 
-DDL: Final = """
+_TABLES: Final = """
 CREATE TABLE events (
     seq       INTEGER PRIMARY KEY,
     ts_us     INTEGER NOT NULL,
@@ -42,9 +42,25 @@ CREATE VIEW fills AS
            json_extract(payload, '$.fill.qty') AS qty,
            json_extract(payload, '$.fill.price') AS price
     FROM events WHERE kind = 'fill.received';
-CREATE VIEW positions AS
-    SELECT symbol, SUM(CASE side WHEN 'BUY' THEN qty ELSE -qty END) AS qty FROM fills GROUP BY symbol;
 CREATE VIEW candidates AS
     SELECT seq, ts_us, json_extract(payload, '$.strategy') AS strategy, json_extract(payload, '$.symbols') AS symbols
     FROM events WHERE kind = 'candidates.selected';
 """
+
+_POSITIONS: Final = """
+CREATE VIEW positions AS
+    SELECT symbol, SUM(qty) AS qty FROM (
+        SELECT symbol, CASE side WHEN 'BUY' THEN qty ELSE -qty END AS qty FROM fills
+        WHERE substr(reference, 1, instr(reference || '-', '-') - 1) NOT IN (
+            SELECT value FROM events, json_each(payload, '$.references') WHERE kind = 'recon.adopted'
+        )
+        UNION ALL
+        SELECT dropped.key AS symbol, -dropped.value AS qty
+        FROM events, json_each(payload, '$.dropped') AS dropped WHERE kind = 'recon.adopted'
+    ) GROUP BY symbol;
+"""
+"""Our own positions: fills of adopted orders are not ours, and what was written off is gone."""
+
+DDL: Final = _TABLES + _POSITIONS
+MIGRATIONS: Final[dict[int, str]] = {1: "DROP VIEW positions;" + _POSITIONS}
+"""What brings a file of that version to the next one; rows are never touched."""

@@ -88,6 +88,7 @@ class _Check:
         self.head = GENESIS
         self.problems: list[tuple[int, str]] = []
         self._intents: set[str] = set()
+        self._foreign: set[str] = set()
         self._executions: set[str] = set()
         self._positions: dict[str, int] = {}
         self._said: dict[str, int] = {}
@@ -139,10 +140,16 @@ class _Check:
                 if fill.exec_id in self._executions:
                     self.problem(seq, f"I3: execution {fill.exec_id} stands there twice")
                 self._executions.add(fill.exec_id)
+                if split_reference(fill.reference).key in self._foreign:
+                    return
                 if split_reference(fill.reference).key not in self._intents:
                     self.problem(seq, f"I3: execution {fill.exec_id} of {fill.reference} has no intent")
                 signed = fill.qty if fill.side == "BUY" else -fill.qty
                 self._positions[fill.symbol] = self._positions.get(fill.symbol, 0) + signed
+            case e.ReconAdopted(dropped=dropped, references=references):
+                self._foreign.update(references)
+                for symbol, signed in dropped.items():
+                    self._positions[symbol] = self._positions.get(symbol, 0) - signed
             case e.PositionChanged(symbol=symbol, qty=qty):
                 self._said[symbol] = qty
             case e.SessionClosed():

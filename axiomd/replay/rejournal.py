@@ -18,12 +18,15 @@ from axiomd.config.binding import bind
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command, Record
 from axiomd.contracts.errors import JournalCorrupt
+from axiomd.contracts.orders import Source
 from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import MINUTE_US
 from axiomd.core.engine import Engine
 from axiomd.core.market.tape import Tape
+from axiomd.core.plan import Plan
 from axiomd.feeds.calendars import session_table
 from axiomd.journal.log import Entry, entries
+from axiomd.journal.watched import SymbolPlaces, symbols_of, with_watched
 
 FindTape = Callable[[e.RunStarted, RunConfig, date], Tape | None]
 """Finds the bars a replay's journal refers to, up to the date of its last session."""
@@ -56,20 +59,33 @@ def replay_journal(path: Path, tape_of: FindTape) -> Confirmation:
     recorded = list(entries(path))
     if not recorded:
         raise JournalCorrupt("the journal is empty", str(path), "name the journal of a run")
-    return decide_again(_engine(path, recorded, tape_of), recorded)
+    binder = _Binder(path, recorded, tape_of)
+    return decide_again(binder.engine(), recorded, binder.rebound)
 
 
-def decide_again(engine: Engine, recorded: Iterable[Entry]) -> Confirmation:
+Rebind = Callable[[Engine, list[Entry], e.ConfigLoaded], Engine]
+"""Gives the engine that goes on under another configuration, after the entries so far."""
+
+
+def decide_again(engine: Engine, recorded: Iterable[Entry], rebind: Rebind | None = None) -> Confirmation:
     """Give a fresh engine the inputs of a journal and hold its decisions against the recorded ones.
 
-    A close that a restart asked for anew follows from no event of the journal: it is taken as it stands.
+    A close that a restart asked for anew follows from no event of the journal: it is taken as it stands. Without
+    `rebind` the configuration must be one and the same all through.
     """
+    before: list[Entry] = []
+    digest = ""
     pending: deque[e.Event] = deque()
     differences: list[Difference] = []
     events = decisions = seq = 0
     for entry in recorded:
         events, seq = events + 1, entry.seq
         event = entry.event
+        if isinstance(event, e.ConfigLoaded):
+            if rebind is not None and digest not in ("", event.config_hash):
+                engine = rebind(engine, before, event)
+            digest = event.config_hash
+        before.append(entry)
         if not isinstance(event, e.DECISIONS):
             pending.extendleft(reversed(_records(engine.handle(event))))
             continue
@@ -86,25 +102,61 @@ def decide_again(engine: Engine, recorded: Iterable[Entry]) -> Confirmation:
     return Confirmation(events, decisions, tuple(differences))
 
 
-def _engine(path: Path, recorded: list[Entry], tape_of: FindTape) -> Engine:
-    started = next((entry.event for entry in recorded if isinstance(entry.event, e.RunStarted)), None)
-    loaded = next((entry.event for entry in recorded if isinstance(entry.event, e.ConfigLoaded)), None)
-    days = [entry.event.session for entry in recorded if isinstance(entry.event, e.SessionOpened)]
-    if started is None or loaded is None or not days:
-        raise JournalCorrupt("it holds no run, no configuration or no session", str(path), "name a whole journal")
-    config = RunConfig.model_validate(loaded.config)
-    tape = tape_of(started, config, date.fromisoformat(days[-1])) if started.market_sha256 else None
-    if tape is not None:
-        sessions, bar_us = tape.sessions, tape.timeframe_us
-    else:
-        sessions = session_table(config.calendar, date.fromisoformat(days[0]), date.fromisoformat(days[-1]))
-        bar_us = MINUTE_US
-    source = started.mode
-    assert source in ("replay", "backtest", "paper", "live"), source
-    engine = Engine(bind(config, sessions, bar_us, started.run_id, source, str(path)))  # type: ignore[arg-type]
-    if tape is not None:
-        engine.watch(tape.bars)
-    return engine
+class _Binder:
+    """Make the engines of a journal: the first one, and one for each configuration that came later."""
+
+    def __init__(self, path: Path, recorded: list[Entry], tape_of: FindTape) -> None:
+        started = next((entry.event for entry in recorded if isinstance(entry.event, e.RunStarted)), None)
+        loaded = next((entry.event for entry in recorded if isinstance(entry.event, e.ConfigLoaded)), None)
+        days = [entry.event.session for entry in recorded if isinstance(entry.event, e.SessionOpened)]
+        if started is None or loaded is None or not days:
+            raise JournalCorrupt("it holds no run, no configuration or no session", str(path), "name a whole journal")
+        self._path = path
+        self._started = started
+        self._first = RunConfig.model_validate(loaded.config)
+        self._days = days
+        self._tape = tape_of(started, self._first, date.fromisoformat(days[-1])) if started.market_sha256 else None
+
+    def engine(self) -> Engine:
+        """Give the engine of the first configuration, nothing taken in yet."""
+        return self._engine(self._first)
+
+    def _plan(self, config: RunConfig) -> Plan:
+        started, tape = self._started, self._tape
+        if tape is not None:
+            sessions, bar_us = tape.sessions, tape.timeframe_us
+        else:
+            first, last = date.fromisoformat(self._days[0]), date.fromisoformat(self._days[-1])
+            sessions, bar_us = session_table(config.calendar, first, last), MINUTE_US
+        source = msgspec.convert(started.mode, Source)
+        return bind(config, sessions, started.bar_us or bar_us, started.run_id, source, str(self._path))
+
+    def _engine(self, config: RunConfig) -> Engine:
+        engine = Engine(self._plan(config))
+        if self._tape is not None:
+            engine.watch(self._tape.bars)
+        return engine
+
+    def rebound(self, engine: Engine, before: list[Entry], event: e.ConfigLoaded) -> Engine:
+        """Do what the daemon did: limits changed under way go onto the engine at work; a restart folds a new one."""
+        loads = [entry.event for entry in before if isinstance(entry.event, e.ConfigLoaded)]
+        known = sorted({symbol for load in loads for symbol in symbols_of(load.config)})
+        config = with_watched(RunConfig.model_validate(event.config), known)
+        if not isinstance(before[-1].event, e.RunStarted):
+            engine.take_limits(self._plan(config))
+            return engine
+        again = self._engine(config)
+        places = SymbolPlaces(again.plan.symbols)
+        for entry in before:
+            match entry.event:
+                case e.ConfigLoaded() as load:
+                    places.loaded(load)
+                    again.fold(load)
+                case e.BarsClosed() as bars:
+                    again.fold(places.today(bars))
+                case other:
+                    again.fold(other)
+        return again
 
 
 def _records(commands: list[Command]) -> list[e.Event]:

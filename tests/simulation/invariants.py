@@ -141,6 +141,7 @@ class Invariants:
         self._same_fold()
         self._same_decisions()
         self._cash()
+        self._pauses()
         if not world.is_rough and not world.has_operator:
             self._undisturbed()
 
@@ -159,6 +160,21 @@ class Invariants:
                 fill = report.fill
                 cash += (-1 if fill.side == "BUY" else 1) * fill.qty * fill.price - fill.commission
         self._need(cash == int(world.engine.account["cash"]), "I11: cash is not what the executions say")
+
+    def _pauses(self) -> None:
+        """What was paused took no entry, read from the journal alone."""
+        paused: dict[str, int] = {}
+        for entry in entries(self._world.state_dir / "journal.sqlite"):
+            match entry.event:
+                case e.OperatorCommand(name="pause", args=args):
+                    paused[args.get("symbol", "")] = args.get("until", 1 << 62)
+                case e.OperatorCommand(name="unpause", args={"symbol": symbol}):
+                    paused.pop(symbol, None)
+                case e.OperatorCommand(name="unpause"):
+                    paused.clear()
+                case e.OrderIntent(order=order) if not order.parent_key:
+                    until_us = max(paused.get("", 0), paused.get(order.symbol, 0))
+                    self._need(order.created_at_us >= until_us, f"{order.idempotency_key} entered what was paused")
 
     def _undisturbed(self) -> None:
         """Crashes alone change nothing: the very trades of a replay that nobody disturbed."""

@@ -20,6 +20,7 @@ from axiomd.core.engine import Engine
 from axiomd.core.guards.chain import Chain
 from axiomd.core.orders.book import Book
 from axiomd.core.orders.lifecycle import Happening
+from axiomd.core.pauses import Pauses
 from axiomd.daemon import desk as desk_module
 from axiomd.daemon.desk import Desk
 from axiomd.journal.log import Journal
@@ -51,6 +52,13 @@ def commits_nothing() -> Iterator[None]:
         self._rows.clear()
 
     with patch.object(Journal, "commit", commit):
+        yield
+
+
+@contextmanager
+def forgets_pauses() -> Iterator[None]:
+    """A person paused entries, and they go on."""
+    with patch.object(Pauses, "holds", lambda self, strategy, symbol, now_us: False):
         yield
 
 
@@ -245,7 +253,7 @@ def marks_before_it_matches() -> Iterator[None]:
 
 
 MUTANTS: tuple[Mutant, ...] = (
-    sends_before_commit, commits_nothing, forgets_exec_ids, ignores_the_latch, trusts_its_memory,
+    sends_before_commit, commits_nothing, forgets_exec_ids, forgets_pauses, ignores_the_latch, trusts_its_memory,
     resends_whatever_is_unsure, drops_whatever_is_unsure, reuses_a_key, keeps_working_orders_of_yesterday,
     double_counts_partial_fills, protects_with_the_wrong_quantity, opens_before_both_truths_agree,
     does_not_count_working_orders, leaves_entries_when_killed, forgets_the_latch_over_a_restart,

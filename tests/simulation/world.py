@@ -41,6 +41,7 @@ from axiomd.journal.log import Journal
 from tests.markets import SPANS, random_market, tape_of
 from tests.parity import random_risk
 from tests.simulation.broker import RoughBroker
+from tests.simulation.corpus import CORPUS
 from tests.simulation.invariants import Broken, Invariants
 
 STEP_MINUTES: Final = 5
@@ -144,6 +145,8 @@ class World:
         self._crash_at = -1
         self._crash_name = ""
         self._names = Random(seed + 1)
+        self._hands = Random(seed + 2)
+        self._may_trade_by_hand = seed not in CORPUS
         self._disk_full_left = 0
         self._span = self.dice.randrange(len(SPANS))
         whole = _table(self._span)
@@ -392,6 +395,29 @@ class World:
         elif roll < 0.06 and self.engine.book.open:
             legs = next(iter(self.engine.book.open.values()))
             await self._try(desk.cancel([legs[0].order.idempotency_key], "cancelled:operator"))
+        if self._may_trade_by_hand:
+            await self._trade_by_hand()
+
+    async def _trade_by_hand(self) -> None:
+        """An operator closes or cuts a position, pauses entries and lifts that again."""
+        dice, desk, roll = self._hands, self.desk, self._hands.random()
+        args: dict[str, Any] = {}
+        if roll < 0.02 and self.engine.holdings:
+            holding = dice.choice(list(self.engine.holdings.values()))
+            name, args = "close", {"symbol": holding.order.symbol}
+            if dice.random() < 0.6:
+                args["qty"] = dice.randrange(1, holding.qty + 1)
+        elif roll < 0.03:
+            name = dice.choice(("pause", "pause", "unpause"))
+            if dice.random() < 0.7:
+                args = {"symbol": dice.choice(self.symbols)}
+            if name == "pause" and dice.random() < 0.7:
+                args["until"] = desk.market_us + dice.choice((5, 30, 90)) * 60_000_000
+        else:
+            return
+        self.faults.append(f"{self.points}: {name} {args}")
+        command = e.OperatorCommand(ts_us=desk.market_us, name=name, operator="by hand", args=args)
+        await self._try(desk.operate(command))
 
     async def _try(self, action: Any) -> None:
         try:

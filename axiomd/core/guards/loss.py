@@ -36,16 +36,26 @@ def floor_broken(account: Row, limits: Row) -> int:
     return NO_TRIP
 
 
+def is_drawdown_beyond(account: Row, limits: Row) -> bool:
+    """Say whether the drawdown stands at its limit or beyond, tripped for it or not."""
+    limit = int(limits["max_drawdown"])
+    return limit != OFF and int(account["equity"]) <= int(account["drawdown_peak"]) - limit
+
+
 class Burst:
     """Count distinct names within a span of market time: orders with a fill, or rejects."""
 
     __slots__ = ("_names", "_times", "count_max", "span_us")
 
-    def __init__(self, count_max: int, span_us: int) -> None:
+    def __init__(self, count_max: int = OFF, span_us: int = 0) -> None:
         self.count_max = count_max
         self.span_us = span_us
         self._times: deque[tuple[int, str]] = deque()
         self._names: set[str] = set()
+
+    def limit(self, count_max: int, span_us: int) -> None:
+        """Judge by another limit from here on; what was counted stays."""
+        self.count_max, self.span_us = count_max, span_us
 
     def add(self, ts_us: int, name: str) -> int:
         """Take one in and give how many stand within the span, it included."""

@@ -12,6 +12,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.orders import role_kind, split_reference
 from axiomd.contracts.truth import Report, Truth
 from axiomd.core.engine import Engine
+from axiomd.core.orders.closing import is_manual
 from axiomd.core.orders.lifecycle import State
 
 
@@ -21,13 +22,15 @@ class Reconciliation:
 
     `unheard` are reports to be journaled, in the broker's order; `unsure` the keys of open entries that the broker does
     not work and says nothing of; `differences` one line each, both sides in it; `foreign` those that mean another
-    daemon or an old journal.
+    daemon or an old journal; `unanswered` are a person's closes that the broker does not know: none outlives a
+    disconnect.
     """
 
     unheard: tuple[Report, ...]
     unsure: tuple[str, ...]
     differences: tuple[str, ...]
     foreign: tuple[str, ...]
+    unanswered: tuple[str, ...] = ()
 
 
 def unheard_reports(engine: Engine, truth: Truth, since_us: int) -> tuple[Report, ...]:
@@ -83,17 +86,24 @@ def reconcile(engine: Engine, truth: Truth, since_us: int) -> Reconciliation:
         unsure=unsure,
         differences=(*_positions(engine, truth), *_protection(engine, truth)),
         foreign=tuple(foreign),
+        unanswered=tuple(
+            holding.closing
+            for holding in engine.holdings.values()
+            if is_manual(holding.closing) and holding.closing not in working
+        ),
     )
 
 
 def _explains(engine: Engine, reference: str) -> bool:
-    return split_reference(reference).key in engine.book.legs
+    key = split_reference(reference).key
+    return key in engine.book.legs or key in engine.foreign_keys
 
 
 def _positions(engine: Engine, truth: Truth) -> list[str]:
-    ours = {
-        engine.plan.instruments[index].symbol: holding.sign * holding.qty for index, holding in engine.holdings.items()
-    }
+    ours = {symbol: qty for symbol, qty in engine.foreign.items() if qty}
+    for holding in engine.holdings.values():
+        symbol = holding.order.symbol
+        ours[symbol] = ours.get(symbol, 0) + holding.sign * holding.qty
     theirs = {symbol: qty for symbol, qty in truth.positions.items() if qty}
     return [
         f"{symbol}: the journal holds {ours.get(symbol, 0)}, the broker {theirs.get(symbol, 0)}"
@@ -104,11 +114,11 @@ def _positions(engine: Engine, truth: Truth) -> list[str]:
 
 def _protection(engine: Engine, truth: Truth) -> list[str]:
     """I4: an open position has a working stop at the broker, or is being closed."""
-    stops = {
-        split_reference(order.reference).key: order.qty
-        for order in truth.orders
-        if role_kind(split_reference(order.reference).role) in ("SL", "KILL")
-    }
+    stops: dict[str, int] = {}
+    for order in truth.orders:
+        reference = split_reference(order.reference)
+        if role_kind(reference.role) in ("SL", "KILL", "MANUAL"):
+            stops[reference.key] = stops.get(reference.key, 0) + order.qty
     found = []
     for holding in engine.holdings.values():
         key = holding.order.idempotency_key

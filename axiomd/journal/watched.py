@@ -7,21 +7,24 @@ planned, and nothing new is opened, since Stage 1 chooses among the configuratio
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from axiomd.contracts import events as e
-from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.runs import RunConfig
 from axiomd.journal.log import read_only
 
+Config = TypeVar("Config", bound=RunConfig)
 
-def with_watched(config: DaemonConfig, journal: Path) -> DaemonConfig:
+
+def with_watched(config: Config, journaled: Iterable[str]) -> Config:
     """Add the symbols that only the journal knows, behind those of the first strategy."""
     known = set(config.all_symbols())
-    dropped = [symbol for symbol in journaled_symbols(journal) if symbol not in known]
+    dropped = [symbol for symbol in journaled if symbol not in known]
     if not dropped:
         return config
     first, *others = config.normalised()
@@ -31,13 +34,22 @@ def with_watched(config: DaemonConfig, journal: Path) -> DaemonConfig:
 
 def journaled_symbols(journal: Path) -> tuple[str, ...]:
     """Give every symbol of every configuration that stands in a journal, rising."""
+    return tuple(sorted({symbol for event in _loads(journal) for symbol in symbols_of(event.config)}))
+
+
+def last_loaded(journal: Path) -> e.ConfigLoaded | None:
+    """Give the configuration that holds at the end of a journal."""
+    loads = _loads(journal)
+    return loads[-1] if loads else None
+
+
+def _loads(journal: Path) -> list[e.ConfigLoaded]:
     db = read_only(journal)
     try:
         payloads = db.execute("SELECT payload FROM events WHERE kind = ? ORDER BY seq", (e.ConfigLoaded.KIND,))
-        loaded = [msgspec.json.decode(payload, type=e.ConfigLoaded) for (payload,) in payloads]
+        return [msgspec.json.decode(payload, type=e.ConfigLoaded) for (payload,) in payloads]
     finally:
         db.close()
-    return tuple(sorted({symbol for event in loaded for symbol in symbols_of(event.config)}))
 
 
 def symbols_of(document: dict[str, Any]) -> set[str]:

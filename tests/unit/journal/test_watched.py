@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
-from axiomd.daemon.watched import SymbolPlaces, with_watched
 from axiomd.journal.log import Journal
+from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
 
 NAMES = st.lists(st.sampled_from([f"S{k:02d}" for k in range(12)]), min_size=1, max_size=8, unique=True)
 
@@ -43,7 +43,7 @@ def test_dropped_symbols_are_watched_behind_those_of_the_first_strategy(tmp_path
     with Journal(path, "") as journal:
         journal.append(loaded(["AAA", "BBB"]))
 
-    assert ("BBB", "AAA") == with_watched(config, path).all_symbols()
+    assert ("BBB", "AAA") == with_watched(config, journaled_symbols(path)).all_symbols()
 
 
 def test_a_journal_of_the_same_symbols_changes_nothing(tmp_path: Path) -> None:
@@ -52,4 +52,4 @@ def test_a_journal_of_the_same_symbols_changes_nothing(tmp_path: Path) -> None:
     with Journal(path, "") as journal:
         journal.append(loaded(["AAA", "BBB"]))
 
-    assert with_watched(config, path) is config
+    assert with_watched(config, journaled_symbols(path)) is config

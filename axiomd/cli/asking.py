@@ -1,0 +1,66 @@
+"""Asking the running daemon for one thing: find it, say hello, ask, and turn its answer into an exit code.
+
+Exit 0 done, 1 refused, 3 no daemon runs there or it does not answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from axiomd import presence
+from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED
+
+if TYPE_CHECKING:
+    from axiomd.cli.control_client import ControlClient
+
+EXIT_NOT_RUNNING = 3
+ANSWER_S_MAX = 8.0
+
+
+def running(instance: str | None) -> presence.Presence | None:
+    """Find the daemon that is meant; says so and gives None where none runs."""
+    found = presence.look(dict(os.environ), instance)[0]
+    if found.presence is None or not found.is_running:
+        print(f"no daemon runs there: {found.state_dir}; axiomd run starts it", file=sys.stderr)
+        return None
+    return found.presence
+
+
+def attach(who: presence.Presence, command: str) -> ControlClient:
+    """Open a conversation as an operator."""
+    from axiomd.cli.control_client import ControlClient
+
+    return ControlClient(who.socket, role="operator", name=f"axiomd {command}", timeout_s=ANSWER_S_MAX)
+
+
+def state_of(who: presence.Presence, command: str) -> dict[str, object]:
+    """Give a daemon's whole state."""
+    with attach(who, command) as client:
+        return client.snapshot()
+
+
+def ask(who: presence.Presence, name: str, args: dict[str, object], done: str) -> int:
+    """Ask for something, print `done` or the refusal, and give the exit code."""
+    from axiomd.cli.control_client import ControlError
+
+    try:
+        with attach(who, name) as client:
+            client.snapshot()
+            refusal = client.command(name, args)
+    except ControlError as problem:
+        print(f"the daemon does not answer: {problem}", file=sys.stderr)
+        return EXIT_NOT_RUNNING
+    if refusal:
+        print(f"refused: {refusal}", file=sys.stderr)
+        return EXIT_REFUSED
+    print(done)
+    return EXIT_OK
+
+
+def typed(account: str, what: str) -> str:
+    """Ask for the account to be typed: who does this should know what and where."""
+    print(f"type the account to {what} ({len(account)} characters): ", end="")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip()

@@ -1,0 +1,52 @@
+"""The configuration read again while the daemon runs: limits may change, everything else waits for a restart.
+
+Lowered limits re-judge working entries at once (04, Guards). What cannot be read or bound changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from axiomd.config.binding import bind
+from axiomd.contracts import events as e
+from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.runs import config_document, config_hash
+from axiomd.daemon.desk import Desk
+from axiomd.daemon.identity import Identity
+from axiomd.daemon.rejudge import rejudge
+from axiomd.daemon.source import Source
+from axiomd.journal.watched import with_watched
+
+
+class Reload:
+    """Apply a changed configuration. `reread` reads the layers anew and raises `ConfigError` as at the start."""
+
+    def __init__(self, desk: Desk, identity: Identity, source: Source, reread: Callable[[], DaemonConfig]) -> None:
+        self._desk = desk
+        self._mode = identity.mode
+        self._config = identity.config
+        self._source = source
+        self._reread = reread
+
+    async def run(self) -> str:
+        """Read and apply, in the desk's own task; gives why not, nothing where the limits now hold."""
+        config = self._reread()
+        before, after = self._config.model_dump(mode="json"), config.model_dump(mode="json")
+        changed = sorted(key for key in before if before[key] != after[key])
+        beyond = [key for key in changed if key != "risk"]
+        if beyond:
+            return f"{', '.join(beyond)} cannot change while it runs: restart the daemon"
+        if not changed:
+            return ""
+        desk, source = self._desk, self._source
+        widened = with_watched(config, desk.engine.plan.symbols)
+        desk.engine.take_limits(bind(widened, source.table, source.bar_us, "", self._mode))
+        self._config = config
+        await desk.take(
+            e.ConfigLoaded(
+                ts_us=desk.market_us, config_hash=config_hash(config, {}), config=config_document(config, {})
+            )
+        )
+        await desk.commit()
+        await rejudge(desk)
+        return ""
