@@ -130,7 +130,7 @@ def kill_one(found: presence.Found, *, flattens: bool, reason: str) -> int:
 
 
 def _is_seen(who: presence.Presence, level: str) -> bool:
-    """Wait until the daemon's own state says tripped at this level."""
+    """Wait until the daemon's desk has taken the trip in: its latch shows at once, also where the desk hangs."""
     deadline_s = time.monotonic() + SEEN_S_MAX
     while (left_s := deadline_s - time.monotonic()) > 0:
         state = _ask(who, min(left_s, SEEN_S_MAX))
@@ -139,11 +139,18 @@ def _is_seen(who: presence.Presence, level: str) -> bool:
             isinstance(kill, dict)
             and kill.get("state") == latch.TRIPPED
             and kill.get("level") in (level, latch.FLATTEN)
+            and (kill.get("seen_trip_id") == kill.get("trip_id") or not _is_ready(state))
         ):
             _say("the daemon has seen it")
             return True
         time.sleep(0.02)
     return False
+
+
+def _is_ready(state: dict[str, object] | None) -> bool:
+    """Say whether it has recovered; before, it obeys the latch on its way and nothing opens."""
+    run = (state or {}).get("run")
+    return isinstance(run, dict) and run.get("is_ready") is True
 
 
 def _watch(who: presence.Presence, *, flattens: bool) -> int:

@@ -179,6 +179,7 @@ def _kill(engine: Engine, recent: Recent, facts: Facts) -> State:
         "state": "TRIPPED" if level else "ARMED",
         "level": level,
         "trip_id": (latch.trip_id or engine.trip_id) if level else "",
+        "seen_trip_id": engine.trip_id,
         "reason": latch.reason if known else trip.reason if trip else "",
         "by": latch.by if known else trip.source if trip else "",
         "at_us": latch.at_us if known else trip.ts_us if trip else 0,

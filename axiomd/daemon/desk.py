@@ -85,6 +85,11 @@ class Desk:
         self._age_us_max = age_us_max
         self._seq_of: dict[str, int] = {}
 
+    def begin_without_journal(self) -> None:
+        """The journal could not even be opened: from the first moment on only what makes us safer goes out."""
+        self.is_journal_dead = True
+        self.engine.is_journal_ok = False
+
     @property
     def market_us(self) -> int:
         """Market time of the newest thing that happened."""

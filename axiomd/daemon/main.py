@@ -49,6 +49,7 @@ from axiomd.daemon.systemd import Notifier
 from axiomd.daemon.trader import Trader
 from axiomd.daemon.watchers import watch_clock, watch_health, watch_latch
 from axiomd.feeds.playback import items
+from axiomd.journal.log import LostJournal
 from axiomd.observe.logging import Log, Note
 from axiomd.observe.metrics import Metrics
 
@@ -110,8 +111,6 @@ class Daemon:
             except Failed as failure:
                 await self._ending.fall(failure)
             except AxiomdError as error:
-                if isinstance(error, JournalWriteFailed):
-                    self._ending.latch_failure(f"JournalFailure: {error.what}")
                 problem.append(error)
             except Exception as error:
                 # a start that breaks on our own mistake may have been trading a minute ago
@@ -132,7 +131,13 @@ class Daemon:
                     (places.state_dir / name).chmod(self._identity.latch_mode)
         source, engine, memory, days = remember(self._identity, self._recent)
         warm_up(engine.plan)
-        journal = open_journal(places.journal, self._identity.run_id(memory.position.session_date))
+        run_id = self._identity.run_id(memory.position.session_date)
+        try:
+            journal = open_journal(places.journal, run_id)
+        except JournalWriteFailed as error:
+            # there may be entries to cancel and positions to watch: latched, it stays until the account is flat
+            self._ending.latch_failure(f"JournalFailure: {error.what}")
+            journal = LostJournal(places.journal, run_id, memory.count)
         desk = Desk(
             engine,
             journal,
@@ -141,6 +146,8 @@ class Daemon:
             ears=self._ears(days, lambda: journal.head.hex()),
             age_us_max=self._identity.signal_age_us_max,
         )
+        if isinstance(journal, LostJournal):
+            desk.begin_without_journal()
         day_writer = DayWriter(days, engine, self._identity, self._beats)
         self._ending.engage(desk, day_writer, self._link)
         try:

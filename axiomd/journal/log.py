@@ -133,6 +133,29 @@ class Journal:
             self.abandon()
 
 
+class LostJournal(Journal):
+    """Stand in for a journal that cannot be opened: it numbers what happens, and nothing of it is ever kept."""
+
+    def __init__(self, path: Path, run_id: str, count: int) -> None:
+        self.path = path
+        self.run_id = run_id
+        self.count, self.head = count, GENESIS
+        self._encode = msgspec.json.Encoder().encode
+        self._rows = []
+        self._batch = _NO_LIMIT
+
+    def commit(self) -> None:
+        """Say that it cannot."""
+        if self._rows:
+            raise JournalWriteFailed("the journal cannot be opened", str(self.path), "mend its place and restart")
+
+    def close(self) -> None:
+        """Leave everything as it is."""
+
+    def abandon(self) -> None:
+        """Leave everything as it is."""
+
+
 def side_file(path: Path) -> Path:
     """Give where head and count of a journal stand as of its last closed session."""
     return path.with_name(path.name + ".end.json")

@@ -142,6 +142,50 @@ def test_flatten_with_a_dead_journal_closes_and_ends(stage: Stage) -> None:
     assert (truth.positions, truth.entries) == ({}, [])
 
 
+UNOPENED = '''
+"""A strategy package over a journal that cannot be opened for writing."""
+import sqlite3
+
+from axiomd.core.strategies.inside_bar import STRATEGY
+from axiomd.journal import log
+
+
+def refuse(db):
+    raise sqlite3.OperationalError("unable to open database file")
+
+
+log.create = refuse
+'''
+
+
+def test_a_journal_that_cannot_be_opened_latches_cancels_watches_and_ends_with_7_when_flat(stage: Stage) -> None:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_config(speed=2500, strategy="wrecker")
+    stage.write_plugin("wrecker", "from axiomd.core.strategies.inside_bar import STRATEGY")
+    first = stage.start_ready()
+    first.wait_state(lambda state: bool(state["orders"] and state["positions"]), "entries and a position")
+    first.kill()
+    rows = len(stage.entries())
+    held = stage.broker_truth().positions
+    stage.write_plugin("wrecker", UNOPENED)
+
+    running = stage.start_ready()
+    state = running.wait_state(lambda state: not state["orders"], "entries are cancelled")
+    code = running.wait()
+    truth = stage.broker_truth()
+
+    assert set(state["positions"]) <= set(held)
+    assert state["kill"]["state"] == "TRIPPED"
+    assert "JournalFailure" in stage.latch().reason
+    assert (code, truth.positions, truth.entries) == (EXIT_INTERNAL, {}, [])
+    assert len(stage.entries()) == rows
+    stage.write_plugin("wrecker", "from axiomd.core.strategies.inside_bar import STRATEGY")
+    assert stage.start_ready().wait() == 0
+    fills = [payload["fill"]["exec_id"] for kind, payload in stage.broker_reports() if kind == e.FillReceived.KIND]
+    assert sorted(fills) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
+    assert [] == stage.events(e.ReconDrift)
+
+
 def finished(stage: Stage) -> int:
     """A day that ended in order; gives the rows of its journal."""
     stage.write_tape(3, symbols=("AAA", "BBB"), span=HALF_DAY)

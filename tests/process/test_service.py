@@ -48,6 +48,68 @@ def test_systemd_hears_ready_then_the_watchdog_and_at_last_stopping(stage: Stage
     assert any(message.startswith("STOPPING=1") for message in heard)
 
 
+HANGS = '''
+"""A strategy package in which the {n}th call of {what} never comes back."""
+import anyio
+
+from axiomd.core.strategies.inside_bar import STRATEGY
+from {module} import {owner}
+
+whole, calls = {owner}.{what}, 0
+
+
+def hung(*args, **kwargs):
+    global calls
+    calls += 1
+    while calls >= {n} and not {is_async}:
+        pass
+    return anyio.sleep_forever() if calls >= {n} else whole(*args, **kwargs)
+
+
+{owner}.{what} = hung
+'''
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "what", "n"),
+    [("axiomd.core.engine", "Engine", "_take_setup", 12), ("axiomd.daemon.desk", "Desk", "moment", 60)],
+    ids=["the engine burns", "the desk waits"],
+)
+def test_a_hung_engine_stops_the_watchdog_and_kill_still_works(
+    stage: Stage, tmp_path: Path, module: str, owner: str, what: str, n: int
+) -> None:
+    is_async = owner == "Desk"
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_plugin("hanger", HANGS.format(module=module, owner=owner, what=what, is_async=is_async, n=n))
+    stage.write_config(speed=2500, strategy="hanger")
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(20)
+        running = stage.start(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="900000")
+        heard: list[str] = []
+        while not any("WATCHDOG=1" in message for message in heard):
+            heard.append(systemd.recv(4096).decode())
+        systemd.settimeout(3 * 0.9)
+        last_beat_s = time.monotonic()
+        try:
+            while time.monotonic() - last_beat_s < 3 * 0.9:
+                message = systemd.recv(4096).decode()
+                heard.append(message)
+                if "WATCHDOG=1" in message:
+                    last_beat_s = time.monotonic()
+        except TimeoutError:
+            pass
+
+    assert running.process.poll() is None
+    assert is_async == any("hung: desk" in message for message in heard)
+    killed = stage.run("kill", "--flatten", "--reason", "it hangs")
+    assert killed.returncode == 0, killed.stdout
+    assert running.wait() < 0
+    truth = stage.broker_truth()
+    assert (truth.positions, truth.entries) == ({}, [])
+
+
 def test_metrics_tell_every_stage_from_bar_to_acknowledgement(stage: Stage) -> None:
     busy(stage, speed=800)
     running = stage.start_ready()

@@ -21,6 +21,7 @@ from axiomd.core.orders.lifecycle import State
 from axiomd.daemon.desk import Desk, Ears
 from axiomd.daemon.memory import fold
 from axiomd.journal.log import Journal, entries
+from axiomd.journal.verify import verify
 from tests.simulation.broker import RoughBroker
 from tests.simulation.run import without_threads
 from tests.simulation.world import World
@@ -60,6 +61,11 @@ class Stage:
         await self.desk.take(e.BrokerConnected(ts_us=self.desk.market_us, broker="sim", account="SIM"))
         await self.desk.recover(self.engine.session_open_us - 1)
         await self.desk.agree()
+
+    def closes(self) -> list[e.OrderIntent]:
+        """Every order so far that closes a position."""
+        events = [entry.event for entry in entries(self.folder / "journal.sqlite")]
+        return [event for event in events if isinstance(event, e.OrderIntent) and event.order.parent_key]
 
     def items(self) -> Iterator[object]:
         """Everything the feed says."""
@@ -268,5 +274,56 @@ def test_another_daemon_on_the_account_is_noticed_before_anything_is_sent(stage:
         await stage.desk.take(e.BrokerConnected(ts_us=1, broker="sim", account="SIM"))
         found = await stage.desk.recover(-1)
         assert found.foreign
+
+    anyio.run(story)
+
+
+def test_shares_that_only_the_journal_had_are_written_off_when_the_broker_is_adopted(stage: Stage) -> None:
+    """A position that was closed where no journal saw it: adopted, the books add up and the day goes on without it."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.holdings)
+        index, holding = next(iter(stage.engine.holdings.items()))
+        symbol = holding.order.symbol
+        stage.broker.sim._positions.pop(index)
+        found = await stage.desk.recover(stage.engine.session_open_us - 1)
+        assert found.differences
+
+        adopted = await stage.desk.adopt("closed elsewhere", "op1", stage.engine.session_open_us - 1)
+
+        assert adopted.dropped == {symbol: holding.sign * holding.order.qty}
+        assert symbol not in {held.order.symbol for held in stage.engine.holdings.values()}
+        after = await stage.desk.recover(stage.engine.session_open_us - 1)
+        assert (after.differences, after.foreign) == ((), ())
+        again = Engine(stage.world.plan)
+        stage.journal.commit()
+        fold(stage.folder / "journal.sqlite", again, lambda *_: None, lambda _: None)
+        assert int(again.account["cash"]) == int(stage.engine.account["cash"])
+        assert verify(stage.folder / "journal.sqlite").is_sound
+
+    anyio.run(story)
+
+
+def test_a_close_by_hand_that_the_broker_never_heard_is_given_up(stage: Stage) -> None:
+    """No command outlives a disconnect: the position goes on under its own exits, and can be closed again."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.holdings)
+        holding = next(iter(stage.engine.holdings.values()))
+        symbol, now_us = holding.order.symbol, stage.desk.market_us
+        ask = e.OperatorCommand(ts_us=now_us, name="close", operator="op1", args={"symbol": symbol, "qty": 1})
+        stage.broker.is_down = True
+        await stage.desk.operate(ask)
+        stage.broker.is_down = False
+        was_closing = holding.closing
+
+        await stage.recover()
+
+        assert was_closing.endswith("-MANUAL")
+        assert holding.closing == ""
+        assert await stage.desk.operate(ask) == ""
+        assert [event.order.idempotency_key.partition("-")[2] for event in stage.closes()] == ["MANUAL", "MANUAL2"]
 
     anyio.run(story)

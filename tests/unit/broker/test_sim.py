@@ -236,3 +236,50 @@ def test_fill_larger_than_a_tenth_of_its_bar_says_so() -> None:
     reports = sim.match([(START_US, 0, *UP, 1000)], START_US + MINUTE_US)
 
     assert [True] == [report.fill.beyond_volume for report in reports if isinstance(report, e.FillReceived)]
+
+
+def held(sim: SimBroker) -> dict[str, int]:
+    return {order.reference.partition("-")[2]: order.qty for order in sim.truth().orders}
+
+
+def test_a_part_is_cut_off_and_the_exits_cover_the_rest() -> None:
+    sim = broker()
+    sim.place([leg(qty=100)], START_US)
+    minute(sim, 0, UP)
+
+    cut = ClosePosition(key="buy1", reference="buy1-MANUAL", symbol="SPY", qty=30, is_urgent=True)
+    first = list(map(told, sim.execute(cut, START_US + MINUTE_US)))
+    again = sim.execute(cut, START_US + MINUTE_US)
+
+    assert first[-1] == "buy1-MANUAL SELL 30 at 1011000"
+    assert again == []
+    assert sim.truth().positions == {"SPY": 70}
+    assert held(sim) == {"SL": 70, "TP": 70, "EOD": 70}
+    assert minute(sim, 1, (1_000_000, 1_000_000, 980_000, 990_000)) == ["buy1-SL SELL 70 at 990000"]
+
+
+def test_a_cut_that_waits_for_a_bar_is_replaced_by_the_whole_close_of_a_kill() -> None:
+    sim = broker()
+    sim.place([leg(qty=100)], START_US)
+    minute(sim, 0, UP)
+
+    sim.execute(ClosePosition(key="buy1", reference="buy1-MANUAL", symbol="SPY", qty=30), START_US + MINUTE_US)
+    waiting = held(sim)
+    sim.execute(ClosePosition(key="buy1", reference="buy1-KILL", symbol="SPY", qty=100), START_US + MINUTE_US)
+
+    assert waiting == {"MANUAL": 30, "SL": 70, "TP": 70, "EOD": 70}
+    assert held(sim) == {"KILL": 100}
+    assert minute(sim, 1) == ["buy1-KILL SELL 100 at 1000000"]
+    assert sim.truth().positions == {}
+
+
+def test_a_cut_that_waits_fills_at_the_open_and_the_bar_may_stop_the_rest() -> None:
+    sim = broker()
+    sim.place([leg(qty=100)], START_US)
+    minute(sim, 0, UP)
+
+    sim.execute(ClosePosition(key="buy1", reference="buy1-MANUAL", symbol="SPY", qty=30), START_US + MINUTE_US)
+
+    assert minute(sim, 1, (1_005_000, 1_005_000, 980_000, 990_000)) == [
+        "buy1-MANUAL SELL 30 at 1005000", "buy1-SL SELL 70 at 990000",
+    ]  # fmt: skip

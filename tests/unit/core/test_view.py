@@ -149,6 +149,7 @@ def test_kill_state_is_the_stricter_of_latch_and_engine() -> None:
     latch = LatchFact(level="halt", trip_id="ab", reason="odd fills", by="op1", at_us=9)
     assert {
         "state": "TRIPPED", "level": "halt", "trip_id": "ab", "reason": "odd fills", "by": "op1", "at_us": 9,
+        "seen_trip_id": "",
     } == snapshot(engine, recent, facts(latch=latch))["kill"]  # fmt: skip
     engine.level = "flatten"
     assert "flatten" == snapshot(engine, recent, facts(latch=latch))["kill"]["level"]  # type: ignore[index, call-overload]

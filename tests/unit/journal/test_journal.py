@@ -247,6 +247,23 @@ def test_journal_of_a_later_version_is_refused(path: Path) -> None:
         Journal(path, RUN)
 
 
+def test_a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_rows(path: Path) -> None:
+    before = verify(path)
+    db = sqlite3.connect(path)
+    db.executescript("DROP VIEW positions; CREATE VIEW positions AS SELECT symbol, qty FROM fills WHERE 0;")
+    db.execute("PRAGMA user_version = 1")
+    db.close()
+
+    Journal(path, RUN).close()
+
+    after = verify(path)
+    assert (before.count, before.head) == (after.count, after.head)
+    assert after.is_sound
+    db = sqlite3.connect(path)
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    db.close()
+
+
 def broken(change: Callable[[list[e.Event]], list[e.Event]], path: Path) -> list[str]:
     with Journal(path, RUN, is_durable=False) as journal:
         for event in change(events()):
