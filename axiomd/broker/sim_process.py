@@ -53,6 +53,18 @@ CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) ST
 _CHANGES: Final = frozenset({"attach", "place", "cancel", "close", "moment", "end_session", "kill"})
 
 
+class IdleState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an idle broker needs to go on; `last` as in `SimBroker.last_bars`, times UTC us."""
+
+    setup: wire.Setup
+    next_id: int
+    fills: int
+    last: dict[int, tuple[int, int, int]]
+    moment_us: int
+    session_end_us: int
+    session_before_us: int
+
+
 class SimRecord:
     """The record on disk: requests since the broker was last idle, reports, counters."""
 
@@ -77,7 +89,7 @@ class SimRecord:
         packed = ((report.ts_us, report.KIND, bytes(wire.pack(report)[1])) for report in reports)
         self._db.executemany("INSERT INTO reports(ts_us, kind, payload) VALUES (?,?,?)", packed)
 
-    def checkpoint(self, state: dict[str, object]) -> None:
+    def checkpoint(self, state: IdleState) -> None:
         """The broker is idle: keep its counters, drop the requests, and reports that nobody will ask for."""
         self._db.execute("BEGIN IMMEDIATE")
         self._db.execute("DELETE FROM inputs")
@@ -85,10 +97,10 @@ class SimRecord:
         self._db.execute("INSERT OR REPLACE INTO state VALUES ('idle', ?)", (msgspec.json.encode(state).decode(),))
         self._db.execute("COMMIT")
 
-    def idle_state(self) -> dict[str, object] | None:
-        """Give the counters of the last checkpoint."""
+    def idle_state(self) -> IdleState | None:
+        """Give what was kept at the last checkpoint."""
         row = self._db.execute("SELECT value FROM state WHERE name = 'idle'").fetchone()
-        return None if row is None else msgspec.json.decode(row[0])
+        return None if row is None else msgspec.json.decode(row[0], type=IdleState)
 
     def reports(self, after_us: int) -> tuple[tuple[str, msgspec.Raw], ...]:
         """Give the reports that are kept of moments after `after_us`, in order."""
@@ -114,13 +126,12 @@ class SimDesk:
     def _restore(self) -> None:
         idle = self._record.idle_state()
         if idle is not None:
-            self._setup_from(msgspec.convert(idle["setup"], wire.Setup))
+            self._setup_from(idle.setup)
             assert self._broker is not None
-            last = {int(k): (v[0], v[1], v[2]) for k, v in idle["last"].items()}  # type: ignore[attr-defined]
-            self._broker.resume_from(int(idle["next_id"]), int(idle["fills"]), last)  # type: ignore[call-overload]
-            self._moment_us = int(idle["moment_us"])  # type: ignore[call-overload]
-            self._session_end_us = int(idle["session_end_us"])  # type: ignore[call-overload]
-            self._session_before_us = int(idle["session_before_us"])  # type: ignore[call-overload]
+            self._broker.resume_from(idle.next_id, idle.fills, idle.last)
+            self._moment_us = idle.moment_us
+            self._session_end_us = idle.session_end_us
+            self._session_before_us = idle.session_before_us
         for body in self._record.inputs():
             self._change(wire.read_request(body))
 
@@ -158,15 +169,15 @@ class SimDesk:
     def _checkpoint(self, broker: SimBroker) -> None:
         next_id, fills = broker.counters
         self._record.checkpoint(
-            {
-                "setup": self._whole_setup(),
-                "next_id": next_id,
-                "fills": fills,
-                "last": {str(index): bar for index, bar in broker.last_bars.items()},
-                "moment_us": self._moment_us,
-                "session_end_us": self._session_end_us,
-                "session_before_us": self._session_before_us,
-            }
+            IdleState(
+                setup=self._whole_setup(),
+                next_id=next_id,
+                fills=fills,
+                last=broker.last_bars,
+                moment_us=self._moment_us,
+                session_end_us=self._session_end_us,
+                session_before_us=self._session_before_us,
+            )
         )
 
     def _whole_setup(self) -> wire.Setup:

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from axiomd.contracts.fills import ExitReason
 from axiomd.core.compiled import Row, njit
 from axiomd.core.rounding import round_up
 
@@ -29,7 +30,8 @@ EXIT_STOP: Final = 1
 EXIT_TARGET: Final = 2
 EXIT_EOD: Final = 3
 EXIT_KILL: Final = 4
-EXIT_NAMES: Final = ("", "SL", "TP", "EOD", "KILL")
+EXIT_NAMES: Final[tuple[ExitReason, ...]] = ("MANUAL", "SL", "TP", "EOD", "KILL")
+"""By exit code; the kernel knows no operator, so that no exit of its is MANUAL."""
 
 COSTS = np.dtype(
     [

@@ -178,7 +178,7 @@ def figures_record(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
                 trade_id="", idempotency_key="", symbol=plan.instruments[index].symbol,
                 side=side_of(order[kernel.O_SIDE]), qty=order[kernel.O_QTY], entry_ts_us=order[kernel.O_FILL_TS],
                 entry_price=order[kernel.O_FILL_PRICE], exit_ts_us=row[kernel.T_EXIT_TS],
-                exit_price=row[kernel.T_EXIT_PRICE], exit_reason=EXIT_NAMES[row[kernel.T_EXIT]],  # type: ignore[arg-type]
+                exit_price=row[kernel.T_EXIT_PRICE], exit_reason=EXIT_NAMES[row[kernel.T_EXIT]],
                 gross_pnl=row[kernel.T_GROSS], costs=row[kernel.T_COSTS], net_pnl=net,
                 r_multiple=net / risk if risk else None, currency=plan.currency, bars_held=row[kernel.T_BARS],
                 mae=0, mfe=0,
@@ -250,7 +250,7 @@ def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
         outcome = record.orders[row[kernel.T_ORDER]]
         assert outcome.fill_ts_us is not None
         assert outcome.fill_price is not None
-        reason: ExitReason = EXIT_NAMES[row[kernel.T_EXIT]]  # type: ignore[assignment]
+        reason: ExitReason = EXIT_NAMES[row[kernel.T_EXIT]]
         record.trades.append(
             trade_of(
                 outcome.order,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +83,7 @@ class Ending:
                     start.cancel()
                     continue
                 name = signal.Signals(number).name
-                self._inbox.put(Urgent(lambda name=name: self.stop(name, cancels=True), "stop"))  # type: ignore[misc]
+                self._inbox.put(Urgent(partial(self.stop, name, cancels=True), "stop"))
 
     def _latch(self, reason: str, by: str) -> None:
         state_dir = self._identity.places.state_dir

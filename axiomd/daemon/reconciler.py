@@ -7,6 +7,7 @@ compared again, and then decisions are made afresh. All that touches the engine 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import anyio
@@ -125,7 +126,7 @@ class Reconciler:
             except BrokerUnavailable as error:
                 if self._standing.is_stopping:
                     return
-                self._inbox.put(Urgent(lambda reason=str(error): self._lose(reason), "lost"))  # type: ignore[misc]
+                self._inbox.put(Urgent(partial(self._lose, str(error)), "lost"))
                 self._desk.link = await sim_link.connect(self._process)
                 self._inbox.put(Urgent(self._find, "found"))
 

@@ -7,6 +7,7 @@ a hung engine stops it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import anyio
@@ -39,7 +40,7 @@ async def watch_latch(
         if standing.is_ready:
             state = latch.read(identity.places.state_dir)
             if state.is_tripped and state.trip_id != desk.engine.trip_id:
-                inbox.put(Urgent(lambda state=state: desk.found_tripped(state), "latch"))  # type: ignore[misc]
+                inbox.put(Urgent(partial(desk.found_tripped, state), "latch"))
         await anyio.sleep(LATCH_LOOK_S)
 
 
@@ -56,7 +57,7 @@ async def watch_clock(
             ahead_us += skew_us
             text = f"the wall clock stepped by {skew_us // 1000} ms, the limit is {limit_us // 1000} ms"
             alarms.put(SKEW, "urgent", text, desk.market_us)
-            inbox.put(Urgent(lambda skew_us=skew_us: _trip_on_skew(desk, skew_us)))  # type: ignore[misc]
+            inbox.put(Urgent(partial(_trip_on_skew, desk, skew_us)))
         await anyio.sleep(CLOCK_LOOK_S)
 
 
