@@ -26,7 +26,9 @@ from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_KILL, SUFFIX_STOP, SUFFIX
 from axiomd.contracts.truth import OpenOrder, Report, Truth
 from axiomd.contracts.units import side_of
 from axiomd.core.board import Records
+from axiomd.core.compiled import plain
 from axiomd.core.fills import (
+    COSTS,
     EXIT_STOP,
     FILLED,
     KINDS,
@@ -46,6 +48,16 @@ LastBar = Callable[[int], tuple[int, int, int]]
 """Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
+_entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), plain(first_leg)
+_commission, _slippage = plain(commission), plain(slippage)
+
+
+class _Costs:
+    """The record of costs as plain numbers, by the same names."""
+
+    def __init__(self, costs: Records) -> None:
+        for name in COSTS.names or ():
+            setattr(self, name, int(costs[0][name]))
 
 
 class _Entry:
@@ -99,7 +111,7 @@ class SimBroker:
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
         self._ticks = tuple(ticks)
-        self._costs = costs[0]
+        self._costs = _Costs(costs)
         self._bar_us = bar_us
         self._skips_ambiguous = skips_ambiguous
         self._groups: dict[int, list[list[_Entry]]] = {}
@@ -114,7 +126,7 @@ class SimBroker:
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
         self._ticks = tuple(ticks)
-        self._costs = costs[0]
+        self._costs = _Costs(costs)
         self._skips_ambiguous = skips_ambiguous
 
     @property
@@ -260,7 +272,7 @@ class SimBroker:
                 out, position, key + SUFFIX_EOD, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
             )
         else:
-            code, price, is_ambiguous = exit_touch(
+            code, price, is_ambiguous = _exit_touch(
                 position.entry.sign, position.stop, position.target, False, False, open_, high, low
             )
             if code != NO_EXIT:
@@ -272,7 +284,7 @@ class SimBroker:
         for entry in group:
             order = entry.order
             if order.valid_from_us <= start_us and closes_us <= order.valid_to_us:
-                code, price, is_at_open = entry_touch(
+                code, price, is_at_open = _entry_touch(
                     entry.kind, entry.sign, entry.stop, entry.limit, entry.is_triggered, open_, high, low
                 )
                 if code != UNTOUCHED:
@@ -289,7 +301,7 @@ class SimBroker:
             is_ambiguous = len(touched) == 2
             if is_ambiguous:
                 touched.sort(key=lambda touch: -touch[0].sign)
-                if first_leg(_level(touched[0][0]), _level(touched[1][0]), open_) < 0:
+                if _first_leg(_level(touched[0][0]), _level(touched[1][0]), open_) < 0:
                     touched.reverse()
             for entry, code, price, is_at_open in touched:
                 if code == FILLED:
@@ -308,7 +320,7 @@ class SimBroker:
             entry, order.qty, order.stop_loss_price or 0, order.take_profit_price or 0, order.flatten_at_us
         )
         self._positions[index] = position
-        code, price, exit_is_ambiguous = exit_touch(
+        code, price, exit_is_ambiguous = _exit_touch(
             sign, position.stop, position.target, True, is_at_open, open_, high, low
         )
         slips = entry.kind != LIMIT and not entry.is_triggered
@@ -353,7 +365,7 @@ class SimBroker:
         closes_us: int, volume: int, *, slips: bool, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         tick = self._ticks[entry.index]
-        slipped_ticks = slippage(self._costs, print_, tick) if slips else 0
+        slipped_ticks = _slippage(self._costs, print_, tick) if slips else 0
         price = print_ + sign * slipped_ticks * tick
         is_entry = reference == entry.order.idempotency_key
         if is_entry and entry.limit and slipped_ticks:
@@ -368,7 +380,7 @@ class SimBroker:
             side=side_of(sign),
             qty=qty,
             price=price,
-            commission=commission(self._costs, qty, price),
+            commission=_commission(self._costs, qty, price),
             bar_ts_us=start_us,
             slippage_ticks=slipped_ticks,
             ambiguous=is_ambiguous,

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Approved(Generic[T]):
-    """What passed every guard. Made by `core.guards.chain` alone."""
+    """What passed every guard. Made by `core.judging` alone."""
 
     __slots__ = ("value",)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -86,12 +87,14 @@ class Reference(NamedTuple):
     role: str
 
 
+@lru_cache(maxsize=4096)
 def split_reference(reference: str) -> Reference:
     """Take an order reference apart: `ab12-SL2` is the second stop of `ab12`."""
     key, _, role = reference.partition("-")
     return Reference(key, role)
 
 
+@lru_cache(maxsize=256)
 def role_kind(role: str) -> str:
     """Give a child's kind without its number: `KILL2` is a `KILL`."""
     return role.rstrip("0123456789")

@@ -7,7 +7,7 @@ it. A slot is one strategy watching one symbol. Prices and money are 1/10,000 un
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,13 @@ ACCOUNT = np.dtype(
     ],
     align=True,
 )
+
+
+def column(kind: np.dtype[Any], name: str) -> int:
+    """Give which of a record's eight-byte columns a name is."""
+    assert kind.fields is not None
+    return int(kind.fields[name][1]) // 8
+
 
 INT_STATE_SIZE: Final = 16
 FLOAT_STATE_SIZE: Final = 8

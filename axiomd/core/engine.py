@@ -28,36 +28,38 @@ from axiomd.contracts.fills import ExitReason, Fill
 from axiomd.contracts.orders import Order, role_kind, split_reference
 from axiomd.contracts.units import SIDES, Side, side_of
 from axiomd.core import board as b
-from axiomd.core.board import Board, Ints
-from axiomd.core.compiled import Row
+from axiomd.core.board import Board, Ints, column
+from axiomd.core.compiled import Row, plain
+from axiomd.core.frame import Frame
 from axiomd.core.guards import loss
 from axiomd.core.guards.api import OFF
-from axiomd.core.guards.chain import Chain
 from axiomd.core.guards.price import is_beyond
+from axiomd.core.judging import Chain
 from axiomd.core.orders.book import Book, Leg
-from axiomd.core.orders.bracket import order_of, signal_of
+from axiomd.core.orders.bracket import group_of, order_of, signal_of
 from axiomd.core.orders.closing import closing_order, is_manual, kill_reference, manual_reference, request_of
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan, StrategyPlan, board_of, set_limits
-from axiomd.core.portfolio import Holding, book_fill
-from axiomd.core.scan import (
-    LOSS,
-    SETUPS,
-    STALE,
-    advance,
-    begin_session,
-    gross_exposure,
-    post,
-    settle,
-    symbol_is_stale,
-)
-from axiomd.core.sizing import size
+from axiomd.core.portfolio import Holding
+from axiomd.core.scan import LOSS, SETUPS, STALE
 from axiomd.core.strategies import api
 
 _LEVELS: Final = {"": 0, "halt": 1, "flatten": 2}
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
 _NO_COMMANDS: Final[list[Command]] = []
+_NOW, _CURSOR, _TOUCHED, _EQUITY, _CASH, _PEAK = (
+    column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "equity", "cash", "peak")
+)
+_OPEN, _CLOSE, _FLATTEN, _TRADING, _SETUPS = (
+    column(b.ACCOUNT, name) for name in ("open_us", "close_us", "flatten_us", "is_trading", "setups")
+)
+_SNAP_US, _SNAP_EQUITY, _SNAP_CASH, _SNAP_GROSS, _SNAP_DRAWDOWN = (
+    column(b.ACCOUNT, f"snap_{name}") for name in ("us", "equity", "cash", "gross", "drawdown")
+)
+_SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
+_POSITION, _LAST_CLOSE = column(b.SYMBOL, "position"), column(b.SYMBOL, "close")
+_is_beyond = plain(is_beyond)
 
 
 class Engine:
@@ -67,6 +69,9 @@ class Engine:
         self.plan = plan
         self.board: Board = board_of(plan)
         self.account: Row = self.board.account[0]
+        self.frame = Frame(self.board, np.concatenate([own.sizing for own in plan.strategies]))
+        self._now = self.frame.account
+        self._symbols = self.frame.symbols
         self.book = Book()
         self.holdings: dict[int, Holding] = {}
         self.pauses = Pauses()
@@ -77,6 +82,8 @@ class Engine:
         self.run_id = plan.run_id
         self.level = ""
         self.trip_id = ""
+        self.cursor = 0
+        """Row of the tape that the scan has come to."""
         self.is_connected = False
         self.is_reconciled = False
         self.is_journal_ok = True
@@ -105,8 +112,8 @@ class Engine:
             e.BarsClosed: self._take_bars,
             e.SessionClosed: self._close_session,
             e.OrderIntent: self._adopt,
-            e.OrderSent: lambda event: self._move(event.key, Happening.SENT),
-            e.OrderAcked: lambda event: self._move(event.key, Happening.ACKED),
+            e.OrderSent: self._sent,
+            e.OrderAcked: self._acked,
             e.OrderCancelled: lambda event: self._end(event, Happening.CANCELLED),
             e.OrderExpired: lambda event: self._end(event, Happening.EXPIRED),
             e.OrderRejected: self._reject,
@@ -120,11 +127,10 @@ class Engine:
             e.KillReset: self._reset,
             e.OperatorCommand: self._obey,
         }
-        self._bars: Ints = np.zeros((0, 7), np.int64)
 
     def _limit(self, plan: Plan) -> None:
         limits = plan.limits[0]
-        self._chain = Chain(self.board, plan.guards)
+        self._chain = Chain(self.frame, plan.guards)
         self._rate_us = int(limits["rate_us"])
         self._fill_ppm = int(limits["fill_ppm"])
         self._streak_max = int(limits["consecutive_losses"])
@@ -147,7 +153,7 @@ class Engine:
 
     def watch(self, bars: Ints) -> None:
         """Name the tape that ranges of bars refer to; `int64[N, 7]`: start, symbol, O, H, L, C, V."""
-        self._bars = bars
+        self.frame.watch(bars)
 
     def advance(
         self, first: int, last: int, horizon_us: int, matched_us: int
@@ -157,11 +163,12 @@ class Engine:
         Gives (flags, the event that stands for what was taken in, the commands). It does what `handle` would do with
         each moment's event in turn; that the two agree is tested.
         """
-        account = self.account
-        account["cursor"] = first
-        before_us = int(account["now_us"])
-        flags = self._scan(last, horizon_us, matched_us, is_watched=True)
-        cursor, now_us = int(account["cursor"]), int(account["now_us"])
+        account = self._now
+        account[_CURSOR] = first
+        before_us = account[_NOW]
+        flags = self.frame.advance(last, horizon_us, matched_us, self._filled_us, True)
+        cursor, now_us = account[_CURSOR], account[_NOW]
+        self.cursor = cursor
         if cursor == first and now_us == before_us:
             return flags, None, _NO_COMMANDS
         event = e.BarsClosed(ts_us=now_us, first=first, last=cursor)
@@ -259,6 +266,16 @@ class Engine:
         return approved
 
     @property
+    def now_us(self) -> int:
+        """Give market time: the moment of the newest thing that happened."""
+        return int(self._now[_NOW])
+
+    @property
+    def touched_us(self) -> int:
+        """Give the moment that touches a level or passes a deadline, after a scan that stopped for it."""
+        return int(self._now[_TOUCHED])
+
+    @property
     def session_open_us(self) -> int:
         """Give when the session under way, or the last one, opened."""
         return int(self.account["open_us"])
@@ -273,19 +290,10 @@ class Engine:
 
     def _open_session(self, event: e.SessionOpened) -> list[Command]:
         """A new day: its bounds, its equity, no candidate yet."""
-        board = self.board
         self.session, self.run_id = event.session, event.run_id
         self._executions_before, self._executions = self._executions, set()
         self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
-        begin_session(
-            board.account,
-            board.symbols,
-            board.strategies,
-            board.slots,
-            event.open_us,
-            event.close_us,
-            event.close_us - self.plan.flatten_us,
-        )
+        self.frame.begin_session(event.open_us, event.close_us, event.close_us - self.plan.flatten_us)
         return _NO_COMMANDS
 
     def _select(self, event: e.CandidatesSelected) -> list[Command]:
@@ -306,9 +314,9 @@ class Engine:
 
     def _close_session(self, event: e.SessionClosed) -> list[Command]:
         """The day is over: its last mark, what that trips, its point of the curve."""
-        account, board = self.account, self.board
+        account = self.account
         account["now_us"] = event.ts_us
-        settle(account, board.symbols, board.strategies)
+        self.frame.settle()
         out: list[Command] = []
         self._trip_on_loss(out)
         if account["is_trading"]:
@@ -326,14 +334,14 @@ class Engine:
         return self._decide(flags)
 
     def _commit(self, event: e.BarsClosed) -> int:
-        account = self.account
         if event.rows:
             rows = self._in_time(event)
-            self._bars = np.array(rows, np.int64).reshape(-1, 7)
-            account["cursor"], last = 0, len(rows)
+            self.frame.watch(np.array(rows, np.int64).reshape(-1, 7))
+            first, last = 0, len(rows)
         else:
-            account["cursor"], last = event.first, event.last
-        return self._scan(last, event.ts_us, event.ts_us, is_watched=False)
+            first, last = event.first, event.last
+        self._now[_CURSOR] = first
+        return self.frame.advance(last, event.ts_us, event.ts_us, self._filled_us, False)
 
     def _in_time(self, event: e.BarsClosed) -> list[tuple[int, int, int, int, int, int, int]]:
         """Give the bars that close at this very moment, each symbol's once: late, repeated and future ones are dropped.
@@ -349,14 +357,6 @@ class Engine:
             if row[0] == start_us:
                 known.setdefault(row[1], row)
         return [known[index] for index in sorted(known)]
-
-    def _scan(self, last: int, horizon_us: int, matched_us: int, *, is_watched: bool) -> int:
-        board = self.board
-        return advance(
-            self._bars, last, horizon_us, matched_us, self._filled_us, is_watched, board.account, board.symbols,
-            board.strategies, board.slots, board.intervals, board.int_state, board.float_state, board.int_params,
-            board.float_params, board.windows, board.limits, board.setups,
-        )  # fmt: skip
 
     def _decide(self, flags: int) -> list[Command]:
         """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
@@ -374,15 +374,15 @@ class Engine:
         return out
 
     def _draw_curve(self, out: list[Command]) -> None:
-        account = self.account
-        if self._filled_us >= 0 and account["snap_us"] == self._filled_us:
+        account = self._now
+        if self._filled_us >= 0 and account[_SNAP_US] == self._filled_us:
             out.append(
                 MarkEquity(
                     ts_us=self._filled_us,
-                    equity_units=int(account["snap_equity"]),
-                    cash_units=int(account["snap_cash"]),
-                    gross_units=int(account["snap_gross"]),
-                    drawdown_units=int(account["snap_drawdown"]),
+                    equity_units=account[_SNAP_EQUITY],
+                    cash_units=account[_SNAP_CASH],
+                    gross_units=account[_SNAP_GROSS],
+                    drawdown_units=account[_SNAP_DRAWDOWN],
                 )
             )
             self._filled_us = -1
@@ -391,11 +391,10 @@ class Engine:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
         row = [0] * b.SETUP_SIZE
         row[api.LONG_ENTRY], row[api.LONG_STOP] = order.entry_level, order.stop_loss_price or 0
-        self._size(self.plan.strategies[0], 0, row)
+        self._size(0, 0, row)
         self._chain.judge(order, 0, is_latched=True, is_ready=False, is_journal_ok=True, is_known=False, sends=0)
-        symbol_is_stale(self.account, self.board.symbols[0], self.plan.limits[0])
-        is_beyond(order.entry_level, order.entry_level, self._fill_ppm)
-        loss.floor_broken(self.account, self.plan.limits[0])
+        self.frame.is_stale(0)
+        self.frame.floor_broken()
 
     def take_setups(self) -> list[Command]:
         """Decide the setups of a moment whose trips and cancellations had to go out, and be answered, first."""
@@ -406,7 +405,7 @@ class Engine:
 
     def _trip_on_loss(self, out: list[Command]) -> None:
         account, limits = self.account, self.plan.limits[0]
-        while broken := loss.floor_broken(account, limits):
+        while broken := self.frame.floor_broken():
             account["losses_judged"] &= ~broken
             base, name = (
                 ("loss_base", "max_daily_loss") if broken == loss.DAILY_LOSS else ("drawdown_peak", "max_drawdown")
@@ -415,15 +414,16 @@ class Engine:
 
     def _cancel_stale(self, out: list[Command]) -> None:
         for index, legs in self.book.open.items():
-            if symbol_is_stale(self.account, self.board.symbols[index], self.plan.limits[0]):
+            if self.frame.is_stale(index):
                 self._cancel(out, legs, "stale")
 
     # --- setups ---
 
     def _take_setups(self, out: list[Command]) -> None:
         """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
-        rows: list[list[int]] = self.board.setups[: int(self.account["setups"])].tolist()
-        rows.sort(key=self._precedence)
+        rows: list[list[int]] = self.frame.setups[: self._now[_SETUPS]].tolist()
+        if len(rows) > 1:
+            rows.sort(key=self._precedence)
         for row in rows:
             k, index, _, rank = self._slots[row[api.SLOT]]
             self._take_setup(out, self.plan.strategies[k], k, index, rank, row)
@@ -445,15 +445,16 @@ class Engine:
         elif self._is_late:
             outcome = "missed"
         else:
-            sized = self._size(own, index, row)
+            sized = self._size(k, index, row)
             outcome = "" if any(qty for _, qty in sized) else "below_min_qty"
         signal = signal_of(own, self.run_id, symbol, row, rank, outcome)
         now_us = row[api.MOMENT]
         out.append(Record(event=e.SignalEmitted(ts_us=now_us, signal=signal)))
         approved: list[Approved[Order]] = []
-        equity = int(self.account["equity"])
+        equity, flatten_us = self._now[_EQUITY], self._now[_FLATTEN]
+        group = group_of(signal, self.session) if sized else ""
         for side, qty in sized:
-            order = order_of(self.plan, signal, index, side, qty, self.session, int(self.account["flatten_us"]))
+            order = order_of(self.plan, signal, index, side, qty, self.session, flatten_us, group)
             key = order.idempotency_key
             out.append(
                 Record(
@@ -473,9 +474,7 @@ class Engine:
         if approved:
             self._intend(out, approved, index, k, now_us)
 
-    def _size(self, own: StrategyPlan, index: int, row: Sequence[int]) -> list[tuple[Side, int]]:
-        equity = int(self.account["equity"])
-        instrument, (num, den) = self.plan.instruments[index], self.plan.rates[index]
+    def _size(self, k: int, index: int, row: Sequence[int]) -> list[tuple[Side, int]]:
         sized: list[tuple[Side, int]] = []
         legs: tuple[tuple[Side, int, int], ...] = (
             ("BUY", row[api.LONG_ENTRY], row[api.LONG_STOP]),
@@ -483,10 +482,7 @@ class Engine:
         )
         for side, entry, stop in legs:
             if entry:
-                qty = size(
-                    own.sizing[0], equity, entry, stop, instrument.tick_size, instrument.lot, row[api.VOLUME], num, den
-                )
-                sized.append((side, qty))
+                sized.append((side, self.frame.size(k, index, entry, stop, row[api.VOLUME])))
         return sized
 
     def _judge(
@@ -553,6 +549,12 @@ class Engine:
         if leg.is_open != was_open:
             self._post(leg.index)
         return _NO_COMMANDS
+
+    def _sent(self, event: e.OrderSent) -> list[Command]:
+        return self._move(event.key, Happening.SENT)
+
+    def _acked(self, event: e.OrderAcked) -> list[Command]:
+        return self._move(event.key, Happening.ACKED)
 
     def _end(self, event: e.OrderCancelled | e.OrderExpired, happening: Happening) -> list[Command]:
         """An entry is over; one whose fills are not all told yet counts as open until they are."""
@@ -621,12 +623,10 @@ class Engine:
         return early
 
     def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
-        fill, board, index = event.fill, self.board, leg.index
+        fill, index = event.fill, leg.index
         self._filled_us = event.ts_us
         signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
-        flow, charge = book_fill(
-            board.account, board.symbols, board.strategies, index, leg.strategy, signed_qty, fill.price, fill.commission
-        )
+        flow, charge = self.frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
         holding = self.holdings.get(index)
         trade = None
         if not role:
@@ -641,7 +641,7 @@ class Engine:
             holding.leave(fill, flow, charge)
             if not holding.qty:
                 reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
-                trade = holding.trade(fill, reason, board.symbols[index], self.plan.currency)
+                trade = holding.trade(fill, reason, self.frame.symbol(index), self.plan.currency)
                 del self.holdings[index]
         self._post(index)
         out.append(
@@ -649,8 +649,8 @@ class Engine:
                 event=e.PositionChanged(
                     ts_us=event.ts_us,
                     symbol=fill.symbol,
-                    qty=int(board.symbols[index]["position"]),
-                    cash_units=int(self.account["cash"]),
+                    qty=self._symbols[index * _SYMBOL_SIZE + _POSITION],
+                    cash_units=self._now[_CASH],
                     trade=trade,
                 )
             )
@@ -676,7 +676,7 @@ class Engine:
             else None
         )
         if level:
-            beyond, figure, limit = is_beyond(fill.price, level, self._fill_ppm)
+            beyond, figure, limit = _is_beyond(fill.price, level, self._fill_ppm)
             if beyond:
                 self._trip_guard(out, "SlippageSanity", figure, limit)
         burst = self._repeats[leg.index, fill.side]
@@ -857,14 +857,13 @@ class Engine:
 
     def _post(self, index: int) -> None:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-        account, symbol = self.account, self.board.symbols[index]
         num, den = self.plan.rates[index]
         long = short = 0
         high, low, deadline_us = b.ABOVE_ALL, b.BELOW_ALL, b.NEVER_US
         legs = self.book.open.get(index, ())
         for leg in legs:
             order = leg.order
-            value = leg.open_qty * (order.entry_level or int(symbol["close"])) * num // den
+            value = leg.open_qty * (order.entry_level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
             if leg.sign > 0:
                 long += value
             else:
@@ -894,14 +893,14 @@ class Engine:
             deadlines.pop(index, None)
         else:
             deadlines[index] = deadline_us
-        post(account, symbol, long, short, len(legs), high, low, min(deadlines.values(), default=b.NEVER_US))
+        self.frame.post(index, long, short, len(legs), high, low, min(deadlines.values(), default=b.NEVER_US))
 
     def _curve_point(self, ts_us: int) -> MarkEquity:
-        account = self.account
+        account = self._now
         return MarkEquity(
             ts_us=ts_us,
-            equity_units=int(account["equity"]),
-            cash_units=int(account["cash"]),
-            gross_units=int(gross_exposure(self.board.symbols)),
-            drawdown_units=int(account["equity"] - account["peak"]),
+            equity_units=account[_EQUITY],
+            cash_units=account[_CASH],
+            gross_units=self.frame.gross_exposure(),
+            drawdown_units=account[_EQUITY] - account[_PEAK],
         )

@@ -6,11 +6,17 @@ It knows nothing of orders but their key, level and stop, and asks nobody for a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import Order
-from axiomd.core.board import Records
-from axiomd.core.compiled import Row, njit
+from axiomd.core.board import SYMBOL, Records, column
+from axiomd.core.compiled import njit
 from axiomd.core.sizing import fraction
+
+_WORST, _BEST, _BARS_HELD, _LAST_TS, _FX_NUM, _FX_DEN = (
+    column(SYMBOL, name) for name in ("worst", "best", "bars_held", "last_ts_us", "fx_num", "fx_den")
+)
 
 
 @njit
@@ -114,8 +120,8 @@ class Holding:
         self.commission += charge
         self.is_ambiguous |= fill.ambiguous
 
-    def trade(self, fill: Fill, reason: ExitReason, symbol: Row, currency: str) -> Trade:
-        """Give the closed trade; `symbol` is the board's record, for its extremes."""
+    def trade(self, fill: Fill, reason: ExitReason, symbol: Sequence[int], currency: str) -> Trade:
+        """Give the closed trade; `symbol` are the columns of the board's record, for its extremes."""
         return trade_of(
             self.order,
             qty=self.entered,
@@ -124,10 +130,10 @@ class Holding:
             reason=reason,
             gross=self.entry_flow + self.exit_flow,
             costs=self.commission,
-            extremes=(int(symbol["worst"]), int(symbol["best"])),
-            rate=(int(symbol["fx_num"]), int(symbol["fx_den"])),
+            extremes=(symbol[_WORST], symbol[_BEST]),
+            rate=(symbol[_FX_NUM], symbol[_FX_DEN]),
             # the CLOSE of a bar that is marked already: it was counted as held
-            bars_held=int(symbol["bars_held"]) - int(fill.bar_ts_us == int(symbol["last_ts_us"])),
+            bars_held=symbol[_BARS_HELD] - (fill.bar_ts_us == symbol[_LAST_TS]),
             is_ambiguous=self.is_ambiguous,
             currency=currency,
         )

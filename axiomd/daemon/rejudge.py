@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from axiomd.core.engine import Engine
-from axiomd.core.guards.chain import Chain
+from axiomd.core.judging import Chain
 from axiomd.daemon.desk import Desk
 
 LIMITS: Final = frozenset(
@@ -23,7 +23,7 @@ LIMITS: Final = frozenset(
 
 async def rejudge(desk: Desk) -> tuple[str, ...]:
     """Cancel what is beyond today's limits and give the keys."""
-    engine, chain = desk.engine, Chain(desk.engine.board)
+    engine, chain = desk.engine, Chain(desk.engine.frame)
     legs = [leg for group in engine.book.open.values() for leg in group]
     beyond = []
     for leg in sorted(legs, key=lambda leg: (-leg.order.created_at_us, leg.order.idempotency_key)):

@@ -20,9 +20,9 @@ import msgspec
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.events import BY_KIND, Event, key_of
 from axiomd.journal import schema
+from axiomd.journal.bulk import BLOCK_ROWS, BulkWriter
 
 GENESIS: Final = b"\0" * 32
-_BATCH: Final = 4096
 _NO_LIMIT: Final = 1 << 62
 _INSERT: Final = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)"
 _COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
@@ -48,7 +48,8 @@ class Journal:
         self._encode = msgspec.json.Encoder().encode
         self._rows: list[Row] = []
         # a live moment is one transaction, however many rows it has
-        self._batch = _NO_LIMIT if is_durable else _BATCH
+        self._batch = _NO_LIMIT if is_durable else BLOCK_ROWS
+        self._bulk: BulkWriter | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=" + ("WAL" if is_durable else "OFF"))
@@ -59,34 +60,51 @@ class Journal:
             last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         except sqlite3.DatabaseError as error:
             raise corrupt_or_failed(error, path) from error
+        if not is_durable:
+            self._bulk = BulkWriter(self._db)
         self.count, self.head = (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
 
     def append(self, event: Event, cause: int = 0) -> int:
         """Take an event in and give its seq; it is on the disk after `commit`."""
         self.count += 1
-        payload = self._encode(event)
+        payload, head, run_id = self._encode(event), self.head, self.run_id
         kind, key, ts_us = event.KIND, key_of(event), event.ts_us
-        digest = row_hash(self.head, self.count, ts_us, kind, self.run_id, key, cause, payload)
-        self._rows.append((self.count, ts_us, kind, self.run_id, key, cause, payload.decode(), self.head, digest))
-        self.head = digest
+        digest = self.head = row_hash(head, self.count, ts_us, kind, run_id, key, cause, payload)
+        self._rows.append((self.count, ts_us, kind, run_id, key, cause, payload.decode(), head, digest))
         if len(self._rows) >= self._batch:
-            self.commit()
+            self._write_block()
         return self.count
+
+    def _write_block(self) -> None:
+        assert self._bulk is not None
+        rows, self._rows = self._rows, []
+        try:
+            self._bulk.write(rows)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> JournalWriteFailed:
+        return JournalWriteFailed(
+            f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
+        )
 
     def commit(self) -> None:
         """Write all that was appended in one transaction; raises `JournalWriteFailed`, and then nothing was written."""
-        if not self._rows:
+        if not self._rows and self._bulk is None:
             return
         try:
+            if self._bulk is not None:
+                if self._rows:
+                    self._write_block()
+                self._bulk.flush()
+                return
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(_INSERT, self._rows)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise JournalWriteFailed(
-                f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
-            ) from error
+            raise self._failed(error) from error
         self._rows.clear()
 
     def note_end(self) -> None:
@@ -114,12 +132,17 @@ class Journal:
     def close(self) -> None:
         """Commit and close."""
         self.commit()
+        self._end()
+
+    def _end(self) -> None:
+        if self._bulk is not None:
+            self._bulk.close()
         self._db.close()
 
     def abandon(self) -> None:
         """Close without writing what was not committed."""
         self._rows.clear()
-        self._db.close()
+        self._end()
 
     def __enter__(self) -> Journal:
         return self
@@ -143,6 +166,7 @@ class LostJournal(Journal):
         self._encode = msgspec.json.Encoder().encode
         self._rows = []
         self._batch = _NO_LIMIT
+        self._bulk = None
 
     def commit(self) -> None:
         """Say that it cannot."""

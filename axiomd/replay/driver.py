@@ -11,11 +11,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from axiomd.broker.sim import SimBroker
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import Command, MarkEquity, Record, TripLatch
+from axiomd.contracts.commands import (
+    CancelEntry,
+    ClosePosition,
+    Command,
+    MarkEquity,
+    Record,
+    SendEntries,
+    TripLatch,
+)
 from axiomd.contracts.orders import split_reference
 from axiomd.core.engine import Engine
+from axiomd.core.frame import ints_of
 from axiomd.core.kernel_record import counts_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
@@ -119,6 +130,7 @@ class Replay:
         rates = dict(zip(plan.symbols, plan.rates, strict=True))
         self.recorder = Recorder(plan.initial_cash, plan.currency, rates.__getitem__)
         self._tape = tape
+        self._starts_us = ints_of(np.ascontiguousarray(tape.bars[:, 0]))
         self._log = log
         self._select = select
         self._identity = identity
@@ -213,24 +225,26 @@ class Replay:
 
     def _walk(self, first: int, last: int, horizon_us: int) -> None:
         """From one moment that concerns us to the next, until bars and time have come so far."""
-        engine, account, bars = self.engine, self.engine.account, self._tape.bars
+        engine, bars, starts_us, bar_us = self.engine, self._tape.bars, self._starts_us, self.plan.bar_us
+        advance, match, report, append = engine.advance, self.broker.match, self._report, self._log.append
         row, matched_us = first, -1
         while True:
-            flags, event, commands = engine.advance(row, last, horizon_us, matched_us)
-            row = int(account["cursor"])
+            flags, event, commands = advance(row, last, horizon_us, matched_us)
+            row = engine.cursor
             if event is not None:
-                seq = self._log.append(event)
-                self._carry_out(commands, seq)
+                seq = append(event)
+                if commands:
+                    self._carry_out(commands, seq)
                 if engine.has_setups_left:
                     self._carry_out(engine.take_setups(), seq)
             if flags == TOUCHED:
-                matched_us = int(account["touched_us"])
-                start_us = matched_us - self.plan.bar_us
+                matched_us = engine.touched_us
+                start_us = matched_us - bar_us
                 stop = row
-                while stop < last and bars[stop, 0] == start_us:
+                while stop < last and starts_us[stop] == start_us:
                     stop += 1
-                for report in self.broker.match(bars[row:stop].tolist(), matched_us):
-                    self._report(report)
+                for told in match(bars[row:stop].tolist(), matched_us):
+                    report(told)
             elif not flags and row >= last:
                 return
 
@@ -261,24 +275,22 @@ class Replay:
         """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
         signal_seq = cause
         for command in commands:
-            kind = type(command)
-            if kind is Record:
-                event = command.event  # type: ignore[attr-defined]
-                seq = self._log.append(event, signal_seq)
-                event_kind = type(event)
-                if event_kind is e.SignalEmitted:
-                    signal_seq = seq
-                elif event_kind is e.OrderIntent:
-                    self._seq_of[event.order.idempotency_key] = seq
-                self.recorder.take(event)
-            elif kind is MarkEquity:
-                self.recorder.point(command)  # type: ignore[arg-type]
-            elif kind is TripLatch:
-                self._trip(command, cause)  # type: ignore[arg-type]
-            else:
-                now_us = int(self.engine.account["now_us"])
-                for report in self.broker.execute(command, now_us):  # type: ignore[arg-type]
-                    self._report(report)
+            match command:
+                case Record(event=event):
+                    seq = self._log.append(event, signal_seq)
+                    match event:
+                        case e.SignalEmitted():
+                            signal_seq = seq
+                        case e.OrderIntent(order=order):
+                            self._seq_of[order.idempotency_key] = seq
+                    self.recorder.take(event)
+                case MarkEquity():
+                    self.recorder.point(command)
+                case TripLatch():
+                    self._trip(command, cause)
+                case SendEntries() | CancelEntry() | ClosePosition():
+                    for report in self.broker.execute(command, self.engine.now_us):
+                        self._report(report)
 
     def _trip(self, command: TripLatch, cause: int) -> None:
         self._trips += 1

@@ -17,7 +17,7 @@ from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
-from axiomd.core.guards.chain import Chain
+from axiomd.core.judging import Chain
 from axiomd.core.orders.book import Book
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses

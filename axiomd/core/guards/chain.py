@@ -1,23 +1,15 @@
 """The chain: every guard in order, cheap first, one verdict each with its figure and its limit.
 
-It is one compiled call an order. An order is refused whole by the first guard that says no; what passes all becomes an
-`Approved`, which is made nowhere else.
+It is one compiled call an order. An order is refused whole by the first guard that says no.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
-from axiomd.contracts.commands import Approved
-from axiomd.contracts.events import Verdict
-from axiomd.contracts.orders import Order
-from axiomd.core.board import Board, Ints, Records
+from axiomd.core.board import Ints, Records
 from axiomd.core.compiled import Row, njit
 from axiomd.core.guards import exposure, health, order, price
-from axiomd.core.guards.api import PROPOSAL, Guard
 from axiomd.core.sizing import fraction
 
 GUARDS: Final = (
@@ -161,72 +153,6 @@ def intervals_due(account: Row) -> int:
     """Give how many intervals of this session have ended."""
     ended: int = (min(account.now_us, account.close_us) - account.open_us) // account.interval_us
     return ended
-
-
-class Chain:
-    """Judge orders against one run's limits; keeps only scratch space."""
-
-    __slots__ = ("_board", "_plugins", "_verdicts", "_x")
-
-    def __init__(self, board: Board, plugins: Sequence[tuple[Guard, Any]] = ()) -> None:
-        self._board = board
-        self._plugins = tuple(plugins)
-        self._x = np.zeros(1, PROPOSAL)
-        self._verdicts = np.zeros((PASSED, 2), np.int64)
-
-    def judge(
-        self,
-        proposed: Order,
-        index: int,
-        *,
-        is_latched: bool,
-        is_ready: bool,
-        is_journal_ok: bool,
-        is_known: bool,
-        sends: int,
-    ) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
-        """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal)."""
-        board = self._board
-        position = judge_order(
-            self._x[0],
-            board.account[0],
-            board.symbols,
-            board.limits[0],
-            self._verdicts,
-            index,
-            1 if proposed.side == "BUY" else -1,
-            proposed.qty,
-            proposed.entry_level,
-            proposed.stop_price or 0,
-            proposed.limit_price or 0,
-            proposed.stop_loss_price or 0,
-            proposed.take_profit_price or 0,
-            is_latched,
-            is_ready,
-            is_journal_ok,
-            is_known,
-            sends,
-        )
-        count = min(position + 1, PASSED)
-        figures, limits = self._verdicts[:count].T.tolist()
-        verdicts = tuple(zip(GUARDS, figures, limits, strict=False))
-        if position != PASSED:
-            return None, verdicts
-        for guard, params in self._plugins:
-            refused, figure, limit = self._ask(guard, params, proposed)
-            verdicts = (*verdicts, (guard.name, figure, limit))
-            if refused:
-                return None, verdicts
-        return Approved(proposed), verdicts
-
-    def _ask(self, guard: Guard, params: Any, proposed: Order) -> tuple[bool, int, int]:
-        figures = {name: self._x[0][name].item() for name in PROPOSAL.names or ()}
-        try:
-            refused, figure, limit = guard.check(proposed, figures, params)
-            return bool(refused), int(figure), int(limit)
-        except Exception:
-            # somebody else's code between an order and the market: whatever it raises, the answer is no
-            return True, -1, -1
 
 
 @njit

@@ -79,12 +79,14 @@ class Book:
 
         False where that cannot happen to it: then nothing has changed.
         """
-        was_open = leg.state not in ENDED
-        after = step(leg.state, happening)
+        before = leg.state
+        after = step(before, happening)
         if after is None:
             return False
+        if after is before:
+            return True
         leg.state = after
-        is_open = leg.state not in ENDED
+        was_open, is_open = before not in ENDED, after not in ENDED
         if was_open and not is_open:
             left = self.open[leg.index]
             left.remove(leg)

@@ -45,9 +45,16 @@ def signal_of(own: StrategyPlan, run_id: str, symbol: str, row: Sequence[int], r
     )
 
 
-def order_of(plan: Plan, signal: Signal, index: int, side: Side, qty: int, session: str, flatten_us: int) -> Order:
-    """Write the order of one leg of a signal."""
-    group = oco_id(signal.strategy, signal.symbol, session, signal.setup, signal.valid_from_us)
+def group_of(signal: Signal, session: str) -> str:
+    """Name the OCO group of a signal's legs."""
+    return oco_id(signal.strategy, signal.symbol, session, signal.setup, signal.valid_from_us)
+
+
+def order_of(
+    plan: Plan, signal: Signal, index: int, side: Side, qty: int, session: str, flatten_us: int, group: str = ""
+) -> Order:
+    """Write the order of one leg of a signal; `group` is its `group_of`, where that is known already."""
+    group = group or group_of(signal, session)
     key = idempotency_key(signal.run_id, signal.strategy, signal.strategy_version, signal.symbol, side, group)
     if side == "BUY":
         entry, limit, stop, target = signal.long_entry, signal.limit_long, signal.sl_long, signal.tp_long

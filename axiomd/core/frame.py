@@ -1,0 +1,259 @@
+"""A board handed to compiled rules by address: one small array at every call from Python, whatever the rule looks at.
+
+Taking a call apart costs numba 0.2 us for each array and 3 us for each record, many times what a rule itself takes. The
+rules are those of `scan`, `guards.chain`, `sizing` and `portfolio`, called by their own names and nothing besides.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic
+
+from axiomd.core import board as b
+from axiomd.core import scan
+from axiomd.core.board import Board, Floats, Ints, Records
+from axiomd.core.compiled import njit
+from axiomd.core.guards.api import LIMITS, PROPOSAL
+from axiomd.core.guards.chain import PASSED, judge_order
+from axiomd.core.guards.loss import floor_broken
+from axiomd.core.portfolio import book_fill
+from axiomd.core.sizing import SIZING, size
+
+_BARS: Final = 0
+_ACCOUNT: Final = 2
+_SYMBOLS: Final = 4
+_STRATEGIES: Final = 6
+_SLOTS: Final = 8
+_INTERVALS: Final = 10
+_INT_STATE: Final = 12
+_FLOAT_STATE: Final = 14
+_INT_PARAMS: Final = 16
+_FLOAT_PARAMS: Final = 18
+_WINDOWS: Final = 20
+_LIMITS: Final = 22
+_SETUPS: Final = 24
+_SIZINGS: Final = 26
+_PROPOSAL: Final = 28
+_VERDICTS: Final = 30
+_SIZE: Final = 32
+"""Each part is an address and a number of rows."""
+
+_INTS: Final = np.dtype(np.int64)
+_REALS: Final = np.dtype(np.float64)
+_BOARD_ACCOUNT, _BOARD_SYMBOL, _BOARD_STRATEGY, _BOARD_SLOT = b.ACCOUNT, b.SYMBOL, b.STRATEGY, b.SLOT
+_INT_STATE_SIZE, _FLOAT_STATE_SIZE = b.INT_STATE_SIZE, b.FLOAT_STATE_SIZE
+_INT_PARAMS_SIZE, _FLOAT_PARAMS_SIZE, _SETUP_SIZE = b.INT_PARAMS_SIZE, b.FLOAT_PARAMS_SIZE, b.SETUP_SIZE
+_BAR_SIZE: Final = 7
+_SYMBOL_WIDTH: Final = b.SYMBOL.itemsize // 8
+_INTERVAL_SIZE: Final = 6
+
+
+class Frame:
+    """A board's arrays by address. It keeps them alive; the arrays must never be replaced, but for the bars.
+
+    `account` and `symbols` read and write single columns as plain numbers: `account[NOW_US]`,
+    `symbols[index * SYMBOL_SIZE + CLOSE]`. Of float columns they show the bits.
+    """
+
+    __slots__ = ("_addresses", "_kept", "account", "setups", "symbols", "verdicts")
+
+    def __init__(self, board: Board, sizings: Records) -> None:
+        proposal = np.zeros(1, PROPOSAL)
+        verdicts = np.zeros((PASSED, 2), np.int64)
+        parts = (
+            np.zeros((0, _BAR_SIZE), np.int64), board.account, board.symbols, board.strategies, board.slots,
+            board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
+            board.limits, board.setups, sizings, proposal, verdicts,
+        )  # fmt: skip
+        self._kept = list(parts)
+        self._addresses = np.zeros(_SIZE, np.int64)
+        for place, part in enumerate(parts):
+            assert part.flags.c_contiguous
+            self._addresses[2 * place], self._addresses[2 * place + 1] = part.ctypes.data, len(part)
+        self.account = ints_of(board.account)
+        self.symbols = ints_of(board.symbols)
+        self.verdicts = ints_of(verdicts)
+        self.setups = board.setups
+
+    def symbol(self, index: int) -> list[int]:
+        """Give all columns of one symbol, as they stand now; `column` says which is which."""
+        return self.symbols[index * _SYMBOL_WIDTH : (index + 1) * _SYMBOL_WIDTH].tolist()
+
+    def watch(self, bars: Ints) -> None:
+        """Name the tape that ranges of bars refer to; `int64[N, 7]`."""
+        bars = np.ascontiguousarray(bars, np.int64)
+        self._kept[0] = bars
+        self._addresses[_BARS], self._addresses[_BARS + 1] = bars.ctypes.data, len(bars)
+
+    def advance(self, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool) -> int:
+        """Scan on: `scan.advance`."""
+        return _advance(self._addresses, last, horizon_us, matched_us, filled_us, is_watched)
+
+    def begin_session(self, open_us: int, close_us: int, flatten_us: int) -> None:
+        """Begin a day: `scan.begin_session`."""
+        _begin_session(self._addresses, open_us, close_us, flatten_us)
+
+    def settle(self) -> None:
+        """Take in the marks of a moment: `scan.settle`."""
+        _settle(self._addresses)
+
+    def gross_exposure(self) -> int:
+        """Give the sum of |position| * last CLOSE: `scan.gross_exposure`."""
+        return _gross_exposure(self._addresses)
+
+    def is_stale(self, index: int) -> bool:
+        """Say whether a symbol's data is beyond the limits: `scan.symbol_is_stale`."""
+        return _is_stale(self._addresses, index)
+
+    def post(self, index: int, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
+        """Write down what works in a symbol: `scan.post`."""
+        _post(self._addresses, index, long, short, legs, high, low, deadline_us)
+
+    def floor_broken(self) -> int:
+        """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
+        return _floor_broken(self._addresses)
+
+    def size(self, k: int, index: int, entry: int, stop: int, volume: int) -> int:
+        """Give the quantity of one leg of strategy `k`: `sizing.size`."""
+        return _size_leg(self._addresses, k, index, entry, stop, volume)
+
+    def book_fill(self, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
+        """Book one execution: `portfolio.book_fill`."""
+        return _book_fill(self._addresses, index, owner, signed_qty, price, commission)
+
+    def judge(
+        self, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int, stop_loss: int,
+        target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
+    ) -> int:  # fmt: skip
+        """Judge an order: `guards.chain.judge_order`; `verdicts` then holds figure and limit of each guard."""
+        return _judge(
+            self._addresses, index, side, qty, entry, stop_price, limit_price, stop_loss, target, is_latched, is_ready,
+            is_journal_ok, is_known, sends,
+        )  # fmt: skip
+
+    def figures(self) -> dict[str, int | float]:
+        """Give the figures of the order that was judged last, by name."""
+        proposal = self._kept[_PROPOSAL // 2][0]
+        return {name: proposal[name].item() for name in PROPOSAL.names or ()}
+
+
+def ints_of(array: Records | Ints) -> memoryview[int]:
+    """Show an array of eight-byte columns as plain integers, read and written in place."""
+    return memoryview(array.reshape(-1).view(np.int64)).cast("B").cast("q")  # type: ignore[arg-type]
+
+
+@intrinsic
+def _pointer(_typing_context, _address):  # type: ignore[no-untyped-def]
+    """Give an address as a pointer (compiled code only)."""
+    signature = types.voidptr(types.int64)
+
+    def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return signature, generate
+
+
+@njit
+def _account(at: Ints) -> Records:
+    return carray(_pointer(at[_ACCOUNT]), (at[_ACCOUNT + 1],), _BOARD_ACCOUNT)  # type: ignore[no-any-return]
+
+
+@njit
+def _symbols(at: Ints) -> Records:
+    return carray(_pointer(at[_SYMBOLS]), (at[_SYMBOLS + 1],), _BOARD_SYMBOL)  # type: ignore[no-any-return]
+
+
+@njit
+def _strategies(at: Ints) -> Records:
+    return carray(_pointer(at[_STRATEGIES]), (at[_STRATEGIES + 1],), _BOARD_STRATEGY)  # type: ignore[no-any-return]
+
+
+@njit
+def _slots(at: Ints) -> Records:
+    return carray(_pointer(at[_SLOTS]), (at[_SLOTS + 1],), _BOARD_SLOT)  # type: ignore[no-any-return]
+
+
+@njit
+def _limits(at: Ints) -> Records:
+    return carray(_pointer(at[_LIMITS]), (at[_LIMITS + 1],), LIMITS)  # type: ignore[no-any-return]
+
+
+@njit
+def _table(at: Ints, place: int, width: int) -> Ints:
+    return carray(_pointer(at[place]), (at[place + 1], width), _INTS)  # type: ignore[no-any-return]
+
+
+@njit
+def _reals(at: Ints, place: int, width: int) -> Floats:
+    return carray(_pointer(at[place]), (at[place + 1], width), _REALS)  # type: ignore[no-any-return]
+
+
+@njit
+def _advance(at: Ints, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool) -> int:
+    return scan.advance(
+        _table(at, _BARS, _BAR_SIZE), last, horizon_us, matched_us, filled_us, is_watched, _account(at), _symbols(at),
+        _strategies(at), _slots(at), _table(at, _INTERVALS, _INTERVAL_SIZE), _table(at, _INT_STATE, _INT_STATE_SIZE),
+        _reals(at, _FLOAT_STATE, _FLOAT_STATE_SIZE), _table(at, _INT_PARAMS, _INT_PARAMS_SIZE),
+        _reals(at, _FLOAT_PARAMS, _FLOAT_PARAMS_SIZE),
+        carray(_pointer(at[_WINDOWS]), (at[_WINDOWS + 1],), _INTS),
+        _limits(at), _table(at, _SETUPS, _SETUP_SIZE),
+    )  # fmt: skip
+
+
+@njit
+def _begin_session(at: Ints, open_us: int, close_us: int, flatten_us: int) -> None:
+    scan.begin_session(_account(at), _symbols(at), _strategies(at), _slots(at), open_us, close_us, flatten_us)
+
+
+@njit
+def _settle(at: Ints) -> None:
+    scan.settle(_account(at)[0], _symbols(at), _strategies(at))
+
+
+@njit
+def _gross_exposure(at: Ints) -> int:
+    return scan.gross_exposure(_symbols(at))
+
+
+@njit
+def _is_stale(at: Ints, index: int) -> bool:
+    return scan.symbol_is_stale(_account(at)[0], _symbols(at)[index], _limits(at)[0])
+
+
+@njit
+def _post(at: Ints, index: int, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
+    scan.post(_account(at)[0], _symbols(at)[index], long, short, legs, high, low, deadline_us)
+
+
+@njit
+def _floor_broken(at: Ints) -> int:
+    return floor_broken(_account(at)[0], _limits(at)[0])
+
+
+@njit
+def _size_leg(at: Ints, k: int, index: int, entry: int, stop: int, volume: int) -> int:
+    symbol = _symbols(at)[index]
+    sizings = carray(_pointer(at[_SIZINGS]), (at[_SIZINGS + 1],), SIZING)
+    return size(
+        sizings[k], _account(at)[0].equity, entry, stop, symbol.tick, symbol.lot, volume, symbol.fx_num, symbol.fx_den
+    )
+
+
+@njit
+def _book_fill(at: Ints, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
+    return book_fill(_account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission)
+
+
+@njit
+def _judge(
+    at: Ints, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int, stop_loss: int,
+    target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
+) -> int:  # fmt: skip
+    proposal = carray(_pointer(at[_PROPOSAL]), (1,), PROPOSAL)
+    return judge_order(
+        proposal[0], _account(at)[0], _symbols(at), _limits(at)[0], _table(at, _VERDICTS, 2), index, side, qty, entry,
+        stop_price, limit_price, stop_loss, target, is_latched, is_ready, is_journal_ok, is_known, sends,
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Orders put through the chain of guards, and the guards of other packages behind it.
+
+What passes all becomes an `Approved`, which is made nowhere else. It keeps no state but the frame it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from axiomd.contracts.commands import Approved
+from axiomd.contracts.events import Verdict
+from axiomd.contracts.orders import Order
+from axiomd.core.frame import Frame
+from axiomd.core.guards.api import Guard
+from axiomd.core.guards.chain import GUARDS, PASSED
+
+
+class Chain:
+    """Judge orders against one run's limits."""
+
+    __slots__ = ("_frame", "_plugins")
+
+    def __init__(self, frame: Frame, plugins: Sequence[tuple[Guard, Any]] = ()) -> None:
+        self._frame = frame
+        self._plugins = tuple(plugins)
+
+    def judge(
+        self,
+        proposed: Order,
+        index: int,
+        *,
+        is_latched: bool,
+        is_ready: bool,
+        is_journal_ok: bool,
+        is_known: bool,
+        sends: int,
+    ) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
+        """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal)."""
+        frame = self._frame
+        stop_price, limit_price = proposed.stop_price or 0, proposed.limit_price or 0
+        position = frame.judge(
+            index,
+            1 if proposed.side == "BUY" else -1,
+            proposed.qty,
+            stop_price or limit_price,
+            stop_price,
+            limit_price,
+            proposed.stop_loss_price or 0,
+            proposed.take_profit_price or 0,
+            is_latched,
+            is_ready,
+            is_journal_ok,
+            is_known,
+            sends,
+        )
+        told = frame.verdicts.tolist()
+        verdicts = tuple(zip(GUARDS, told[::2], told[1::2], strict=True))
+        if position != PASSED:
+            return None, verdicts[: position + 1]
+        for guard, params in self._plugins:
+            refused, figure, limit = self._ask(guard, params, proposed)
+            verdicts = (*verdicts, (guard.name, figure, limit))
+            if refused:
+                return None, verdicts
+        return Approved(proposed), verdicts
+
+    def _ask(self, guard: Guard, params: Any, proposed: Order) -> tuple[bool, int, int]:
+        try:
+            refused, figure, limit = guard.check(proposed, self._frame.figures(), params)
+            return bool(refused), int(figure), int(limit)
+        except Exception:
+            # somebody else's code between an order and the market: whatever it raises, the answer is no
+            return True, -1, -1
