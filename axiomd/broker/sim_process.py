@@ -1,9 +1,10 @@
 """The simulated broker as a process of its own: its truth outlives the daemon's death, and its own.
 
-Every request that changes something is written to its SQLite record before it is answered; at start the record is
-played again through the same matching. One thread, one loop: a request is answered before the next is looked at. It
-trusts its socket's owner alone and takes no decision of ours. One process works a record: a second one waits for the
-first to go, and leaves when it does not; one that nobody speaks to for long ends by itself.
+Every request that changes something is durable in its SQLite record before it is answered; at start the record is
+played again through the same matching. One thread, one loop: requests that come together are one transaction, and are
+answered in their order when it is through. It trusts its socket's owner alone and takes no decision of ours. One
+process works a record: a second one waits for the first to go, and leaves when it does not; one that nobody speaks to
+for long ends by itself.
 """
 
 from __future__ import annotations
@@ -73,24 +74,40 @@ class SimRecord:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_DDL)
+        self._is_quiet = False
+        self._is_open = False
 
     def inputs(self) -> list[bytes]:
         """Give the requests to be played again, in order."""
         return [bytes(body) for (body,) in self._db.execute("SELECT body FROM inputs ORDER BY seq")]
 
-    def write(self, body: bytes, reports: Sequence[Event]) -> None:
-        """Make a request and what came of it durable."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("INSERT INTO inputs(body) VALUES (?)", (body,))
-        self._write_reports(reports)
-        self._db.execute("COMMIT")
+    def write(self, body: bytes, reports: Sequence[Event], *, is_quiet: bool) -> None:
+        """Take a request and what came of it in, to be durable after `commit`.
 
-    def _write_reports(self, reports: Sequence[Event]) -> None:
+        A quiet one survives our death, and the machine's only with the next one that is not: it is a bar that did
+        nothing, which the daemon gives again.
+        """
+        if self._is_open and self._is_quiet and not is_quiet:
+            self.commit()
+        if not self._is_open:
+            if self._is_quiet != is_quiet:
+                self._db.execute(f"PRAGMA synchronous={'NORMAL' if is_quiet else 'FULL'}")
+                self._is_quiet = is_quiet
+            self._db.execute("BEGIN IMMEDIATE")
+            self._is_open = True
+        self._db.execute("INSERT INTO inputs(body) VALUES (?)", (body,))
         packed = ((report.ts_us, report.KIND, bytes(wire.pack(report)[1])) for report in reports)
         self._db.executemany("INSERT INTO reports(ts_us, kind, payload) VALUES (?,?,?)", packed)
 
+    def commit(self) -> None:
+        """Make durable what was taken in."""
+        if self._is_open:
+            self._db.execute("COMMIT")
+            self._is_open = False
+
     def checkpoint(self, state: IdleState) -> None:
         """The broker is idle: keep its counters, drop the requests, and reports that nobody will ask for."""
+        self.commit()
         self._db.execute("BEGIN IMMEDIATE")
         self._db.execute("DELETE FROM inputs")
         self._db.execute("DELETE FROM reports WHERE seq <= (SELECT MAX(seq) FROM reports) - ?", (REPORTS_KEPT,))
@@ -135,8 +152,18 @@ class SimDesk:
         for body in self._record.inputs():
             self._change(wire.read_request(body))
 
-    def answer(self, line: bytes) -> tuple[wire.Answer, list[Event]]:
-        """Answer one request and give what it made happen. Never raises for a bad request."""
+    def answer(self, line: bytes) -> wire.Answer:
+        """Answer one request, durably."""
+        answer, _ = self.take(line)
+        self.commit()
+        return answer
+
+    def commit(self) -> None:
+        """Make durable what the requests so far led to: only then may they be answered."""
+        self._record.commit()
+
+    def take(self, line: bytes) -> tuple[wire.Answer, list[Event]]:
+        """Do what one request asks and give its answer, and what it made happen. Never raises for a bad request."""
         try:
             request = wire.read_request(line)
         except msgspec.MsgspecError as error:
@@ -158,7 +185,7 @@ class SimDesk:
         reports = self._change(request)
         is_news = bool(reports) or request.op != "attach" or self._setup_is_new
         if is_news and (request.op not in ("moment", "end_session") or before != self._times()):
-            self._record.write(line.strip(), reports)
+            self._record.write(line.strip(), reports, is_quiet=request.op == "moment" and not reports)
         if request.op == "end_session" and self._broker is not None and self._broker.is_idle:
             self._checkpoint(self._broker)
         return wire.Answer(id=request.id, reports=tuple(map(wire.pack, reports))), reports
@@ -310,26 +337,33 @@ class SimServer:
         if len(buffer) > wire.LINE_BYTES_MAX:
             self._drop(client)
             return
-        while client in self._buffers and (end := buffer.find(b"\n")) >= 0:
-            line = bytes(buffer[:end])
-            del buffer[: end + 1]
-            self._serve_line(client, line)
+        whole = buffer.rfind(b"\n") + 1
+        if whole:
+            lines = bytes(buffer[: whole - 1]).split(b"\n")
+            del buffer[:whole]
+            self._serve_lines(client, lines)
 
-    def _serve_line(self, client: socket.socket, line: bytes) -> None:
-        if b'"op":"stop"' in line:
-            self._stop()
-            self._send(client, wire.line_of(wire.Answer(id=0)))
-            return
-        if b'"op":"attach"' in line:
-            self._attached.add(client)
-        answer, reports = self._desk.answer(line)
-        self._send(client, wire.line_of(answer))
-        if reports:
-            push = wire.line_of(wire.Answer(id=0, reports=answer.reports))
+    def _serve_lines(self, client: socket.socket, lines: Sequence[bytes]) -> None:
+        """Serve what came together: one transaction, then the answers in order, and to others what happened."""
+        answers, news = bytearray(), bytearray()
+        for line in lines:
+            if b'"op":"stop"' in line:
+                self._stop()
+                answers += wire.line_of(wire.Answer(id=0))
+                break
+            if b'"op":"attach"' in line:
+                self._attached.add(client)
+            answer, reports = self._desk.take(line)
+            answers += wire.line_of(answer)
+            if reports:
+                news += wire.line_of(wire.Answer(id=0, reports=answer.reports))
+        self._desk.commit()
+        self._send(client, answers)
+        if news:
             for other in [other for other in self._attached if other is not client]:
-                self._send(other, push)
+                self._send(other, news)
 
-    def _send(self, client: socket.socket, data: bytes) -> None:
+    def _send(self, client: socket.socket, data: bytes | bytearray) -> None:
         try:
             client.sendall(data)
         except OSError:

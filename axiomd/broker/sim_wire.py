@@ -12,7 +12,7 @@ import msgspec
 
 from axiomd.contracts.events import BY_KIND, Event
 from axiomd.contracts.orders import Order
-from axiomd.contracts.truth import OpenOrder
+from axiomd.contracts.truth import OpenOrder, Report
 
 SOCKET_FILE: Final = "sim.sock"
 """In the run dir."""
@@ -89,6 +89,14 @@ def read_answer(line: bytes) -> Answer:
 def pack(event: Event) -> tuple[str, msgspec.Raw]:
     """Turn a report into its pair."""
     return event.KIND, msgspec.Raw(_encode(event))
+
+
+def report_of(report: tuple[str, msgspec.Raw]) -> Report:
+    """Turn a pair of the broker's own record back into what it is; `TypeError` where that is no report."""
+    event = unpack(report)
+    if not isinstance(event, Report):
+        raise TypeError(f"{report[0]} is no report")
+    return event
 
 
 def unpack(report: tuple[str, msgspec.Raw]) -> Event:

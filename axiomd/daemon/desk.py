@@ -7,7 +7,7 @@ touches the engine. A dead journal latches, and cancels and closes go on without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -313,15 +313,23 @@ class Desk:
         await self.commit()
         if lap is not None:
             self._tell(lap, "intent")
+        answers: list[Awaitable[Sequence[e.Event]]] = []
         for command in sends:
             if self.is_journal_dead or latch.read(self._state_dir).is_tripped:
                 await self._give_up(command)
                 continue
+            try:
+                answers.append(self.link.send(command, self.market_us))
+            except BrokerUnavailable as error:
+                # unsure, like everything that is not answered: the reconciliation after the disconnect settles it
+                await self.lose(str(error))
+                break
             if lap is not None:
                 self._tell(lap, "sent")
                 if not lap.has_sent:
                     self._tell_pipeline(lap)
-            await self._execute(command)
+        for answer in answers:
+            await self._hear(answer)
             if lap is not None:
                 self._tell(lap, "acked")
 
@@ -333,8 +341,11 @@ class Desk:
     async def _execute(self, command: SendEntries | CancelEntry | ClosePosition) -> None:
         if isinstance(command, ClosePosition):
             await self.commit()
+        await self._hear(self.link.execute(command, self.market_us))
+
+    async def _hear(self, answer: Awaitable[Sequence[e.Event]]) -> None:
         try:
-            reports = await self.link.execute(command, self.market_us)
+            reports = await answer
         except BrokerUnavailable as error:
             # what was asked is unsure now: the reconciliation after the disconnect settles it
             await self.lose(str(error))

@@ -1,4 +1,4 @@
-"""The daemon's line to the simulated broker: one request at a time, answers and pushes told apart.
+"""The daemon's line to the simulated broker: requests leave one after the other, answers and pushes are told apart.
 
 The broker is a process of its own that is started or found, or lives inside for tests and replays. Either way it is
 asked by the same messages, so that its record is the same. A broken line raises `BrokerUnavailable`; who asked decides.
@@ -6,13 +6,14 @@ asked by the same messages, so that its record is the same. A broken line raises
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
 import msgspec
-from anyio.abc import SocketStream, TaskStatus
+from anyio.abc import TaskStatus
 
 from axiomd.broker import sim_wire as wire
 from axiomd.broker.port import BrokerCommand
@@ -26,7 +27,6 @@ from axiomd.daemon.broker_process import BrokerProcess
 
 ANSWER_S_MAX: Final = 5.0
 START_S_MAX: Final = 10.0
-_CHUNK: Final = 1 << 20
 
 Push = Callable[[list[Event]], None]
 
@@ -48,22 +48,31 @@ class SimLink:
     """Ask the simulated broker. Subclasses carry a line there and back."""
 
     def __init__(self) -> None:
-        self._next_id = 1
+        self._last_id = 0
+
+    def _id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
     async def attach(self, setup: wire.Setup) -> None:
         """Say who we are and how the market is simulated."""
-        await self._ask("attach", setup=setup)
+        await self._ask(wire.Request(id=self._id(), op="attach", setup=setup))
 
-    async def execute(self, command: BrokerCommand, ts_us: int) -> list[Event]:
-        """Carry a command out and give what the broker said at once."""
+    def send(self, command: BrokerCommand, ts_us: int) -> Awaitable[list[Event]]:
+        """Let a command leave, here and now; what is given waits for what the broker says at once.
+
+        `BrokerUnavailable`, here or there, where it cannot be said whether it arrived.
+        """
         match command:
             case SendEntries(legs=legs):
-                answer = await self._ask("place", ts_us=ts_us, orders=tuple(leg.value for leg in legs))
+                orders = tuple(leg.value for leg in legs)
+                request = wire.Request(id=self._id(), op="place", ts_us=ts_us, orders=orders)
             case CancelEntry(key=key, reason=reason):
-                answer = await self._ask("cancel", ts_us=ts_us, key=key, reason=reason)
+                request = wire.Request(id=self._id(), op="cancel", ts_us=ts_us, key=key, reason=reason)
             case _:
-                answer = await self._ask(
-                    "close",
+                request = wire.Request(
+                    id=self._id(),
+                    op="close",
                     ts_us=ts_us,
                     key=command.key,
                     reference=command.reference,
@@ -71,31 +80,33 @@ class SimLink:
                     qty=command.qty,
                     is_urgent=command.is_urgent,
                 )
-        return _events(answer)
+        return self._reports(self._post(request))
+
+    async def execute(self, command: BrokerCommand, ts_us: int) -> list[Event]:
+        """Carry a command out and give what the broker said at once."""
+        return await self.send(command, ts_us)
 
     async def moment(self, ts_us: int, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> list[Event]:
         """Let all bars that close together be matched; a moment the broker has seen gives nothing."""
-        return _events(await self._ask("moment", ts_us=ts_us, bars=tuple(rows)))
+        return await self._reports(self._post(wire.Request(id=self._id(), op="moment", ts_us=ts_us, bars=tuple(rows))))
 
     async def end_session(self, ts_us: int) -> list[Event]:
         """Let a session end: what should be flat is closed, what is over expires."""
-        return _events(await self._ask("end_session", ts_us=ts_us))
+        return await self._reports(self._post(wire.Request(id=self._id(), op="end_session", ts_us=ts_us)))
 
     async def truth(self) -> Truth:
         """Ask what the broker knows."""
-        answer = await self._ask("truth")
-        reports = [wire.unpack(report) for report in answer.reports]
-        return Truth(positions=answer.positions, orders=answer.orders, reports=tuple(reports))  # type: ignore[arg-type]
+        answer = await self._ask(wire.Request(id=self._id(), op="truth"))
+        reports = tuple(wire.report_of(report) for report in answer.reports)
+        return Truth(positions=answer.positions, orders=answer.orders, reports=reports)
 
-    async def _ask(self, op: str, **fields: object) -> wire.Answer:
-        request = wire.Request(id=self._next_id, op=op, **fields)  # type: ignore[arg-type]
-        self._next_id += 1
-        answer = await self._exchange(request)
-        if answer.error:
-            raise BrokerUnavailable(answer.error, "simulated broker", "look at its log")
-        return answer
+    async def _reports(self, answer: Awaitable[wire.Answer]) -> list[Event]:
+        return _events(_checked(await answer))
 
-    async def _exchange(self, request: wire.Request) -> wire.Answer:
+    async def _ask(self, request: wire.Request) -> wire.Answer:
+        return _checked(await self._post(request))
+
+    def _post(self, request: wire.Request) -> Awaitable[wire.Answer]:
         raise NotImplementedError
 
     async def listen(self, push: Push, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -114,9 +125,8 @@ class InsideLink(SimLink):
         super().__init__()
         self._desk = SimDesk(SimRecord(state_dir / wire.RECORD_FILE))
 
-    async def _exchange(self, request: wire.Request) -> wire.Answer:
-        answer, _ = self._desk.answer(wire.line_of(request))
-        return answer
+    def _post(self, request: wire.Request) -> Awaitable[wire.Answer]:
+        return _given(self._desk.answer(wire.line_of(request)))
 
     async def listen(self, push: Push, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Wait for ever: nobody else speaks to it."""
@@ -128,84 +138,130 @@ class InsideLink(SimLink):
         """Nothing to end."""
 
 
-class ProcessLink(SimLink):
-    """A broker in a process of its own."""
+class ProcessLink(SimLink, asyncio.Protocol):
+    """A broker in a process of its own. A plain asyncio protocol: a stream's task hop costs as much as the answer."""
 
-    def __init__(self, stream: SocketStream) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._stream = stream
-        self._waiting: dict[int, tuple[anyio.Event, list[wire.Answer]]] = {}
-        self._is_broken = False
+        loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._waiting: dict[int, asyncio.Future[wire.Answer]] = {}
+        self._early: list[list[Event]] = []
+        self._push: Push = self._early.append
+        self._broken: asyncio.Future[None] = loop.create_future()
 
-    async def _exchange(self, request: wire.Request) -> wire.Answer:
-        if self._is_broken:
-            raise BrokerUnavailable("its process is gone", "simulated broker", "it is started again")
-        event, answers = anyio.Event(), list[wire.Answer]()
-        self._waiting[request.id] = (event, answers)
+    # --- asyncio's side ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be open."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take lines in: answers go to who waits for them, pushes to who listens."""
+        self._buffer += data
+        whole = self._buffer.rfind(b"\n") + 1
+        if not whole:
+            return
+        lines = bytes(self._buffer[: whole - 1]).split(b"\n")
+        del self._buffer[:whole]
         try:
-            with anyio.fail_after(ANSWER_S_MAX):
-                await self._stream.send(wire.line_of(request))
-                await event.wait()
-        except TimeoutError as error:
+            for line in lines:
+                self._take(wire.read_answer(line))
+        except msgspec.MsgspecError:
+            self._break("its line makes no sense")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Be broken for good."""
+        del exc
+        self._break("its line broke")
+
+    # --- ours ---
+
+    def write(self, data: bytes) -> None:
+        """Let bytes leave."""
+        assert self._transport is not None
+        self._transport.write(data)
+
+    def _post(self, request: wire.Request) -> Awaitable[wire.Answer]:
+        if self._broken.done():
+            raise BrokerUnavailable("its process is gone", "simulated broker", "it is started again")
+        waiting = self._waiting[request.id] = asyncio.get_running_loop().create_future()
+        self.write(wire.line_of(request))
+        return self._answered(request.id, waiting)
+
+    async def _answered(self, request_id: int, waiting: asyncio.Future[wire.Answer]) -> wire.Answer:
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                return await waiting
+        except TimeoutError:
             # a late answer must never meet a later question
-            await anyio.aclose_forcefully(self._stream)
-            raise BrokerUnavailable("it does not answer", "simulated broker", "it is asked again") from error
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise BrokerUnavailable("it does not answer", "simulated broker", "it is started again") from error
+            self._break("it does not answer")
+            raise BrokerUnavailable("it does not answer", "simulated broker", "it is asked again") from None
         finally:
-            self._waiting.pop(request.id, None)
-        if not answers:
-            raise BrokerUnavailable("its process is gone", "simulated broker", "it is started again")
-        return answers[0]
+            self._waiting.pop(request_id, None)
 
-    async def listen(self, push: Push, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Read the line: answers go to who waits for them, pushes to `push`. Raises when the line breaks."""
-        task_status.started()
-        buffer = bytearray()
-        try:
-            while True:
-                buffer += await self._stream.receive(_CHUNK)
-                while (end := buffer.find(b"\n")) >= 0:
-                    line = bytes(buffer[:end])
-                    del buffer[: end + 1]
-                    self._take(wire.read_answer(line), push)
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, msgspec.MsgspecError) as error:
-            raise BrokerUnavailable("its line broke", "simulated broker", "it is started again") from error
-        finally:
-            self._is_broken = True
-            for event, _ in self._waiting.values():
-                event.set()
-
-    def _take(self, answer: wire.Answer, push: Push) -> None:
+    def _take(self, answer: wire.Answer) -> None:
         waiting = self._waiting.get(answer.id)
         if waiting is not None:
-            waiting[1].append(answer)
-            waiting[0].set()
+            if not waiting.done():
+                waiting.set_result(answer)
         elif answer.reports:
-            push(_events(answer))
+            self._push(_events(answer))
+
+    def _break(self, what: str) -> None:
+        if self._broken.done():
+            return
+        self._broken.set_result(None)
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(BrokerUnavailable(what, "simulated broker", "it is started again"))
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def listen(self, push: Push, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Hand pushes on until the line breaks, and raise then."""
+        self._push = push
+        for reports in self._early:
+            push(reports)
+        self._early.clear()
+        task_status.started()
+        await asyncio.shield(self._broken)
+        raise BrokerUnavailable("its line broke", "simulated broker", "it is started again")
 
     async def stop(self) -> None:
         """End its process; its record is the truth of the next one."""
-        try:
-            await self._stream.send(b'{"id":0,"op":"stop"}\n')
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return
-        await self._stream.aclose()
+        if not self._broken.done() and self._transport is not None:
+            self.write(b'{"id":0,"op":"stop"}\n')
+            self._transport.close()
 
 
 async def connect(process: BrokerProcess) -> ProcessLink:
     """Find the broker's process, or start it, and open a line. `BrokerUnavailable` where it does not come up."""
     is_started = False
+    loop = asyncio.get_running_loop()
     with anyio.move_on_after(START_S_MAX):
         while True:
             try:
-                return ProcessLink(await anyio.connect_unix(process.socket))
+                _, link = await loop.create_unix_connection(ProcessLink, str(process.socket))
+                return link
             except OSError:
                 if not is_started:
                     process.start()
                     is_started = True
                 await anyio.sleep(0.01)
     raise BrokerUnavailable("its process does not come up", str(process.socket), f"look at {process.log}")
+
+
+async def _given(answer: wire.Answer) -> wire.Answer:
+    return answer
+
+
+def _checked(answer: wire.Answer) -> wire.Answer:
+    if answer.error:
+        raise BrokerUnavailable(answer.error, "simulated broker", "look at its log")
+    return answer
 
 
 def _events(answer: wire.Answer) -> list[Event]:

@@ -6,7 +6,7 @@ only a broker can see: a key that comes twice, an opening order without a durabl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from random import Random
 from typing import Protocol
 
@@ -91,8 +91,11 @@ class RoughBroker(SimLink):
         """Be found again."""
         self._reach("attach")
 
-    async def execute(self, command: SendEntries | CancelEntry | ClosePosition, ts_us: int) -> list[e.Event]:
+    def send(self, command: SendEntries | CancelEntry | ClosePosition, ts_us: int) -> Awaitable[list[e.Event]]:
         """Carry a command out; the request, or only its answer, may be lost."""
+        return _Given(self._carry_out(command, ts_us))
+
+    def _carry_out(self, command: SendEntries | CancelEntry | ClosePosition, ts_us: int) -> list[e.Event]:
         self._faults.point("before send")
         self._reach("request")
         if isinstance(command, SendEntries):
@@ -165,3 +168,14 @@ class RoughBroker(SimLink):
         count = self._faults.dice.randrange(1, len(self.late) + 1)
         said, self.late = self.late[:count], self.late[count:]
         return said
+
+
+class _Given:
+    """What was said at once, to be waited for like anything else."""
+
+    def __init__(self, reports: list[e.Event]) -> None:
+        self._reports = reports
+
+    def __await__(self) -> Generator[None, None, list[e.Event]]:
+        return self._reports
+        yield
