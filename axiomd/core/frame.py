@@ -6,11 +6,12 @@ rules are those of `scan`, `guards.chain`, `sizing` and `portfolio`, called by t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from axiomd.core import board as b
 from axiomd.core import scan
@@ -72,7 +73,7 @@ class Frame:
         self._addresses = np.zeros(_SIZE, np.int64)
         for place, part in enumerate(parts):
             assert part.flags.c_contiguous
-            self._addresses[2 * place], self._addresses[2 * place + 1] = part.ctypes.data, len(part)
+            self._addresses[2 * place], self._addresses[2 * place + 1] = address_of(part), len(part)
         self.account = ints_of(board.account)
         self.symbols = ints_of(board.symbols)
         self.verdicts = ints_of(verdicts)
@@ -83,10 +84,10 @@ class Frame:
         return self.symbols[index * _SYMBOL_WIDTH : (index + 1) * _SYMBOL_WIDTH].tolist()
 
     def watch(self, bars: Ints) -> None:
-        """Name the tape that ranges of bars refer to; `int64[N, 7]`."""
-        bars = np.ascontiguousarray(bars, np.int64)
+        """Name the tape that ranges of bars refer to; `int64[N, 7]`, one row behind the other."""
+        assert bars.flags.c_contiguous
         self._kept[0] = bars
-        self._addresses[_BARS], self._addresses[_BARS + 1] = bars.ctypes.data, len(bars)
+        self._addresses[_BARS], self._addresses[_BARS + 1] = address_of(bars), len(bars)
 
     def advance(self, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool) -> int:
         """Scan on: `scan.advance`."""
@@ -143,6 +144,11 @@ class Frame:
 def ints_of(array: Records | Ints) -> memoryview[int]:
     """Show an array of eight-byte columns as plain integers, read and written in place."""
     return memoryview(array.reshape(-1).view(np.int64)).cast("B").cast("q")  # type: ignore[arg-type]
+
+
+def address_of(array: NDArray[Any]) -> int:
+    """Give where an array's first byte lies."""
+    return int(array.__array_interface__["data"][0])
 
 
 @intrinsic
