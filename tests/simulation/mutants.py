@@ -17,7 +17,9 @@ from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
+from axiomd.core.frame import Frame
 from axiomd.core.judging import Chain
+from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.book import Book
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses
@@ -190,21 +192,19 @@ def opens_before_both_truths_agree() -> Iterator[None]:
 @contextmanager
 def does_not_count_working_orders() -> Iterator[None]:
     """Exposure is that of positions alone: two orders each within the limit break it together."""
-    real = Engine._post
+    real = Frame.post
 
-    def post(self: Engine, index: int) -> None:
-        real(self, index)
-        record = self.board.symbols[index]
-        record["work_notional"] = record["work_long"] = record["work_short"] = record["work_legs"] = 0
+    def post(self: Frame, index: int, long: int, short: int, legs: int, *touch: int) -> None:
+        real(self, index, 0, 0, 0, *touch)
 
-    with patch.object(Engine, "_post", post):
+    with patch.object(Frame, "post", post):
         yield
 
 
 @contextmanager
 def leaves_entries_when_killed() -> Iterator[None]:
     """A trip stops new orders and leaves the working ones."""
-    with patch.object(Engine, "_obey_level", lambda self, ts_us, *, is_urgent: []):
+    with patch.object(KillSwitch, "obey", lambda self, ts_us, *, is_urgent: []):
         yield
 
 

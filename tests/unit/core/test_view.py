@@ -145,15 +145,15 @@ def test_every_guard_has_its_row_and_its_unit() -> None:
 
 def test_kill_state_is_the_stricter_of_latch_and_engine() -> None:
     engine, recent = watched(0, unlooked)
-    engine.level = ""
+    engine.kill.level = ""
     latch = LatchFact(level="halt", trip_id="ab", reason="odd fills", by="op1", at_us=9)
     assert {
         "state": "TRIPPED", "level": "halt", "trip_id": "ab", "reason": "odd fills", "by": "op1", "at_us": 9,
         "seen_trip_id": "",
     } == snapshot(engine, recent, facts(latch=latch))["kill"]  # fmt: skip
-    engine.level = "flatten"
+    engine.kill.level = "flatten"
     assert "flatten" == snapshot(engine, recent, facts(latch=latch))["kill"]["level"]  # type: ignore[index, call-overload]
-    engine.level = ""
+    engine.kill.level = ""
     assert "ARMED" == snapshot(engine, recent, facts())["kill"]["state"]  # type: ignore[index, call-overload]
 
 
@@ -217,7 +217,7 @@ def test_folded_figures_are_those_of_the_events(seed: int) -> None:
     judged = [event for event in events if isinstance(event, (e.OrderBlocked, e.OrderIntent))]
 
     assert (sum(trade.net_pnl for trade in trades), len(trades)) == (recent.realised, recent.trades)
-    assert replay.engine._losses_in_a_row == recent.losses_in_a_row
+    assert replay.engine.tripwires.losses_in_a_row == recent.losses_in_a_row
     assert {name: blocked.count(name) for name in set(blocked)} == {
         name: record.refused for name, record in recent.guards.items() if record.refused
     }

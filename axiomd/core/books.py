@@ -1,0 +1,193 @@
+"""The books: what works, what is held, and the money; the board is told what concerns us after every change.
+
+A fold over reports of the broker. It asks no guard and decides nothing: what a fill trips is `tripwires`', what a trip
+leads to `kill_switch`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from axiomd.contracts import events as e
+from axiomd.contracts.fills import ExitReason, Fill, Trade
+from axiomd.contracts.orders import role_kind
+from axiomd.contracts.units import side_of
+from axiomd.core import board as b
+from axiomd.core.board import column
+from axiomd.core.frame import Frame
+from axiomd.core.orders.book import Book, Leg
+from axiomd.core.orders.closing import manual_reference
+from axiomd.core.orders.lifecycle import Happening
+from axiomd.core.plan import Plan
+from axiomd.core.portfolio import Holding
+
+_EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
+_SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
+_POSITION, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
+
+
+class Books:
+    """Entry legs, positions and executions of one account."""
+
+    def __init__(self, plan: Plan, frame: Frame) -> None:
+        self.book = Book()
+        self.holdings: dict[int, Holding] = {}
+        self.foreign: dict[str, int] = {}
+        """Shares at the broker that an operator adopted: they are his, known and never touched."""
+        self.foreign_keys: set[str] = set()
+        self.index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
+        self.filled_us = -1
+        """The moment whose books the equity curve waits for; -1 where it waits for none."""
+        self._plan = plan
+        self._frame = frame
+        self._symbols = frame.symbols
+        self._deadlines: dict[int, int] = {}
+        self._early: dict[str, list[e.FillReceived]] = {}
+        self._executions: set[str] = set()
+        self._executions_before: set[str] = set()
+
+    def begin_session(self) -> None:
+        """A new day: what ended is history, executions of the day before yesterday are nobody's business any more."""
+        self._executions_before, self._executions = self._executions, set()
+        self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
+
+    def position(self, index: int) -> int:
+        """Give the signed shares held in a symbol."""
+        return int(self._symbols[index * _SYMBOL_SIZE + _POSITION])
+
+    # --- executions ---
+
+    def knows_execution(self, exec_id: str) -> bool:
+        """Say whether an execution of this session or the one before was counted."""
+        return exec_id in self._executions or exec_id in self._executions_before
+
+    def count(self, exec_id: str) -> None:
+        """Remember an execution: told again it is no news."""
+        self._executions.add(exec_id)
+
+    def can_leave(self, leg: Leg, fill: Fill) -> bool:
+        """Say whether what an exit sells has come in already."""
+        holding = self.holdings.get(leg.index)
+        return holding is not None and holding.order is leg.order and fill.qty <= holding.qty
+
+    def wait(self, leg: Leg, event: e.FillReceived) -> None:
+        """Keep an exit that was told before its entry was."""
+        self._early.setdefault(leg.order.idempotency_key, []).append(event)
+
+    def next_early(self, leg: Leg) -> e.FillReceived | None:
+        """Give the next exit that waited for this entry, where it can leave now."""
+        waiting = self._early.get(leg.order.idempotency_key)
+        if not waiting or not self.can_leave(leg, waiting[0].fill):
+            return None
+        early = waiting.pop(0)
+        if not waiting:
+            del self._early[leg.order.idempotency_key]
+        return early
+
+    def book_fill(self, event: e.FillReceived, leg: Leg, role: str) -> Trade | None:
+        """Book an execution: money, position, and the trade that it closes, if it closes one."""
+        fill, index = event.fill, leg.index
+        self.filled_us = event.ts_us
+        signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
+        flow, charge = self._frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
+        holding = self.holdings.get(index)
+        trade = None
+        if not role:
+            if holding is None:
+                holding = self.holdings[index] = Holding(leg.order, index, leg.strategy, leg.sign, fill.bar_ts_us)
+            holding.enter(fill, flow, charge)
+            leg.filled += fill.qty
+            self.book.happen(leg, Happening.FILLED if leg.filled >= leg.order.qty else Happening.PARTLY_FILLED)
+            if leg.ending is not None and leg.filled >= leg.ends_at:
+                self.book.happen(leg, leg.ending)
+        elif holding is not None:
+            holding.leave(fill, flow, charge)
+            if not holding.qty:
+                reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
+                trade = holding.trade(fill, reason, self._frame.symbol(index), self._plan.currency)
+                del self.holdings[index]
+        self.post(index)
+        return trade
+
+    # --- reports of entries ---
+
+    def move(self, leg: Leg, happening: Happening) -> bool:
+        """Move an entry on; False where that cannot happen to it, and then nothing has changed."""
+        was_open = leg.is_open
+        if not self.book.happen(leg, happening):
+            return False
+        if leg.is_open != was_open:
+            self.post(leg.index)
+        return True
+
+    def end_closing(self, reference: str) -> None:
+        """A close that will not come: the position goes on under its own exits."""
+        for holding in self.holdings.values():
+            if holding.closing == reference:
+                holding.keep()
+                self.post(holding.index)
+
+    # --- what is not ours ---
+
+    def adopt(self, event: e.ReconAdopted) -> None:
+        """Take shares and orders at the broker for an operator's."""
+        self.foreign.clear()
+        self.foreign.update(event.foreign)
+        self.foreign_keys.update(event.references)
+        self._executions.update(event.executions)
+
+    def note_foreign(self, fill: Fill) -> None:
+        """An execution of an adopted order moves what is not ours."""
+        self.count(fill.exec_id)
+        signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
+        self.foreign[fill.symbol] = self.foreign.get(fill.symbol, 0) + signed_qty
+
+    def write_off(self, holding: Holding, qty: int) -> Fill:
+        """Give the execution, at the last CLOSE, that books off what only we held."""
+        symbol = self._frame.symbol(holding.index)
+        return Fill(
+            exec_id="", reference=manual_reference(holding), symbol=holding.order.symbol, side=side_of(-holding.sign),
+            qty=qty, price=symbol[_LAST_CLOSE], commission=0, bar_ts_us=symbol[_LAST_TS], slippage_ticks=0,
+        )  # fmt: skip
+
+    # --- what the board must know ---
+
+    def post(self, index: int) -> None:
+        """Tell the board what works in a symbol, and which prices and deadline concern us there."""
+        num, den = self._plan.rates[index]
+        long = short = 0
+        high, low, deadline_us = b.ABOVE_ALL, b.BELOW_ALL, b.NEVER_US
+        legs = self.book.open.get(index, ())
+        for leg in legs:
+            order = leg.order
+            value = leg.open_qty * (order.entry_level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
+            if leg.sign > 0:
+                long += value
+            else:
+                short += value
+            deadline_us = min(deadline_us, order.valid_to_us)
+            stop, limit = order.stop_price, order.limit_price
+            if stop is None and limit is None:
+                high = b.BELOW_ALL
+            if stop is not None:
+                high, low = (min(high, stop), low) if leg.sign > 0 else (high, max(low, stop))
+            if limit is not None:
+                high, low = (high, max(low, limit)) if leg.sign > 0 else (min(high, limit), low)
+        holding = self.holdings.get(index)
+        if holding is not None:
+            order = holding.order
+            if order.flatten_at_us:
+                deadline_us = min(deadline_us, order.flatten_at_us + self._plan.bar_us)
+            stop, target = order.stop_loss_price, order.take_profit_price
+            if holding.sign > 0:
+                high, low = min(high, target or high), max(low, stop or low)
+            else:
+                high, low = min(high, stop or high), max(low, target or low)
+            if holding.closing:
+                high = b.BELOW_ALL
+        deadlines = self._deadlines
+        if deadline_us == b.NEVER_US:
+            deadlines.pop(index, None)
+        else:
+            deadlines[index] = deadline_us
+        self._frame.post(index, long, short, len(legs), high, low, min(deadlines.values(), default=b.NEVER_US))

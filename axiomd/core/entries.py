@@ -1,0 +1,236 @@
+"""Entries: setups sized, put through the guards, and made the intents of one OCO group.
+
+The decisions of a moment go by strategy as listed, then rank, then symbol, and each sees the orders placed just before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import Approved, Command, Record, SendEntries
+from axiomd.contracts.orders import Order
+from axiomd.contracts.units import Side
+from axiomd.core import board as b
+from axiomd.core.board import Board, column
+from axiomd.core.books import Books
+from axiomd.core.frame import Frame
+from axiomd.core.judging import Chain
+from axiomd.core.kill_switch import KillSwitch
+from axiomd.core.orders.book import Leg
+from axiomd.core.orders.bracket import group_of, order_of, signal_of
+from axiomd.core.pauses import Pauses
+from axiomd.core.plan import Plan, StrategyPlan
+from axiomd.core.strategies import api
+
+_EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
+
+
+@dataclass(slots=True)
+class Footing:
+    """What a decision stands on besides the board: the session, the line to the broker, the journal."""
+
+    session: str = ""
+    run_id: str = ""
+    is_connected: bool = False
+    is_reconciled: bool = False
+    is_journal_ok: bool = True
+    is_late: bool = False
+    """The moment was heard of too late for a setup of it to be placed."""
+
+
+class Entries:
+    """Decide setups. `pauses` and `footing` are read as they stand when a setup is decided."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        board: Board,
+        frame: Frame,
+        *,
+        books: Books,
+        kill: KillSwitch,
+        pauses: Pauses,
+        footing: Footing,
+    ) -> None:
+        self._plan = plan
+        self._board = board
+        self._frame = frame
+        self._books = books
+        self._kill = kill
+        self._pauses = pauses
+        self._footing = footing
+        self._slots: list[tuple[int, int, int, int]] = board.slots.tolist()
+        self._sends: deque[int] = deque()
+        self.limit(plan)
+
+    def limit(self, plan: Plan) -> None:
+        """Judge by a plan's limits and guards from here on."""
+        self._plan = plan
+        self._chain = Chain(self._frame, plan.guards)
+        self._rate_us = int(plan.limits[0]["rate_us"])
+
+    def select(self, strategy: str, symbols: Sequence[str]) -> None:
+        """Hand Stage 2 of a strategy these symbols, best first, and no other."""
+        own = next(k for k, each in enumerate(self._plan.strategies) if each.id == strategy)
+        ranks = {self._books.index_of[symbol]: rank for rank, symbol in enumerate(symbols)}
+        slots = self._board.slots
+        for position, (k, index, _, _) in enumerate(self._slots):
+            if k == own:
+                slots[position]["is_candidate"] = index in ranks
+                slots[position]["rank"] = ranks.get(index, 0)
+        self._slots = slots.tolist()
+
+    def try_rules(self, order: Order) -> None:
+        """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
+        row = [0] * b.SETUP_SIZE
+        row[api.LONG_ENTRY], row[api.LONG_STOP] = order.entry_level, order.stop_loss_price or 0
+        self._size(0, 0, row)
+        self._chain.judge(order, 0, is_latched=True, is_ready=False, is_journal_ok=True, is_known=False, sends=0)
+
+    def take(self, out: list[Command]) -> None:
+        """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
+        rows: list[list[int]] = self._frame.setups[: self._frame.account[_SETUPS]].tolist()
+        if len(rows) > 1:
+            rows.sort(key=self._precedence)
+        for row in rows:
+            k, index, _, rank = self._slots[row[api.SLOT]]
+            self._take_setup(out, self._plan.strategies[k], k, index, rank, row)
+
+    def _precedence(self, row: Sequence[int]) -> tuple[int, int, int]:
+        k, index, _, rank = self._slots[row[api.SLOT]]
+        return k, rank, index
+
+    def _take_setup(
+        self, out: list[Command], own: StrategyPlan, k: int, index: int, rank: int, row: Sequence[int]
+    ) -> None:
+        """One setup: netting, size of each leg, guards, intents, one send."""
+        symbol = self._plan.instruments[index].symbol
+        sized: list[tuple[Side, int]] = []
+        if index in self._books.holdings or index in self._books.book.open or self._books.foreign.get(symbol):
+            outcome = "blocked:netting"
+        elif self._board.strategies[k]["is_paused"] or self._pauses.holds(own.id, symbol, row[api.MOMENT]):
+            outcome = "blocked:paused"
+        elif self._footing.is_late:
+            outcome = "missed"
+        else:
+            sized = self._size(k, index, row)
+            outcome = "" if any(qty for _, qty in sized) else "below_min_qty"
+        signal = signal_of(own, self._footing.run_id, symbol, row, rank, outcome)
+        now_us = row[api.MOMENT]
+        out.append(Record(event=e.SignalEmitted(ts_us=now_us, signal=signal)))
+        approved: list[Approved[Order]] = []
+        equity, flatten_us = self._frame.account[_EQUITY], self._frame.account[_FLATTEN]
+        group = group_of(signal, self._footing.session) if sized else ""
+        for side, qty in sized:
+            order = order_of(self._plan, signal, index, side, qty, self._footing.session, flatten_us, group)
+            key = order.idempotency_key
+            out.append(
+                Record(
+                    event=e.OrderSized(
+                        ts_us=now_us,
+                        key=key,
+                        symbol=symbol,
+                        side=side,
+                        qty=qty,
+                        equity_units=equity,
+                        reason="" if qty else "below_min_qty",
+                    )
+                )
+            )
+            if qty:
+                self._judge(out, approved, order, index, now_us)
+        if approved:
+            self._intend(out, approved, index, k, now_us)
+
+    def _size(self, k: int, index: int, row: Sequence[int]) -> list[tuple[Side, int]]:
+        sized: list[tuple[Side, int]] = []
+        legs: tuple[tuple[Side, int, int], ...] = (
+            ("BUY", row[api.LONG_ENTRY], row[api.LONG_STOP]),
+            ("SELL", row[api.SHORT_ENTRY], row[api.SHORT_STOP]),
+        )
+        for side, entry, stop in legs:
+            if entry:
+                sized.append((side, self._frame.size(k, index, entry, stop, row[api.VOLUME])))
+        return sized
+
+    def _judge(
+        self, out: list[Command], approved: list[Approved[Order]], order: Order, index: int, now_us: int
+    ) -> None:
+        passed, verdicts = self._chain.judge(
+            order,
+            index,
+            is_latched=self._kill.level != "",
+            is_ready=self._footing.is_connected and self._footing.is_reconciled,
+            is_journal_ok=self._footing.is_journal_ok,
+            is_known=self._books.book.is_known(order),
+            sends=self._sends_until(now_us) + len(approved),
+        )
+        if passed is None:
+            self._books.book.know(order)
+            out.append(
+                Record(event=e.OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
+            )
+        else:
+            approved.append(passed)
+            out.append(Record(event=e.OrderIntent(ts_us=now_us, order=order, verdicts=verdicts)))
+
+    def _sends_until(self, now_us: int) -> int:
+        while self._sends and self._sends[0] < now_us - self._rate_us:
+            self._sends.popleft()
+        return len(self._sends)
+
+    def _intend(self, out: list[Command], approved: list[Approved[Order]], index: int, k: int, now_us: int) -> None:
+        for leg in approved:
+            self._books.book.intend(leg.value, index, k)
+            self._sends.append(now_us)
+        self._books.post(index)
+        out.append(SendEntries(oco_id=approved[0].value.oco_id, legs=tuple(approved)))
+
+    def settle_unsure(self, keys: Sequence[str], now_us: int, age_us_max: int) -> tuple[list[Command], list[str]]:
+        """Decide intents that the broker does not know (04): send under the same key, or give them up.
+
+        One is sent again only if nothing has happened since (no bar in its symbol, no sibling filled, still valid,
+        young enough, not latched) and the whole chain lets it pass once more. Gives commands and keys to expire.
+        """
+        groups: dict[str, list[Leg]] = {}
+        for key in keys:
+            leg = self._books.book.legs[key]
+            groups.setdefault(leg.order.oco_id, []).append(leg)
+        commands: list[Command] = []
+        given_up: list[str] = []
+        for oco, legs in groups.items():
+            passed = [approved for leg in legs if (approved := self._send_again(leg, now_us, age_us_max)) is not None]
+            if len(passed) == len(legs):
+                commands.append(SendEntries(oco_id=oco, legs=tuple(passed)))
+            else:
+                given_up.extend(leg.order.idempotency_key for leg in legs)
+        return commands, given_up
+
+    def _send_again(self, leg: Leg, now_us: int, age_us_max: int) -> Approved[Order] | None:
+        order, symbol = leg.order, self._board.symbols[leg.index]
+        is_untouched = int(symbol["last_ts_us"]) + self._plan.bar_us <= order.created_at_us
+        is_young = now_us - order.created_at_us <= age_us_max and now_us < order.valid_to_us
+        if not (is_untouched and is_young) or leg.index in self._books.holdings or leg.filled:
+            return None
+        approved, _ = self._chain.judge(
+            order,
+            leg.index,
+            is_latched=self._kill.level != "",
+            is_ready=self._footing.is_connected,
+            is_journal_ok=self._footing.is_journal_ok,
+            is_known=False,
+            sends=max(0, self._sends_until(now_us) - 1),
+        )
+        return approved
+
+    def adopt(self, event: e.OrderIntent) -> None:
+        """An entry that was decided before: of a journal that is folded, or of a file of orders."""
+        order = event.order
+        k = next(k for k, strategy in enumerate(self._plan.strategies) if strategy.id == order.strategy)
+        index = self._books.index_of[order.symbol]
+        self._books.book.intend(order, index, k)
+        self._sends.append(event.ts_us)
+        self._books.post(index)
