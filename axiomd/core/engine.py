@@ -253,7 +253,7 @@ class Engine:
         self.footing.session, self.footing.run_id = event.session, event.run_id
         self.books.begin_session()
         self.frame.begin_session(event.open_us, event.close_us, event.close_us - self.plan.flatten_us)
-        return _NO_COMMANDS
+        return self.kill.close_left_over(event.open_us) if self.holdings else _NO_COMMANDS
 
     def _select(self, event: e.CandidatesSelected) -> list[Command]:
         """Stage 1 has chosen: from here on Stage 2 of that strategy is handed these symbols and no other."""

@@ -22,6 +22,11 @@ from axiomd.core.tripwires import Trip
 _LEVELS: Final = {"": 0, "halt": 1, "flatten": 2}
 
 
+def is_left_over(holding: Holding, open_us: int) -> bool:
+    """Say whether a position should have been flat before a session that opens at `open_us`."""
+    return 0 < holding.order.flatten_at_us <= open_us
+
+
 class KillSwitch:
     """Hold the level; cancel and close as it says."""
 
@@ -73,6 +78,14 @@ class KillSwitch:
             for holding in list(self._books.holdings.values()):
                 if not holding.closing or is_manual(holding.closing):
                     self._close(out, holding, kill_reference(holding), holding.qty, ts_us, is_urgent=is_urgent)
+        return out
+
+    def close_left_over(self, open_us: int) -> list[Command]:
+        """Close what an intraday strategy should have flattened before this session opened (04)."""
+        out: list[Command] = []
+        for holding in list(self._books.holdings.values()):
+            if is_left_over(holding, open_us) and not holding.closing:
+                self._close(out, holding, kill_reference(holding), holding.qty, open_us, is_urgent=False)
         return out
 
     def close_by_hand(self, holding: Holding, qty: int, ts_us: int) -> list[Command]:

@@ -191,7 +191,7 @@ class Daemon:
             clients=lambda: tuple((client.name, client.role) for client in control.clients),
         )  # fmt: skip
         trader = Trader(
-            desk, own, source, inbox=inbox, pacing=pacing, standing=standing, beats=beats,
+            desk, own, source, inbox=inbox, pacing=pacing, standing=standing, beats=beats, alarms=self._alarms,
             on_session=portrait.write_presence, on_tape_over=lambda: self._ending.stop("tape ended", cancels=False),
         )  # fmt: skip
         operators = OperatorDesk(

@@ -11,8 +11,10 @@ from typing import Final
 
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import BrokerUnavailable
+from axiomd.core.kill_switch import is_left_over
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.stage1 import listed, screened
+from axiomd.daemon.alarms import Alarms
 from axiomd.daemon.clock import monotonic_us
 from axiomd.daemon.desk import Desk
 from axiomd.daemon.health import Heartbeats
@@ -24,6 +26,7 @@ from axiomd.daemon.standing import Standing
 from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds
 
 IDLE_S: Final = 0.5
+LEFT_OVER: Final = "LeftOver"
 
 
 class JournalDead(RuntimeError):
@@ -43,6 +46,7 @@ class Trader:
         pacing: Pacing,
         standing: Standing,
         beats: Heartbeats,
+        alarms: Alarms,
         on_session: Callable[[], None],
         on_tape_over: Callable[[], Awaitable[None]],
     ) -> None:
@@ -53,6 +57,7 @@ class Trader:
         self._pacing = pacing
         self._standing = standing
         self._beats = beats
+        self._alarms = alarms
         self._on_session = on_session
         self._on_tape_over = on_tape_over
         self._kept: Item | None = None
@@ -114,6 +119,10 @@ class Trader:
             e.CandidatesSelected(ts_us=ts_us, strategy=strategy, symbols=tuple(symbols))
             for strategy, symbols in self._candidates(session).items()
         ]
+        for holding in self._desk.engine.holdings.values():
+            if is_left_over(holding, opened.open_us):
+                text = f"{holding.order.symbol}: {holding.qty} held from a session before, closed now"
+                self._alarms.put(LEFT_OVER, "urgent", text, ts_us)
         await self._desk.open_session(opened, chosen)
         self._on_session()
 

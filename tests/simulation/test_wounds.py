@@ -327,3 +327,25 @@ def test_a_close_by_hand_that_the_broker_never_heard_is_given_up(stage: Stage) -
         assert [event.order.idempotency_key.partition("-")[2] for event in stage.closes()] == ["MANUAL", "MANUAL2"]
 
     anyio.run(story)
+
+
+def test_a_position_found_at_a_sessions_open_is_closed_at_once(stage: Stage) -> None:
+    """04: no position over night in an intraday strategy; one that was left over goes with the first bar."""
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.engine.holdings)
+        holding = next(iter(stage.engine.holdings.values()))
+        open_us = holding.order.flatten_at_us + 17 * 3600 * 1_000_000
+        opened = e.SessionOpened(
+            ts_us=open_us, session="2099-01-02", run_id="next", open_us=open_us, close_us=open_us + 3600 * 1_000_000
+        )
+
+        await stage.desk.open_session(opened, ())
+
+        key = holding.order.idempotency_key
+        assert [f"{key}-KILL"] == [event.order.idempotency_key for event in stage.closes()]
+        working = [o.reference for o in stage.broker.sim.truth().orders if split_reference(o.reference).key == key]
+        assert [f"{key}-KILL"] == working
+
+    anyio.run(story)
