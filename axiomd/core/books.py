@@ -22,6 +22,7 @@ from axiomd.core.plan import Plan
 from axiomd.core.portfolio import Holding
 
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
+_FILLED, _PARTLY_FILLED = Happening.FILLED, Happening.PARTLY_FILLED
 _SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
 _POSITION, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
 
@@ -97,7 +98,7 @@ class Books:
                 holding = self.holdings[index] = Holding(leg.order, index, leg.strategy, leg.sign, fill.bar_ts_us)
             holding.enter(fill, flow, charge)
             leg.filled += fill.qty
-            self.book.happen(leg, Happening.FILLED if leg.filled >= leg.order.qty else Happening.PARTLY_FILLED)
+            self.book.happen(leg, _FILLED if leg.filled >= leg.order.qty else _PARTLY_FILLED)
             if leg.ending is not None and leg.filled >= leg.ends_at:
                 self.book.happen(leg, leg.ending)
         elif holding is not None:

@@ -34,6 +34,8 @@ from axiomd.core.scan import LOSS, SETUPS, STALE
 from axiomd.core.tripwires import Tripwires
 
 _NO_COMMANDS: Final[list[Command]] = []
+# a member of an enum is looked up by a Python function in 3.11, at every message
+_SENT, _ACKED, _CANCELLED = Happening.SENT, Happening.ACKED, Happening.CANCELLED
 _NOW, _CURSOR, _TOUCHED, _CASH = (column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "cash"))
 
 
@@ -70,7 +72,7 @@ class Engine:
             e.OrderIntent: self._adopt,
             e.OrderSent: self._sent,
             e.OrderAcked: self._acked,
-            e.OrderCancelled: lambda event: self._end(event, Happening.CANCELLED),
+            e.OrderCancelled: lambda event: self._end(event, _CANCELLED),
             e.OrderExpired: lambda event: self._end(event, Happening.EXPIRED),
             e.OrderRejected: self._reject,
             e.FillReceived: self._fill,
@@ -355,10 +357,10 @@ class Engine:
         return _NO_COMMANDS
 
     def _sent(self, event: e.OrderSent) -> list[Command]:
-        return self._move(event.key, Happening.SENT)
+        return self._move(event.key, _SENT)
 
     def _acked(self, event: e.OrderAcked) -> list[Command]:
-        return self._move(event.key, Happening.ACKED)
+        return self._move(event.key, _ACKED)
 
     def _move(self, key: str, happening: Happening) -> list[Command]:
         """The broker said what became of an entry; of children only fills matter to the books."""

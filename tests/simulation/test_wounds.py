@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
@@ -14,13 +15,13 @@ import pytest
 
 from axiomd import latch
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import ClosePosition
+from axiomd.contracts.commands import ClosePosition, SendEntries
 from axiomd.contracts.orders import split_reference
 from axiomd.core.engine import Engine
 from axiomd.core.orders.lifecycle import State
 from axiomd.daemon.desk import Desk, Ears
 from axiomd.daemon.memory import fold
-from axiomd.journal.log import Journal, entries
+from axiomd.journal.log import Entry, Journal, entries
 from axiomd.journal.verify import verify
 from tests.simulation.broker import RoughBroker
 from tests.simulation.run import without_threads
@@ -30,9 +31,9 @@ from tests.simulation.world import World
 class Stage:
     """A quiet world whose day is played by hand, moment by moment."""
 
-    def __init__(self, folder: Path) -> None:
-        for seed in range(1, 2000):
-            self.world = World(seed, folder)
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        for drawn in [seed] if seed else range(1, 2000):
+            self.world = World(drawn, folder)
             if not self.world.is_rough and not self.world.config.limits().model_dump(exclude_defaults=True):
                 break
         self.world.crashes_left = 0
@@ -62,9 +63,13 @@ class Stage:
         await self.desk.recover(self.engine.session_open_us - 1)
         await self.desk.agree()
 
+    def entries(self) -> list[Entry]:
+        """Every row so far."""
+        return list(entries(self.folder / "journal.sqlite"))
+
     def closes(self) -> list[e.OrderIntent]:
         """Every order so far that closes a position."""
-        events = [entry.event for entry in entries(self.folder / "journal.sqlite")]
+        events = [entry.event for entry in self.entries()]
         return [event for event in events if isinstance(event, e.OrderIntent) and event.order.parent_key]
 
     def items(self) -> Iterator[object]:
@@ -349,3 +354,68 @@ def test_a_position_found_at_a_sessions_open_is_closed_at_once(stage: Stage) -> 
         assert [f"{key}-KILL"] == working
 
     anyio.run(story)
+
+
+def test_a_latch_that_falls_between_two_orders_of_a_moment_keeps_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I5: orders of one moment leave one after the other, and the latch is read before each."""
+    real, sent = RoughBroker.send, list[str]()
+
+    def send(self: RoughBroker, command: Any, ts_us: int) -> Any:
+        answer = real(self, command, ts_us)
+        if isinstance(command, SendEntries):
+            sent.append(command.legs[0].value.oco_id)
+            if len(sent) == stop_at:
+                latch.trip(tmp_path, latch.HALT, at_us=1, by="operator", reason="between two orders")
+        return answer
+
+    async def story(stage: Stage) -> None:
+        await stage.recover()
+        await stage.play_until(lambda: latch.read(tmp_path).is_tripped)
+        intents = [entry.event.order for entry in stage.entries() if isinstance(entry.event, e.OrderIntent)]
+        kept = {order.idempotency_key for order in intents if not order.parent_key and order.oco_id not in sent}
+        ended = {
+            event.key
+            for event in (entry.event for entry in stage.entries())
+            if isinstance(event, e.OrderCancelled) and event.reason == "killed"
+        }
+        assert kept
+        assert kept <= ended
+        assert not kept & set(stage.broker.placed)
+
+    with without_threads():
+        stop_at = _first_of_two_at_once(tmp_path / "look")
+        monkeypatch.setattr(RoughBroker, "send", send)
+        stage = Stage(tmp_path, seed=SEED_OF_THREE)
+        anyio.run(story, stage)
+        stage.journal.abandon()
+
+
+SEED_OF_THREE = 3
+
+
+def _first_of_two_at_once(folder: Path) -> int:
+    """Say which opening order of the day is the first to share its moment with another."""
+    folder.mkdir()
+    sent: list[int] = []
+
+    async def story(stage: Stage) -> int:
+        await stage.recover()
+        await stage.play_until(lambda: _shares_a_moment(stage, sent))
+        return len(sent) - 1
+
+    stage = Stage(folder, seed=SEED_OF_THREE)
+    first = anyio.run(story, stage)
+    stage.journal.abandon()
+    return first
+
+
+def _shares_a_moment(stage: Stage, sent: list[int]) -> bool:
+    groups = {
+        entry.event.order.oco_id: entry.event.ts_us
+        for entry in stage.entries()
+        if isinstance(entry.event, e.OrderIntent) and not entry.event.order.parent_key
+    }
+    sent[:] = groups.values()
+    return len(sent) > 1 and sent[-1] == sent[-2]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from axiomd.contracts.orders import Order
 from axiomd.core.orders.lifecycle import ENDED, Happening, State, step
 
+_INTENT = State.INTENT
+
 
 class Leg:
     """One entry order and where it stands; `index` is its symbol's, `sign` +1 for a buy."""
@@ -20,7 +22,7 @@ class Leg:
         self.index = index
         self.strategy = strategy
         self.sign = 1 if order.side == "BUY" else -1
-        self.state = State.INTENT
+        self.state = _INTENT
         self.filled = 0
         self.cancelling = ""
         self.ending: Happening | None = None

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from axiomd.cli.main import main
 from axiomd.contracts import events as e
-from axiomd.contracts.errors import JournalCorrupt
+from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.fills import Fill
+from axiomd.journal.bulk import BLOCK_ROWS
 from axiomd.journal.log import GENESIS, Journal, entries, rows
 from axiomd.journal.verify import known_end, verify
 from tests.unit.runs.a_run import order
@@ -262,6 +263,31 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_row
     db = sqlite3.connect(path)
     assert db.execute("PRAGMA user_version").fetchone() == (2,)
     db.close()
+
+
+def test_a_replays_journal_is_whole_over_many_blocks(tmp_path: Path) -> None:
+    path, count = tmp_path / "journal.sqlite", 2 * BLOCK_ROWS + 17
+
+    with Journal(path, RUN, is_durable=False) as journal:
+        for number in range(count):
+            journal.append(e.ReconStarted(ts_us=number))
+
+    found = verify(path)
+    assert (found.count, found.problems) == (count, ())
+
+
+def test_a_replays_journal_that_cannot_grow_says_so(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite", RUN, is_durable=False)
+    journal._db.execute("PRAGMA max_page_count = 20")
+
+    def fill() -> None:
+        for number in range(4 * BLOCK_ROWS):
+            journal.append(e.ReconStarted(ts_us=number))
+        journal.commit()
+
+    with pytest.raises(JournalWriteFailed, match="full"):
+        fill()
+    journal.abandon()
 
 
 def broken(change: Callable[[list[e.Event]], list[e.Event]], path: Path) -> list[str]:
