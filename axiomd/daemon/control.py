@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import struct
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from socket import SO_PEERCRED, SOL_SOCKET, socket
 from typing import Final
 
 import anyio
@@ -26,20 +23,15 @@ from anyio.abc import TaskStatus
 
 from axiomd.contracts.control import (
     HEARTBEAT_S_MAX,
-    LINE_BYTES_MAX,
-    PROTOCOL_VERSION,
-    Closing,
     ControlCommand,
     Heartbeat,
-    Hello,
-    Role,
     Welcome,
     is_allowed,
     line_of,
-    parse_client,
 )
-from axiomd.contracts.errors import AxiomdError, ProtocolViolation
+from axiomd.contracts.errors import AxiomdError
 from axiomd.contracts.patch import State, changes_between
+from axiomd.daemon.control_link import Client, Link
 from axiomd.daemon.control_socket import gid_of, listen, unlink
 
 BEAT_S: Final = 0.25
@@ -47,41 +39,15 @@ BEAT_S: Final = 0.25
 BEAT_S_MIN: Final = 0.05
 """And no more often, however many attach."""
 HEARTBEAT_S: Final = HEARTBEAT_S_MAX / 2
-HELLO_S_MAX: Final = 5.0
-"""Who has not said hello by then is closed."""
-SLOW_S_MAX: Final = 30.0
-"""Who has read nothing for so long is closed."""
 COMMAND_S_MAX: Final = 30.0
 """A command that has no answer by then is told so, and its handler's wait is cancelled."""
 CLIENTS_MAX: Final = 32
-COMMANDS_MAX: Final = 8
-"""Commands of one client under way at once; its next lines wait."""
-LINES_PER_S_MAX: Final = 500
-LINES_BURST_MAX: Final = 5_000
-"""A person's console is never near it; who floods is read at that rate once the burst is used up."""
-LINES_A_TURN_MAX: Final = 16
-"""So many lines of one client are heard before the loop turns to others."""
-OUT_BYTES_HIGH: Final = 64 * 1024
-RESULT_BYTES_MAX: Final = 256 * 1024
-ERROR_LENGTH_MAX: Final = 500
 REFUSAL_NOTE_S_MIN: Final = 1.0
 LEAVE_S_MAX: Final = 0.5
 """At a stop, so long is waited for clients to take their farewell."""
 
-_SO_PEERGROUPS: Final = 59
-_GROUPS_MAX: Final = 1024
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who is attached: what it calls itself, what it may ask for, and whose process it is."""
-
-    name: str
-    role: Role
-    uid: int
-    pid: int
 
 
 Handler = Callable[[ControlCommand, Client], Awaitable[str | None]]
@@ -118,7 +84,7 @@ class ControlServer:
         self._group = group
         self._note = note
         self._gid = -1
-        self._links: dict[_Link, None] = {}
+        self._links: dict[Link, None] = {}
         self._shown: tuple[int, State] = (0, {})
         self._is_shown = False
         self._heartbeat_s = 0.0
@@ -145,7 +111,7 @@ class ControlServer:
         identity = self._path.stat()
         try:
             loop = asyncio.get_running_loop()
-            server = await loop.create_unix_server(lambda: _Link(self), sock=listener, backlog=CLIENTS_MAX)
+            server = await loop.create_unix_server(lambda: Link(self), sock=listener, backlog=CLIENTS_MAX)
             try:
                 task_status.started()
                 await self._pace()
@@ -181,7 +147,7 @@ class ControlServer:
 
     def _beat(self, now_s: float) -> None:
         """Close who is overdue, bring who can take it to the newest state, say that we live."""
-        attached: list[_Link] = []
+        attached: list[Link] = []
         for link in list(self._links):
             if link.is_overdue(now_s):
                 continue
@@ -213,7 +179,7 @@ class ControlServer:
 
     # --- what links ask ---
 
-    def enter(self, link: _Link, credentials: tuple[int, int], groups: frozenset[int]) -> str:
+    def enter(self, link: Link, credentials: tuple[int, int], groups: frozenset[int]) -> str:
         """Let a connection in, or say why not."""
         uid, _ = credentials
         if uid not in (0, os.geteuid()) and (self._gid < 0 or self._gid not in groups):
@@ -230,13 +196,13 @@ class ControlServer:
         self._links[link] = None
         return ""
 
-    def attach(self, link: _Link, client: Client) -> None:
+    def attach(self, link: Link, client: Client) -> None:
         """Answer a hello; the snapshot comes with the beat that is woken for it."""
         self._note("control.attached", {"name": client.name, "role": client.role, "uid": client.uid, "pid": client.pid})
         link.write(line_of(self._welcome()))
         self.wake()
 
-    def command(self, link: _Link, client: Client, command: ControlCommand) -> None:
+    def command(self, link: Link, client: Client, command: ControlCommand) -> None:
         """Carry a command out in a task of its own; what was begun ends even where its client goes."""
         if not is_allowed(client.role, command):
             link.answer(command.id, f"an observer may not {command.name}: it may only kill at level halt")
@@ -247,7 +213,7 @@ class ControlServer:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    def leave(self, link: _Link, reason: str) -> None:
+    def leave(self, link: Link, reason: str) -> None:
         """Forget a connection that ended."""
         self._links.pop(link, None)
         self._left.set()
@@ -262,7 +228,7 @@ class ControlServer:
             self._note("control.refused", {"reason": reason, "count": self._refusals})
             self._refusals, self._refusal_s = 0, now_s
 
-    async def _carry_out(self, link: _Link, client: Client, command: ControlCommand) -> None:
+    async def _carry_out(self, link: Link, client: Client, command: ControlCommand) -> None:
         error: str | None = f"no answer within {COMMAND_S_MAX:.0f} s: look at the state"
         try:
             async with asyncio.timeout(COMMAND_S_MAX):
@@ -278,205 +244,6 @@ class ControlServer:
         link.in_flight -= 1
         link.answer(command.id, error)
         link.drain()
-
-
-class _Link(asyncio.Protocol):
-    """One connection: lines in, lines out, both bounded."""
-
-    def __init__(self, server: ControlServer) -> None:
-        self._server = server
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._since_s = self._loop.time()
-        self._blocked_s = 0.0
-        self._allowance = float(LINES_BURST_MAX)
-        self._counted_s = self._since_s
-        self._is_paused = False
-        self._is_closing = False
-        self._credentials = (-1, -1)
-        self._timer: asyncio.TimerHandle | None = None
-        self.client: Client | None = None
-        self.is_writable = True
-        self.is_current = False
-        self.in_flight = 0
-        self._unread_bytes = 0
-
-    # --- asyncio's side ---
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Look at the peer before anything is read."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=OUT_BYTES_HIGH)
-        peer: socket = transport.get_extra_info("socket")
-        self._credentials, groups = _peer(peer)
-        refusal = self._server.enter(self, self._credentials, groups)
-        if refusal:
-            self.close(refusal)
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes in and do what whole lines among them ask."""
-        if not self._is_closing:
-            self._buffer += data
-            self.drain()
-
-    def pause_writing(self) -> None:
-        """The client reads too slowly."""
-        self.is_writable = False
-        self._blocked_s = self._loop.time()
-
-    def resume_writing(self) -> None:
-        """It has caught up, and gets the newest state instead of what it missed."""
-        self.is_writable = True
-        if not self.is_current:
-            self._server.wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
-        self._is_closing = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._buffer.clear()
-        self._server.leave(self, "closed" if exc is None else type(exc).__name__)
-
-    # --- the server's side ---
-
-    def is_overdue(self, now_s: float) -> bool:
-        """Close whoever has been silent before hello, or deaf, for too long, and say whether it was."""
-        if self.client is None and now_s - self._since_s > HELLO_S_MAX:
-            self.close(f"no hello within {HELLO_S_MAX:.0f} s")
-            return True
-        if not self.is_writable and now_s - self._blocked_s > SLOW_S_MAX:
-            self.abort()
-            return True
-        return self._is_closing
-
-    def write(self, line: bytes) -> None:
-        """Send a line, or nothing for an empty one."""
-        if line and self._transport is not None and not self._is_closing:
-            self._transport.write(line)
-
-    def answer(self, command_id: str, error: str | None) -> None:
-        """Send a command's result; who asks on and on and never reads is closed."""
-        told = None if error is None else error[:ERROR_LENGTH_MAX]
-        before = 0 if self._transport is None else self._transport.get_write_buffer_size()
-        self.write(_encode({"type": "result", "id": command_id, "ok": error is None, "error": told}) + b"\n")
-        after = 0 if self._transport is None else self._transport.get_write_buffer_size()
-        self._unread_bytes = 0 if self.is_writable else self._unread_bytes + after - before
-        if self._unread_bytes > RESULT_BYTES_MAX:
-            self.abort()
-
-    def close(self, reason: str) -> None:
-        """Say why and close once that is read; a client that does not read is closed without."""
-        if self._is_closing or self._transport is None:
-            return
-        if self.is_writable:
-            self.write(line_of(Closing(reason=reason)))
-            self._is_closing = True
-            self._transport.close()
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_later(HELLO_S_MAX, self.abort)
-        else:
-            self.abort()
-
-    def abort(self) -> None:
-        """Close at once."""
-        self._is_closing = True
-        if self._transport is not None:
-            self._transport.abort()
-
-    def drain(self) -> None:
-        """Do what the whole lines in the buffer ask, as fast as this client is allowed to ask."""
-        for _ in range(LINES_A_TURN_MAX):
-            if self._is_closing:
-                return
-            if self.in_flight >= COMMANDS_MAX:
-                self._pause()
-                return
-            end = self._buffer.find(b"\n", 0, LINE_BYTES_MAX + 1)
-            if end < 0:
-                if len(self._buffer) > LINE_BYTES_MAX:
-                    self._refuse(f"a line of more than {LINE_BYTES_MAX} bytes")
-                    return
-                self._resume()
-                return
-            if not self._may_speak():
-                self._pause()
-                if self._timer is None:
-                    self._timer = self._loop.call_later(LINES_A_TURN_MAX / LINES_PER_S_MAX, self._speak_again)
-                return
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
-            self._hear(line)
-        self._pause()
-        self._loop.call_soon(self.drain)
-
-    # --- one line ---
-
-    def _hear(self, line: bytes) -> None:
-        try:
-            message = parse_client(line)
-        except ProtocolViolation as violation:
-            self._refuse(violation.what)
-            return
-        if isinstance(message, Hello):
-            self._greet(message)
-        elif self.client is None:
-            self._refuse("a command before hello")
-        else:
-            self._server.command(self, self.client, message)
-
-    def _greet(self, hello: Hello) -> None:
-        if self.client is not None:
-            self._refuse("a second hello")
-        elif hello.version != PROTOCOL_VERSION:
-            self._refuse(f"protocol version {hello.version} is not spoken here, {PROTOCOL_VERSION} is")
-        else:
-            uid, pid = self._credentials
-            self.client = Client(hello.name, hello.role, uid, pid)
-            self._server.attach(self, self.client)
-
-    def _refuse(self, reason: str) -> None:
-        self._buffer.clear()
-        self._server.refused(reason)
-        self.close(reason)
-
-    # --- pace ---
-
-    def _may_speak(self) -> bool:
-        now_s = self._loop.time()
-        refilled = self._allowance + (now_s - self._counted_s) * LINES_PER_S_MAX
-        self._allowance, self._counted_s = min(refilled, float(LINES_BURST_MAX)), now_s
-        if self._allowance < 1.0:
-            return False
-        self._allowance -= 1.0
-        return True
-
-    def _speak_again(self) -> None:
-        self._timer = None
-        self.drain()
-
-    def _pause(self) -> None:
-        if not self._is_paused and self._transport is not None:
-            self._is_paused = True
-            self._transport.pause_reading()
-
-    def _resume(self) -> None:
-        if self._is_paused and self._transport is not None:
-            self._is_paused = False
-            self._transport.resume_reading()
-
-
-def _peer(peer: socket) -> tuple[tuple[int, int], frozenset[int]]:
-    """Give ((uid, pid), groups) of the process at the other end, as the kernel knows them."""
-    pid, uid, gid = struct.unpack("3i", peer.getsockopt(SOL_SOCKET, SO_PEERCRED, struct.calcsize("3i")))
-    try:
-        raw = peer.getsockopt(SOL_SOCKET, _SO_PEERGROUPS, 4 * _GROUPS_MAX)
-    except OSError:
-        raw = b""
-    return (uid, pid), frozenset({gid, *struct.unpack(f"{len(raw) // 4}I", raw)})
 
 
 __all__ = ["Client", "ControlServer", "Handler", "StateSource"]

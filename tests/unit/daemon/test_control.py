@@ -32,7 +32,7 @@ from axiomd.contracts.control import (
 )
 from axiomd.contracts.errors import ConfigError, InputError, NotArmed
 from axiomd.contracts.patch import State, patched
-from axiomd.daemon import control, control_socket
+from axiomd.daemon import control, control_link, control_socket
 from axiomd.daemon.control import Client, ControlServer
 
 ANSWER_S_MAX = 5.0
@@ -287,12 +287,12 @@ async def test_commands_of_one_client_under_way_are_bounded(path: Path) -> None:
         command = line_of(ControlCommand(id="x", name="note", seq=0, args={"text": "t"}))
         console.send(command * 30)
         await other.until(Heartbeat)
-        assert control.COMMANDS_MAX == len(daemon.asked)
+        assert control_link.COMMANDS_MAX == len(daemon.asked)
         daemon.gate.set()
         for _ in range(30):
             await console.until(CommandResult)
 
-    assert control.COMMANDS_MAX == daemon.under_way_max
+    assert control_link.COMMANDS_MAX == daemon.under_way_max
 
 
 # --- hostile clients ---
@@ -373,7 +373,7 @@ async def test_ten_thousand_bad_messages_cost_one_connection_each_and_few_notes(
 async def test_flood_is_read_more_slowly_and_others_are_answered_at_once(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "LINES_BURST_MAX", 500)
+    monkeypatch.setattr(control_link, "LINES_BURST_MAX", 500)
     daemon = Daemon()
     async with serving(path, daemon), attached(path, name="flood") as flood, attached(path) as well:
         flood.send(line_of(ControlCommand(id="f", name="note", seq=0, args={"text": "t"})) * 20_000)
@@ -384,7 +384,7 @@ async def test_flood_is_read_more_slowly_and_others_are_answered_at_once(
         took_s = asyncio.get_running_loop().time() - began
         heard = sum(name == "flood" for name, _ in daemon.asked)
 
-        assert control.LINES_BURST_MAX + took_s * control.LINES_PER_S_MAX + 1 >= heard
+        assert control_link.LINES_BURST_MAX + took_s * control_link.LINES_PER_S_MAX + 1 >= heard
         flood.writer.transport.abort()
 
 
@@ -405,7 +405,7 @@ async def test_slow_reader_is_coalesced_to_the_newest_state_in_bounded_memory(pa
             kept.append(link._transport.get_write_buffer_size())
             await well.until(Delta)
 
-        assert len(BIG) + control.OUT_BYTES_HIGH >= max(kept)
+        assert len(BIG) + control_link.OUT_BYTES_HIGH >= max(kept)
         slow.read_on()
         await slow.until(Delta)
         newest = await slow.until(Snapshot)
@@ -429,7 +429,7 @@ async def test_reader_that_catches_up_with_nothing_missed_is_sent_no_second_snap
 
 @pytest.mark.asyncio
 async def test_who_reads_nothing_for_too_long_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "SLOW_S_MAX", 0.0)
+    monkeypatch.setattr(control_link, "SLOW_S_MAX", 0.0)
     daemon = Daemon()
     async with serving(path, daemon) as server, attached(path, name="deaf") as deaf, attached(path) as well:
         deaf.stop_reading()
@@ -442,7 +442,7 @@ async def test_who_reads_nothing_for_too_long_is_closed(path: Path, monkeypatch:
 
 @pytest.mark.asyncio
 async def test_who_asks_on_and_never_reads_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "RESULT_BYTES_MAX", 2000)
+    monkeypatch.setattr(control_link, "RESULT_BYTES_MAX", 2000)
     daemon = Daemon()
     async with serving(path, daemon) as server, attached(path, name="deaf") as deaf, attached(path) as well:
         await well.until(Snapshot)
@@ -459,7 +459,7 @@ async def test_who_asks_on_and_never_reads_is_closed(path: Path, monkeypatch: py
 
 @pytest.mark.asyncio
 async def test_connection_that_never_says_hello_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "HELLO_S_MAX", 0.1)
+    monkeypatch.setattr(control_link, "HELLO_S_MAX", 0.1)
     async with serving(path, Daemon()), connected(path) as half_open:
         half_open.send(b'{"type":"hel')
 
@@ -498,7 +498,7 @@ async def test_client_that_goes_while_its_command_runs_leaves_no_trace(path: Pat
 
 @pytest.mark.asyncio
 async def test_another_user_is_not_let_in(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_peer", lambda _: ((54321, 1), frozenset({54321})))
+    monkeypatch.setattr(control_link, "_peer", lambda _: ((54321, 1), frozenset({54321})))
     async with serving(path, Daemon()), connected(path) as stranger:
         assert "uid 54321 is not let in here" == await stranger.reason()
 
@@ -508,10 +508,10 @@ async def test_member_of_the_group_is_let_in_and_others_are_not(path: Path, monk
     gid = os.getegid()
     async with serving(path, Daemon(), grp.getgrgid(gid).gr_name):
         mode = path.stat().st_mode
-        monkeypatch.setattr(control, "_peer", lambda _: ((54321, 1), frozenset({7, gid})))
+        monkeypatch.setattr(control_link, "_peer", lambda _: ((54321, 1), frozenset({7, gid})))
         async with attached(path) as member:
             assert (await member.ask("note", text="t")).ok
-        monkeypatch.setattr(control, "_peer", lambda _: ((54321, 1), frozenset({7})))
+        monkeypatch.setattr(control_link, "_peer", lambda _: ((54321, 1), frozenset({7})))
         async with connected(path) as stranger:
             assert "not let in" in await stranger.reason()
 
@@ -582,7 +582,7 @@ def test_group_that_is_not_there_is_a_mistake_in_the_configuration() -> None:
 def test_kernel_says_who_the_peer_is() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        credentials, groups = control._peer(ours)
+        credentials, groups = control_link._peer(ours)
 
     assert (os.geteuid(), os.getpid()) == credentials
     assert {os.getegid(), *os.getgroups()} == groups
