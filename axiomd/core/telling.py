@@ -15,6 +15,7 @@ from axiomd.contracts.units import decimal_text
 Fields = dict[str, str | int | bool]
 
 DIFFERENCES_SHOWN_MAX = 5
+ASKED_LENGTH_MAX = 200
 
 
 def fields_of(event: e.Event) -> Fields:
@@ -82,7 +83,9 @@ def fields_of(event: e.Event) -> Fields:
         case e.ConfigLoaded():
             return {"config_hash": event.config_hash}
         case e.OperatorCommand():
-            return {"command": event.name, "operator": event.operator}
+            asked = " ".join(f"{name}={value}" for name, value in event.args.items())[:ASKED_LENGTH_MAX]
+            told_command: Fields = {"command": event.name, "operator": event.operator}
+            return {**told_command, "detail": asked} if asked else told_command
     return {}
 
 
