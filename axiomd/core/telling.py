@@ -15,7 +15,8 @@ from axiomd.contracts.units import decimal_text
 Fields = dict[str, str | int | bool]
 
 DIFFERENCES_SHOWN_MAX = 5
-ASKED_LENGTH_MAX = 200
+ASKED = ("symbol", "strategy", "qty", "until")
+"""Arguments of a command that name things; free text stays in the journal."""
 
 
 def fields_of(event: e.Event) -> Fields:
@@ -83,7 +84,7 @@ def fields_of(event: e.Event) -> Fields:
         case e.ConfigLoaded():
             return {"config_hash": event.config_hash}
         case e.OperatorCommand():
-            asked = " ".join(f"{name}={value}" for name, value in event.args.items())[:ASKED_LENGTH_MAX]
+            asked = " ".join(f"{name}={event.args[name]}" for name in ASKED if name in event.args)
             told_command: Fields = {"command": event.name, "operator": event.operator}
             return {**told_command, "detail": asked} if asked else told_command
     return {}
