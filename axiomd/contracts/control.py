@@ -24,14 +24,17 @@ CommandName = Literal[
 ]
 """`adopt` is not in the protocol's first list: `axiomd reconcile --adopt` speaks it (docs/decisions/0005)."""
 
+EVERYTHING: Final = "all"
+"""As a quantity: the whole position."""
+
 _ARGS: Final[dict[str, frozenset[str]]] = {
     "kill": frozenset({"level", "reason", "everything"}),
     "resume": frozenset({"trip_id", "account", "reason", "new_peak"}),
     "flatten": frozenset({"reason", "everything"}),
-    "close": frozenset({"symbol", "qty"}),
+    "close": frozenset({"symbol", "qty", "all"}),
     "cancel": frozenset({"key"}),
-    "pause": frozenset({"symbol", "strategy", "until"}),
-    "unpause": frozenset({"symbol", "strategy"}),
+    "pause": frozenset({"symbol", "strategy", "all", "until"}),
+    "unpause": frozenset({"symbol", "strategy", "all"}),
     "acknowledge": frozenset({"alarm"}),
     "reload_config": frozenset(),
     "note": frozenset({"text"}),
@@ -69,8 +72,8 @@ class ControlCommand(_Message):
         if self.name == "close" and not isinstance(self.args.get("symbol"), str):
             raise ValueError("close needs a symbol")
         qty = self.args.get("qty")
-        if qty is not None and (isinstance(qty, bool) or not isinstance(qty, int) or qty < 1):
-            raise ValueError("qty is a whole number of shares, 1 or more")
+        if qty not in (None, EVERYTHING) and (isinstance(qty, bool) or not isinstance(qty, int) or qty < 1):
+            raise ValueError("qty is a whole number of shares, 1 or more, or all")
         if self.name == "kill" and self.args.get("level", "halt") not in ("halt", "flatten"):
             raise ValueError("level is halt or flatten")
         return self

@@ -12,7 +12,7 @@ import anyio
 
 from axiomd import latch
 from axiomd.contracts import events as e
-from axiomd.contracts.control import ControlCommand
+from axiomd.contracts.control import EVERYTHING, ControlCommand
 from axiomd.contracts.errors import AxiomdError, BrokerUnavailable
 from axiomd.core.guards.loss import is_drawdown_beyond
 from axiomd.core.pauses import scope_of
@@ -91,7 +91,7 @@ class OperatorDesk:
 
     async def _obey(self, command: ControlCommand, client: Client) -> str:
         """Write down what was asked, do it, and say what stands against it."""
-        args: dict[str, Any] = dict(command.args)
+        args = _plain(command)
         desk = self._desk
         refusal = self._refusal(command.name, args)
         asked = e.OperatorCommand(ts_us=desk.market_us, name=command.name, operator=client.name, args=args)
@@ -156,7 +156,6 @@ class OperatorDesk:
         if symbol and strategy:
             return "name a symbol or a strategy, not both"
         if args.get("until") is None:
-            args.pop("until", None)
             return ""
         now_us = self._desk.market_us
         ends_us = until_us(args["until"], now_us, self._identity.config.tz)
@@ -205,6 +204,14 @@ class OperatorDesk:
         await self._desk.adopt(reason, client.name, self._desk.engine.session_open_us - 1)
         await self._reconciler.look()
         return "" if self._desk.engine.is_reconciled else "adopted, and something differs still: look at both sides"
+
+
+def _plain(command: ControlCommand) -> dict[str, Any]:
+    """Give the arguments as they are journaled: all is what is said by naming nothing."""
+    args = {name: value for name, value in command.args.items() if value is not None and name != EVERYTHING}
+    if args.get("qty") == EVERYTHING:
+        del args["qty"]
+    return args
 
 
 def _level(command: ControlCommand) -> e.KillLevel:

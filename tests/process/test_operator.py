@@ -269,3 +269,24 @@ def test_a_running_daemon_shows_both_sides_and_adopts(stage: Stage) -> None:
     assert running.state()["kill"]["state"] == "TRIPPED"
     wait_until(lambda: bool(stage.events(e.ReconAdopted)), "it is journaled")
     assert running.stop() == 0
+
+
+def test_all_is_said_in_more_than_one_way_over_the_socket(stage: Stage) -> None:
+    day(stage, speed=300)
+    running = stage.start_ready()
+    symbol, _ = until_held(running)
+
+    with running.console() as client:
+        client.snapshot()
+        answers = [
+            client.command("pause", {"all": True}),
+            client.command("unpause", {"all": True}),
+            client.command("pause", {"symbol": None, "until": None}),
+            client.command("close", {"symbol": symbol, "qty": "all"}),
+            client.command("close", {"symbol": symbol, "qty": None}),
+        ]
+
+    assert answers == ["", "", "", "", f"nothing is held in {symbol}"]
+    assert symbol not in running.state()["positions"]
+    assert running.state()["pauses"] == {"*": 0}
+    assert running.stop() == 0
