@@ -179,7 +179,7 @@ def board_of(plan: Plan) -> b.Board:
         int_params=int_params,
         float_params=float_params,
         windows=windows,
-        limits=plan.limits,
+        limits=plan.limits.copy(),
         setups=np.zeros((max(1, len(places)), b.SETUP_SIZE), np.int64),
     )
 

@@ -74,7 +74,7 @@ def decide_again(engine: Engine, recorded: Iterable[Entry], rebind: Rebind | Non
     `rebind` the configuration must be one and the same all through.
     """
     before: list[Entry] = []
-    digest = ""
+    digest, has_changed = "", False
     pending: deque[e.Event] = deque()
     differences: list[Difference] = []
     events = decisions = seq = 0
@@ -82,8 +82,11 @@ def decide_again(engine: Engine, recorded: Iterable[Entry], rebind: Rebind | Non
         events, seq = events + 1, entry.seq
         event = entry.event
         if isinstance(event, e.ConfigLoaded):
-            if rebind is not None and digest not in ("", event.config_hash):
+            is_start = bool(before) and isinstance(before[-1].event, e.RunStarted)
+            # a start folds all anew: after limits that changed under way, its state is not that of who went on
+            if rebind is not None and (digest not in ("", event.config_hash) or (is_start and has_changed)):
                 engine = rebind(engine, before, event)
+            has_changed = (has_changed or digest not in ("", event.config_hash)) and not is_start
             digest = event.config_hash
         before.append(entry)
         if not isinstance(event, e.DECISIONS):

@@ -15,7 +15,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.orders import Order, split_reference
 from axiomd.core.engine import Engine
 from axiomd.core.orders.reconcile import reconcile
-from axiomd.journal.log import entries
+from axiomd.journal.log import Entry, entries
 from axiomd.journal.verify import verify
 from axiomd.replay.rejournal import decide_again
 
@@ -146,9 +146,20 @@ class Invariants:
             self._undisturbed()
 
     def _same_decisions(self) -> None:
-        """I10: the journal's inputs lead to the journal's decisions."""
-        path = self._world.state_dir / "journal.sqlite"
-        found = decide_again(Engine(self._world.plan), entries(path))
+        """I10: the journal's inputs lead to the journal's decisions, under the limits that held then."""
+        world = self._world
+
+        def rebind(engine: Engine, before: list[Entry], event: e.ConfigLoaded) -> Engine:
+            plan = world.plans[event.config_hash]
+            if not isinstance(before[-1].event, e.RunStarted):
+                engine.take_limits(plan)
+                return engine
+            again = Engine(plan)
+            for entry in before:
+                again.fold(entry.event)
+            return again
+
+        found = decide_again(Engine(world.plans["0"]), entries(world.state_dir / "journal.sqlite"), rebind)
         self._need(not found.differences, f"I10: {[one.line()[:200] for one in found.differences[:1]]}")
 
     def _cash(self) -> None:

@@ -23,6 +23,8 @@ from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import BrokerUnavailable, JournalWriteFailed
 from axiomd.contracts.orders import Order
+from axiomd.contracts.risk import RiskConfig
+from axiomd.contracts.runs import config_document
 from axiomd.core.engine import Engine
 from axiomd.core.market.sessions import SessionTable
 from axiomd.core.strategies.stage1 import listed
@@ -34,6 +36,7 @@ from axiomd.daemon.inbox import Inbox
 from axiomd.daemon.memory import fold
 from axiomd.daemon.reconciler import Reconciler
 from axiomd.daemon.recovery import Foreign, Recovery
+from axiomd.daemon.rejudge import rejudge
 from axiomd.daemon.source import Source
 from axiomd.daemon.standing import Standing
 from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds, items
@@ -160,6 +163,9 @@ class World:
         self.tape = tape_of(rows, self.table, STEP_MINUTES)
         self.config = DaemonConfig.model_validate(self._config())
         self.plan = bind(self.config, self.table, self.tape.timeframe_us, "", "paper")
+        self.digest = "0"
+        self.plans = {self.digest: self.plan}
+        """Every plan that has held, by the hash that the journal knows it by."""
         self.broker = RoughBroker(self.plan, self)
         self.invariants = Invariants(self)
         self.engine: Engine
@@ -247,7 +253,7 @@ class World:
             path = self.state_dir / "journal.sqlite"
             identity = Identity(
                 self.config, Places("sim", self.state_dir, self.state_dir, self.state_dir, self.state_dir), "paper",
-                "SIM", "digest", 0,
+                "SIM", self.digest, 0,
             )  # fmt: skip
             from axiomd.daemon.memory import Memory
 
@@ -413,11 +419,31 @@ class World:
                 args = {"symbol": dice.choice(self.symbols)}
             if name == "pause" and dice.random() < 0.7:
                 args["until"] = desk.market_us + dice.choice((5, 30, 90)) * 60_000_000
+        elif roll < 0.034:
+            await self._try(self._reload())
+            return
         else:
             return
         self.faults.append(f"{self.points}: {name} {args}")
         command = e.OperatorCommand(ts_us=desk.market_us, name=name, operator="by hand", args=args)
         await self._try(desk.operate(command))
+
+    async def _reload(self) -> None:
+        """An operator changes the limits while the daemon runs; they hold over restarts."""
+        desk = self.desk
+        if desk.is_journal_dead:
+            return
+        self.digest = str(len(self.plans))
+        self.faults.append(f"{self.points}: limits {self.digest}")
+        risk = RiskConfig.model_validate(random_risk(self._hands, self.symbols))
+        self.config = self.config.model_copy(update={"risk": risk})
+        self.plan = bind(self.config, self.table, self.tape.timeframe_us, "", "paper")
+        self.plans[self.digest] = self.plan
+        self.engine.take_limits(self.plan)
+        loaded = e.ConfigLoaded(ts_us=desk.market_us, config_hash=self.digest, config=config_document(self.config, {}))
+        await desk.take(loaded)
+        await desk.commit()
+        await rejudge(desk)
 
     async def _try(self, action: Any) -> None:
         try:
