@@ -18,6 +18,8 @@ from numba import types
 from numba.extending import intrinsic
 from platformdirs import user_cache_path
 
+from axiomd.core.kept_code import kept, kept_step
+
 F = TypeVar("F", bound=Callable[..., object])
 
 Row = Any
@@ -41,9 +43,7 @@ if not _numba_config.CACHE_DIR:  # NUMBA_CACHE_DIR, set by systemd's unit, wins
 
 def njit(function: F) -> F:
     """Compile a rule: cached, nopython, IEEE arithmetic, no bounds checks, wrap-free integer semantics of int64."""
-    compiled: F = numba.njit(cache=True, fastmath=False, parallel=False, error_model="numpy", forceinline=True)(
-        function
-    )
+    compiled: F = kept(numba.njit(fastmath=False, parallel=False, error_model="numpy", forceinline=True)(function))
     return compiled
 
 
@@ -68,7 +68,7 @@ def step_address(function: Callable[..., int]) -> int:
     """
     plain = getattr(function, "py_func", function)
     if plain not in _steps:
-        _steps[plain] = numba.cfunc(STEP_SIGNATURE, cache=True)(plain)
+        _steps[plain] = kept_step(plain, STEP_SIGNATURE)
     return int(_steps[plain].address)
 
 
