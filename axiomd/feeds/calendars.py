@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import numpy as np
 
 from axiomd.contracts.errors import ConfigError
-from axiomd.core.market.sessions import Int64Array, SessionTable, WindowTable
+from axiomd.contracts.units import DAY_US, MINUTE_US
+from axiomd.core.market.sessions import Int64Array, SessionTable, WindowTable, date_of
 
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
@@ -67,19 +68,22 @@ def window_table(table: SessionTable, windows: Sequence[str], tz: str) -> Window
     if not windows:
         return WindowTable(table.open_us, table.close_us, np.arange(len(table), dtype=np.int64))
     bounds = _window_bounds(windows)
-    rows: list[tuple[int, int, int]] = []
-    for index in range(len(table)):
-        open_us, close_us = int(table.open_us[index]), int(table.close_us[index])
-        day, last_day = _local_date(open_us, zone), _local_date(close_us, zone)
-        while day <= last_day:
-            for start_minute, end_minute in bounds:
-                start_us = max(_utc_us(day, start_minute, zone), open_us)
-                end_us = min(_utc_us(day, end_minute, zone), close_us)
-                if start_us < end_us:
-                    rows.append((start_us, end_us, index))
-            day += timedelta(days=1)
-    columns = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3)
-    return WindowTable(*(np.ascontiguousarray(columns[:, k]) for k in range(3)))
+    if not len(table):
+        return WindowTable(*(np.empty(0, np.int64) for _ in range(3)))
+    days = np.arange(table.open_us[0] // DAY_US - 1, table.close_us[-1] // DAY_US + 3)
+    midnight_us = _midnights_us(days, zone)
+    first = np.searchsorted(midnight_us, table.open_us, side="right") - 1
+    last = np.searchsorted(midnight_us, table.close_us, side="right") - 1
+    columns = []
+    for later in range(int((last - first).max()) + 1):
+        session = np.flatnonzero(first + later <= last)
+        place = first[session] + later
+        for bound in bounds:
+            start_us, end_us = (_moments_us(days, midnight_us, place, minute, zone) for minute in bound)
+            start_us, end_us = np.maximum(start_us, table.open_us[session]), np.minimum(end_us, table.close_us[session])
+            columns.append(np.stack((start_us, end_us, session))[:, start_us < end_us])
+    rows = np.concatenate(columns, axis=1)
+    return WindowTable(*np.ascontiguousarray(rows[:, np.argsort(rows[0], kind="stable")]))
 
 
 def time_zone(name: str) -> ZoneInfo:
@@ -127,8 +131,29 @@ def _microseconds(nanos: Int64Array) -> Int64Array:
     return np.asarray(nanos, dtype=np.int64) // 1_000
 
 
-def _local_date(ts_us: int, zone: ZoneInfo) -> date:
-    return (_EPOCH + timedelta(microseconds=ts_us)).astimezone(zone).date()
+def _midnights_us(days: Int64Array, zone: ZoneInfo) -> Int64Array:
+    """Give the local midnights that days in a row begin with.
+
+    To convert one takes 2 us, and there are thousands. No zone has ever changed its clocks twice within three days, so
+    that a day of 24 hours, or two of 48, have one offset from UTC.
+    """
+    midnight_us = np.empty(len(days), np.int64)
+    midnight_us[::2] = [_utc_us(date_of(day), 0, zone) for day in days[::2].tolist()]
+    midnight_us[1::2] = midnight_us[:-1:2] + DAY_US
+    odd = np.flatnonzero(np.append(midnight_us[2::2] - midnight_us[:-2:2] != 2 * DAY_US, True)) * 2 + 1
+    odd = odd[odd < len(days)]
+    midnight_us[odd] = [_utc_us(date_of(day), 0, zone) for day in days[odd].tolist()]
+    return midnight_us
+
+
+def _moments_us(
+    days: Int64Array, midnight_us: Int64Array, place: Int64Array, minute: int, zone: ZoneInfo
+) -> Int64Array:
+    """Give a time of day on the local days at `place` of `days`, whose midnights are known."""
+    moment_us = midnight_us[place] + minute * MINUTE_US
+    odd = midnight_us[place + 1] - midnight_us[place] != DAY_US
+    moment_us[odd] = [_utc_us(date_of(day), minute, zone) for day in days[place[odd]].tolist()]
+    return moment_us
 
 
 def _utc_us(day: date, minute: int, zone: ZoneInfo) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import exchange_calendars as xc
 import numpy as np
@@ -103,6 +104,27 @@ def test_window_of_another_day_of_the_zone_reaches_its_session() -> None:
     windows = window_table(table, ["03:00-04:00"], "Asia/Tokyo")
 
     assert [us("2024-03-12 18:00")] == windows.start_us.tolist()
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Gaza"])
+def test_windows_stand_at_their_local_time_on_the_days_the_clocks_change_too(zone: str) -> None:
+    table = session_table("24/7", date(2011, 1, 1), date(2012, 1, 31))
+
+    windows = window_table(table, ["00:30-02:15", "23:00-23:59"], zone)
+
+    local = ZoneInfo(zone)
+    ends = [
+        [datetime(day.year, day.month, day.day, hour, minute, tzinfo=local).timestamp() * 1e6 for hour, minute in times]
+        for day in (date(2010, 12, 31) + timedelta(days=n) for n in range(400))
+        for times in (((0, 30), (2, 15)), ((23, 0), (23, 59)))
+    ]
+    expected = sorted(
+        (max(start, int(opens)), min(end, int(closes)))
+        for start, end in ends
+        for opens, closes in zip(table.open_us, table.close_us, strict=True)
+        if max(start, opens) < min(end, closes)
+    )
+    assert expected == list(zip(windows.start_us.tolist(), windows.end_us.tolist(), strict=True))
 
 
 def test_window_table_answers_which_window_holds_a_moment(christmas: SessionTable) -> None:
