@@ -11,6 +11,7 @@ from pathlib import Path
 
 from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
 from axiomd.contracts.errors import EXIT_OK, ConfigError
+from axiomd.core.uncollected import uncollected
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the backtest."""
+    with uncollected():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from axiomd.core.kernel_record import backtest
     from axiomd.daemon.clock import wall_us
     from axiomd.replay.finish import Times, finish

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from axiomd.cli.recorded import journal_as_input, journal_path
 from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, InputError, UsageError
+from axiomd.core.uncollected import uncollected
 
 if TYPE_CHECKING:
     from datetime import date
@@ -55,14 +56,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    from axiomd.daemon.clock import wall_us
-    from axiomd.replay.finish import Times, finish
-    from axiomd.replay.prepare import prepare
-    from axiomd.runs.artifacts import check_target
+    with uncollected():
+        from axiomd.daemon.clock import wall_us
+        from axiomd.replay.finish import Times, finish
+        from axiomd.replay.prepare import prepare
+        from axiomd.runs.artifacts import check_target
 
     started_us = wall_us()
     speed = _speed(args.speed)
-    prepared = prepare(request_of(args))
+    with uncollected():
+        prepared = prepare(request_of(args))
     folder = run_folder(args.out, prepared.plan.run_id)
     check_target(folder.resolve())
     with _journal_beside(folder, prepared.plan.run_id) as path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from axiomd.contracts.errors import ConfigError, RefusedError, UsageError
+from axiomd.core.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,12 @@ def run(args: argparse.Namespace) -> int:
     """Run the daemon until it is stopped."""
     # A signal that comes before the daemon listens waits for it: none is lost, and none ends a start half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1))
+    # paused until the daemon is put together: it lets the collector go on itself
+    with uncollected():
+        return _locked(args)
+
+
+def _locked(args: argparse.Namespace) -> int:
     from axiomd.config.settings import places
     from axiomd.daemon import locks
 

@@ -34,6 +34,15 @@ def kept_step(function: Callable[..., int], signature: Any) -> Any:
 class KeptCode(FunctionCache):  # type: ignore[misc]  # numba has no types
     """The cache of one function. Kept code finds the runtime's symbols, and those of hashing, before it is linked."""
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __getattr__(self, name: str) -> Any:
+        # its place on disk is looked for when it is first asked: most rules are only ever a part of another's code
+        assert "_impl" not in self.__dict__, name
+        super().__init__(self._function)
+        return getattr(self, name)
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Give the kept code of a signature, None where there is none."""
         rtsys.initialize(target_context)

@@ -19,6 +19,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import AxiomdError, JournalWriteFailed
 from axiomd.core.recent import Recent
+from axiomd.core.uncollected import collect_again
 from axiomd.core.warm_up import warm_up
 from axiomd.daemon import locks, sim_link
 from axiomd.daemon.alarms import Alarms
@@ -256,6 +257,7 @@ class Daemon:
         host, port = self._metrics_server.start()
         portrait.metrics_at = {"host": host, "port": port}
         portrait.write_presence()
+        collect_again()
         await self._supervisor.run(tasks)
 
     def _say_ready(self, portrait: Portrait) -> None:

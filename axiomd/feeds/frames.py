@@ -15,7 +15,6 @@ import polars as pl
 from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME, Rule, Timeframe, Violation
 from axiomd.contracts.errors import ConfigError, DataContractError
 from axiomd.core.market.columns import DTYPES, BarColumns, normalise, take_apart
-from axiomd.core.market.resample import resample_arrays
 from axiomd.core.market.sessions import SessionTable
 from axiomd.core.market.validate import (
     daily_violations,
@@ -64,6 +63,8 @@ def resample_m1_to_m5(df_m1: pl.DataFrame, calendar: str | ExchangeCalendar, tz:
     Bars outside sessions are left out; an interval without a bar has no row. The result keeps the contract, sorted by
     (symbol, ts). Raises `DataContractError` for any violation but `outside_session`.
     """
+    from axiomd.core.market.resample import resample_arrays
+
     raise_if_any(
         [v for v in find_intraday(df_m1, calendar, tz) if v.rule != Rule.OUTSIDE_SESSION], "resampling one-minute bars"
     )
