@@ -32,8 +32,8 @@ from axiomd.core.market.tape import (
     frame_sha256,
 )
 from axiomd.core.market.validate import (
+    bar_violations,
     daily_violations,
-    intraday_violations,
     moment,
     placeable_span,
     raise_if_any,
@@ -134,13 +134,14 @@ def load_tape(
     files = read_files(paths)
     step = intraday_timeframe(timeframe)
     frames = [_structured(file, step) for file in files]
-    names = _chosen(frames, symbols)
-    if symbols is not None:
+    there = sorted({name for frame in frames for name in frame[SYMBOL].unique().to_list()})
+    names = _chosen(there, symbols)
+    if len(names) < len(there):
         frames = [frame.filter(pl.col(SYMBOL).is_in(names)) for frame in frames]
     sessions = _sessions(frames, calendar, last)
     frames, dropped = _inside(frames, sessions, last)
     for file, frame in zip(files, frames, strict=True):
-        raise_if_any(intraday_violations(frame, sessions, timeframe_us=step.us), str(file.path))
+        raise_if_any(bar_violations(take_apart(frame), sessions, timeframe_us=step.us), str(file.path))
     joined = pl.concat(frames)
     raise_if_any(duplicates_between(frames), "several files together")
     bars = bars_array(joined, names)
@@ -221,7 +222,8 @@ def _parquet(content: bytes, path: Path) -> pl.DataFrame:
     if content[:4] != b"PAR1" or content[-4:] != b"PAR1":
         raise InputError("not a whole Parquet file (truncated?)", str(path), "copy or write it again")
     try:
-        return pl.read_parquet(io.BytesIO(content))
+        # each column in one piece, so that an array of it is no copy
+        return pl.read_parquet(io.BytesIO(content)).rechunk()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise InputError(f"not a readable Parquet file ({error})", str(path), "copy or write it again") from None
 
@@ -320,8 +322,7 @@ def _rises(frame: pl.DataFrame) -> bool:
     return bool(frame.select((pl.col(TS).diff().over(SYMBOL) >= timedelta(0)).fill_null(value=True).all()).item())
 
 
-def _chosen(frames: Sequence[pl.DataFrame], symbols: Sequence[str] | None) -> tuple[str, ...]:
-    there = sorted({name for frame in frames for name in frame[SYMBOL].unique().to_list()})
+def _chosen(there: Sequence[str], symbols: Sequence[str] | None) -> tuple[str, ...]:
     if symbols is None:
         return tuple(there)
     names = tuple(sorted({normalise_symbol(name) for name in symbols}))

@@ -47,6 +47,7 @@ class SessionTable:
     break_end_us: Int64Array
     # bisect on a list costs a fifth of searchsorted on an array for a single moment
     _opens: list[int] = field(init=False, repr=False)
+    _has_breaks: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.date_days)
@@ -55,6 +56,7 @@ class SessionTable:
         assert bool(np.all(self.open_us < self.close_us)), "a session closes before it opens"
         assert bool(np.all(self.close_us[:-1] <= self.open_us[1:])), "sessions overlap or do not rise"
         object.__setattr__(self, "_opens", self.open_us.tolist())
+        object.__setattr__(self, "_has_breaks", bool((self.break_start_us < self.break_end_us).any()))
 
     @property
     def n(self) -> int:
@@ -75,11 +77,20 @@ class SessionTable:
         """Give `index_of` for every moment: `int64[k]` in, `int64[k]` out."""
         if not self._opens:
             return np.full(len(ts_us), -1, dtype=np.int64)
-        index = np.searchsorted(self.open_us, ts_us, side="right").astype(np.int64) - 1
+        index = self.opened_before(ts_us)
         outside = (index < 0) | (ts_us >= self.close_us[index])
-        outside |= (ts_us >= self.break_start_us[index]) & (ts_us < self.break_end_us[index])
+        if self._has_breaks:
+            outside |= (ts_us >= self.break_start_us[index]) & (ts_us < self.break_end_us[index])
         index[outside] = -1
         return index
+
+    def opened_before(self, ts_us: Int64Array) -> Int64Array:
+        """Give the session that opened last by every moment, -1 before the first: `int64[k]` in, `int64[k]` out."""
+        if len(ts_us) > len(self) and bool((ts_us[1:] >= ts_us[:-1]).all()):
+            # moments that rise are found from the other side: one search a session instead of one a moment
+            firsts = np.searchsorted(ts_us, self.open_us, side="left")
+            return np.repeat(np.arange(-1, len(self), dtype=np.int64), np.diff(firsts, prepend=0, append=len(ts_us)))
+        return np.searchsorted(self.open_us, ts_us, side="right").astype(np.int64) - 1
 
     def index_of_date(self, day: date) -> int:
         """Give the session of a date, -1 where there is none."""

@@ -46,7 +46,14 @@ def intraday_violations(
     `zone` only words the details. Times without a zone are judged by their order alone.
     """
     bars = take_apart(df)
-    found = [*structure_violations(df, bars), *_value_violations(bars), *_time_violations(bars)]
+    return (*structure_violations(df, bars), *bar_violations(bars, table, timeframe_us=timeframe_us, zone=zone))
+
+
+def bar_violations(
+    bars: BarColumns, table: SessionTable, *, timeframe_us: int, zone: tzinfo = UTC
+) -> tuple[Violation, ...]:
+    """Find what `intraday_violations` finds in a frame whose structure was judged already and that is taken apart."""
+    found = [*_value_violations(bars), *_time_violations(bars)]
     return (*found, *_session_violations(bars, table, timeframe_us, zone))
 
 
@@ -78,20 +85,29 @@ def session_faults(ts_us: Int64Array, table: SessionTable, timeframe_us: int) ->
     """
     if not len(table):
         return np.ones(len(ts_us), np.bool_), np.zeros(len(ts_us), np.bool_), ts_us % timeframe_us != 0
-    session = table.indices_of(ts_us)
-    before = np.maximum(np.searchsorted(table.open_us, ts_us, side="right") - 1, 0)
+    outside = table.indices_of(ts_us) < 0
+    before = np.maximum(table.opened_before(ts_us), 0)
+    off_grid = (ts_us - table.open_us[before]) % timeframe_us != 0
+    crossing = np.zeros(len(ts_us), np.bool_)
+    # a bar on the grid of its own session crosses nothing: the others are few
+    odd = np.flatnonzero(outside | off_grid)
+    crossing[odd] = _crosses(ts_us[odd], before[odd], ~outside[odd], table, timeframe_us)
+    return outside & ~crossing, crossing, off_grid
+
+
+def _crosses(
+    ts_us: Int64Array, before: Int64Array, inside: BoolArray, table: SessionTable, timeframe_us: int
+) -> BoolArray:
+    """Tell which bars off the grid or outside every session run over an edge; `before` opened last before each."""
     after = np.minimum(before + 1, len(table) - 1)
     end_us = ts_us + timeframe_us
-    off_grid = (ts_us - table.open_us[before]) % timeframe_us != 0
     leaves = (end_us > table.close_us[before]) | (
         (ts_us < table.break_start_us[before]) & (end_us > table.break_start_us[before])
     )
     enters = np.zeros(len(ts_us), np.bool_)
     for opens_us in (table.open_us[before], table.open_us[after], table.break_end_us[before]):
         enters |= (ts_us < opens_us) & (opens_us < end_us)
-    inside = session >= 0
-    crossing = np.where(inside, leaves & off_grid, enters)
-    return ~inside & ~crossing, crossing, off_grid
+    return np.where(inside, leaves, enters)
 
 
 def raise_if_any(violations: Sequence[Violation], where: str) -> None:
@@ -177,16 +193,20 @@ def _time_violations(bars: BarColumns) -> list[Violation]:
     far = bars.ts_known & ~_placeable(bars)
     found = _at(bars, far, Rule.OFF_GRID, lambda _: "ts is not between the years 1900 and 2200")
     rows = np.flatnonzero(_placeable(bars))
-    code, ts_us = bars.code[rows], bars.ts_us[rows]
-    order = np.argsort(code, kind="stable")
-    same_symbol = code[order][1:] == code[order][:-1]
-    back = same_symbol & (ts_us[order][1:] < ts_us[order][:-1])
+    whole = len(rows) == bars.height
+    code, ts_us = (bars.code, bars.ts_us) if whole else (bars.code[rows], bars.ts_us[rows])
+    if not bool((code[1:] >= code[:-1]).all()):
+        order = np.argsort(code, kind="stable")
+        rows, code, ts_us = rows[order], code[order], ts_us[order]
+    same_symbol = code[1:] == code[:-1]
+    back = same_symbol & (ts_us[1:] < ts_us[:-1])
     if back.any():
-        found += _rows(bars, rows[order][1:][back], Rule.NOT_MONOTONIC, lambda _: "comes after a later bar")
+        found += _rows(bars, rows[1:][back], Rule.NOT_MONOTONIC, lambda _: "comes after a later bar")
         order = np.lexsort((ts_us, code))
-        same_symbol = code[order][1:] == code[order][:-1]
-    again = same_symbol & (ts_us[order][1:] == ts_us[order][:-1])
-    found += _rows(bars, rows[order][1:][again], Rule.DUPLICATE_INDEX, lambda _: "the symbol has a bar of this time")
+        rows, code, ts_us = rows[order], code[order], ts_us[order]
+        same_symbol = code[1:] == code[:-1]
+    again = same_symbol & (ts_us[1:] == ts_us[:-1])
+    found += _rows(bars, rows[1:][again], Rule.DUPLICATE_INDEX, lambda _: "the symbol has a bar of this time")
     return found
 
 
