@@ -29,6 +29,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from axiomd.feeds.ahead import BarsAhead
+
+    # before the imports below, which take as long as it takes to read a million bars
+    bars = BarsAhead(args.bars)
     from axiomd.core.kernel_record import backtest
     from axiomd.daemon.clock import wall_us
     from axiomd.replay.finish import Times, finish
@@ -36,7 +40,7 @@ def _run(args: argparse.Namespace) -> int:
     from axiomd.runs.artifacts import check_target
 
     started_us = wall_us()
-    prepared = prepare(request_of(args), "backtest")
+    prepared = prepare(request_of(args), "backtest", bars)
     folder = run_folder(args.out, prepared.plan.run_id)
     check_target(folder.resolve())
     select = prepared.select if prepared.screens else None

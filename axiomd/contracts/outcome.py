@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from axiomd.contracts.fills import Trade
 from axiomd.contracts.orders import Order
 from axiomd.contracts.signals import Signal
@@ -17,8 +19,7 @@ from axiomd.contracts.signals import Signal
 Status = Literal["working", "filled", "expired", "cancelled", "rejected"]
 
 
-@dataclass(slots=True)
-class OrderOutcome:
+class OrderOutcome(msgspec.Struct):
     """One entry order and what became of it; the fill's columns are None where there was none.
 
     `fill_ts_us` is the start of the bar it filled in, `reason` why it did not fill (03, filled_orders.csv).
@@ -35,8 +36,7 @@ class OrderOutcome:
     slippage_ticks: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
+class CurvePoint(msgspec.Struct, frozen=True, gc=False):
     """One row of equity_curve.csv; `drawdown` is zero or below."""
 
     ts_us: int

@@ -6,7 +6,7 @@ the same functions that the engine makes them with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,7 +35,6 @@ SelectCandidates = Callable[[int], Mapping[str, Candidates]]
 _LEVELS: Final = {"halt": 1, "flatten": 2}
 _ENDS: Final[Mapping[int, tuple[Status, str]]] = {
     kernel.WORKING: ("working", ""),
-    kernel.FILLED_: ("filled", ""),
     kernel.EXPIRED: ("expired", "expired"),
     kernel.OCO_CANCELLED: ("cancelled", "oco_cancelled"),
     kernel.AMBIGUOUS: ("cancelled", "ambiguous"),
@@ -223,50 +222,59 @@ def _add_orders(
 ) -> None:
     dates = [tape.sessions.date(session).isoformat() for session in sessions]
     flattens = [int(tape.sessions.close_us[session]) - plan.flatten_us for session in sessions]
-    slot_of = rows.signals[:, api.SLOT].tolist()
-    for row in rows.orders.tolist():
-        signal = record.signals[row[kernel.O_SIGNAL]]
-        index = slots[slot_of[row[kernel.O_SIGNAL]]][1]
-        session = row[kernel.O_SESSION]
+    index_of = [slots[slot][1] for slot in rows.signals[:, api.SLOT].tolist()]
+    for (
+        setup, sign, qty, session, end, guard, fill_ts_us, fill_price, commission, slippage_ticks
+    ) in _columns(
+        rows.orders,
+        kernel.O_SIGNAL, kernel.O_SIDE, kernel.O_QTY, kernel.O_SESSION, kernel.O_STATUS, kernel.O_GUARD,
+        kernel.O_FILL_TS, kernel.O_FILL_PRICE, kernel.O_COMMISSION, kernel.O_SLIPPAGE,
+    ):  # fmt: skip
         order = order_of(
-            plan, signal, index, side_of(row[kernel.O_SIDE]), row[kernel.O_QTY], dates[session], flattens[session]
+            plan, record.signals[setup], index_of[setup], side_of(sign), qty, dates[session], flattens[session]
         )
-        if row[kernel.O_STATUS] == kernel.REFUSED:
-            reason = f"rejected:{GUARDS[row[kernel.O_GUARD]]}"
-            record.orders.append(OrderOutcome(order, "rejected", reason, was_sent=False))
-            continue
-        status, reason = _ENDS[row[kernel.O_STATUS]]
-        outcome = OrderOutcome(order, status, reason)
-        if row[kernel.O_STATUS] == kernel.FILLED_:
-            outcome.fill_ts_us, outcome.fill_price = row[kernel.O_FILL_TS], row[kernel.O_FILL_PRICE]
-            outcome.fill_qty, outcome.commission = order.qty, row[kernel.O_COMMISSION]
-            outcome.slippage_ticks = row[kernel.O_SLIPPAGE]
+        if end == kernel.REFUSED:
+            outcome = OrderOutcome(order, "rejected", f"rejected:{GUARDS[guard]}", False)
+        elif end == kernel.FILLED_:
+            outcome = OrderOutcome(order, "filled", "", True, fill_ts_us, fill_price, qty, commission, slippage_ticks)
+        else:
+            outcome = OrderOutcome(order, *_ENDS[end])
         record.orders.append(outcome)
 
 
 def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
     rates = dict(zip(plan.symbols, plan.rates, strict=True))
-    for row in rows.trades.tolist():
-        outcome = record.orders[row[kernel.T_ORDER]]
+    for place, way, exit_us, exit_price, gross, costs, worst, best, bars_held, is_ambiguous in _columns(
+        rows.trades,
+        kernel.T_ORDER, kernel.T_EXIT, kernel.T_EXIT_TS, kernel.T_EXIT_PRICE, kernel.T_GROSS, kernel.T_COSTS,
+        kernel.T_WORST, kernel.T_BEST, kernel.T_BARS, kernel.T_AMBIGUOUS,
+    ):  # fmt: skip
+        outcome = record.orders[place]
+        order = outcome.order
         assert outcome.fill_ts_us is not None
         assert outcome.fill_price is not None
-        reason: ExitReason = EXIT_NAMES[row[kernel.T_EXIT]]
+        reason: ExitReason = EXIT_NAMES[way]
         record.trades.append(
             trade_of(
-                outcome.order,
-                qty=outcome.order.qty,
+                order,
+                qty=order.qty,
                 entry=(outcome.fill_ts_us, outcome.fill_price),
-                exit_=(row[kernel.T_EXIT_TS], row[kernel.T_EXIT_PRICE]),
+                exit_=(exit_us, exit_price),
                 reason=reason,
-                gross=row[kernel.T_GROSS],
-                costs=row[kernel.T_COSTS],
-                extremes=(row[kernel.T_WORST], row[kernel.T_BEST]),
-                rate=rates[outcome.order.symbol],
-                bars_held=row[kernel.T_BARS],
-                is_ambiguous=bool(row[kernel.T_AMBIGUOUS]),
+                gross=gross,
+                costs=costs,
+                extremes=(worst, best),
+                rate=rates[order.symbol],
+                bars_held=bars_held,
+                is_ambiguous=bool(is_ambiguous),
                 currency=plan.currency,
             )
         )
+
+
+def _columns(rows: Ints, *columns: int) -> Iterator[tuple[int, ...]]:
+    """Give some columns of every row: to name each once costs less than to look each up in every row."""
+    return zip(*(rows[:, column].tolist() for column in columns), strict=True)
 
 
 def _sessions(tape: Tape) -> tuple[list[int], Ints]:

@@ -131,7 +131,6 @@ class Daemon:
                 with suppress(OSError):
                     (places.state_dir / name).chmod(self._identity.latch_mode)
         source, engine, memory, days = remember(self._identity, self._recent)
-        warm_up(engine.plan)
         run_id = self._identity.run_id(memory.position.session_date)
         try:
             journal = open_journal(places.journal, run_id)
@@ -220,6 +219,8 @@ class Daemon:
             if not standing.is_ready:
                 await recovery.run()
                 self._say_ready(portrait)
+            # before the first bar is looked at, and after readiness: recovery takes only the rules it needs
+            warm_up(engine.plan)
             await trader.run()
 
         tasks = [

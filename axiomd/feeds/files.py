@@ -122,16 +122,19 @@ def load_tape(
     first: date | None = None,
     last: date | None = None,
     tick_units: int | Mapping[str, int] = TICK_UNITS_DEFAULT,
+    files: Sequence[BarFile] | None = None,
 ) -> Tape:
     """Read, check and sort the bars of `symbols` (None: all there are) for a run over sessions `first` to `last`.
 
     Bars before `first` are kept to warm up, sessions after `last` are cut off. Bars outside sessions are dropped and
-    counted. `tick_units` is the tick in price units, for all or by symbol. Raises `DataContractError` for any other
-    violation and `InputError` for a symbol that is not there or for dates without a bar.
+    counted. `tick_units` is the tick in price units, for all or by symbol; `files` are those of `paths` where they were
+    read already. Raises `DataContractError` for any other violation and `InputError` for a symbol that is not there or
+    for dates without a bar.
     """
     if first is not None and last is not None and first > last:
         raise InputError(f"{first} is after {last}", _span_text(first, last), "give the earlier date first")
-    files = read_files(paths)
+    if files is None:
+        files = read_files(paths)
     step = intraday_timeframe(timeframe)
     frames = [_structured(file, step) for file in files]
     there = sorted({name for frame in frames for name in frame[SYMBOL].unique().to_list()})

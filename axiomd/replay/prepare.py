@@ -25,6 +25,7 @@ from axiomd.core.market.tape import Tape, TapeFile
 from axiomd.core.plan import Plan
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.stage1 import listed, screened
+from axiomd.feeds.ahead import BarsAhead
 from axiomd.feeds.files import load_daily, load_tape
 from axiomd.replay.driver import Identity
 
@@ -78,8 +79,11 @@ class Prepared:
         return chosen
 
 
-def prepare(request: Request, source: Source = "replay") -> Prepared:
-    """Read and check all that a run needs; `InputError` and its kind, each one line, before anything is written."""
+def prepare(request: Request, source: Source = "replay", bars: BarsAhead | None = None) -> Prepared:
+    """Read and check all that a run needs; `InputError` and its kind, each one line, before anything is written.
+
+    `bars` are the request's own where somebody began to read them already.
+    """
     flags: dict[str, object] = dict(request.overrides)
     if request.symbols is not None:
         flags["symbols"] = list(request.symbols)
@@ -93,6 +97,7 @@ def prepare(request: Request, source: Source = "replay") -> Prepared:
         first=request.first,
         last=request.last,
         tick_units=ticks,
+        files=None if bars is None else bars.files(),
     )
     digest = config_hash(config, {})
     run_id = request.run_id or f"{source}-{digest[:8]}-{tape.sha256[:8]}"
