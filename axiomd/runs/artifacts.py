@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -78,7 +79,11 @@ def write_run(
             fresh = Path(beside) / "new"
             fresh.mkdir()
             _write_files(fresh, record, manifest, metrics, quality, label or label_of(manifest, record))
-            _write_for_people(fresh, plots=plots)
+            with ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk") as disk:
+                # the tables are on their way to the disk while the report is made of them
+                synced = disk.submit(_sync_files, sorted(fresh.iterdir()))
+                _write_for_people(fresh, plots=plots)
+            synced.result()
             if journal is not None:
                 shutil.move(journal, fresh / JOURNAL)
             _sync(fresh)
@@ -218,10 +223,14 @@ def _known_keys(path: Path) -> tuple[set[str], int]:
 
 
 def _sync(folder: Path) -> None:
-    for path in sorted(folder.iterdir()):
+    _sync_files(sorted(folder.iterdir()))
+    _sync_folder(folder)
+
+
+def _sync_files(paths: Iterable[Path]) -> None:
+    for path in paths:
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    _sync_folder(folder)
 
 
 def _sync_folder(folder: Path) -> None:

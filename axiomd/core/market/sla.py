@@ -135,7 +135,9 @@ def _interval_starts(ts_us: Int64Array, session: Int64Array, table: SessionTable
 def _present(starts_us: Int64Array, found_us: Int64Array) -> BoolArray:
     """Mark the intervals of `starts_us`, which rise, that are among those found."""
     present = np.zeros(len(starts_us), np.bool_)
-    if len(starts_us):
+    if np.array_equal(starts_us[: len(found_us)], found_us):  # none missing up to the last: there is nothing to search
+        present[: len(found_us)] = True
+    elif len(starts_us):
         place = np.minimum(np.searchsorted(starts_us, found_us), len(starts_us) - 1)
         present[place[starts_us[place] == found_us]] = True
     return present
