@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -150,14 +151,18 @@ def load_tape(
     bars = bars_array(joined, names)
     _check_span(bars[:, TS_US], sessions, first, last)
     ticks = np.array([_tick(tick_units, name) for name in names], dtype=np.int64)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash") as beside:
+        # neither the hash nor the division of every price holds the interpreter: they take their time together
+        digest = beside.submit(bars_sha256, names, bars, step.us)
+        between_ticks = count_between_ticks(bars, ticks)
     return Tape(
         symbols=names,
         bars=bars,
         timeframe_us=step.us,
         sessions=sessions,
         dropped=dropped,
-        between_ticks=count_between_ticks(bars, ticks),
-        sha256=bars_sha256(names, bars, step.us),
+        between_ticks=between_ticks,
+        sha256=digest.result(),
         files=tuple(_described(file) for file in files),
     )
 

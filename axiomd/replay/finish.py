@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,7 +59,9 @@ def finish(
     plots: bool = True,
 ) -> tuple[Path, Metrics]:
     """Write a run folder and give its path and the figures. Raises `InputError` where it cannot be written."""
-    with uncollected():
+    with uncollected(), ThreadPoolExecutor(max_workers=1, thread_name_prefix="quality") as beside:
+        # whole columns of bars, which hold the interpreter hardly at all: measured beside the figures
+        quality = beside.submit(quality_of, prepared)
         metrics = metrics_of(record, [own.id for own in prepared.plan.strategies])
         manifest = manifest_of(
             prepared.plan, prepared.config, prepared.files, prepared.config_hash, times, engine, journal
@@ -68,7 +71,7 @@ def finish(
             record,
             manifest,
             metrics,
-            quality=quality_of(prepared),
+            quality=quality.result(),
             journal=None if journal is None else journal.path,
             plots=plots,
         )
