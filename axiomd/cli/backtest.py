@@ -7,6 +7,7 @@ crash in between. Guards that refuse or trip are a result: exit 0.
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
@@ -35,7 +36,7 @@ def _run(args: argparse.Namespace) -> int:
     bars = BarsAhead(args.bars)
     from axiomd.core.kernel_record import backtest
     from axiomd.daemon.clock import wall_us
-    from axiomd.replay.finish import Times, finish
+    from axiomd.replay.finish import Times, finish, quality_of
     from axiomd.replay.prepare import prepare
     from axiomd.runs.artifacts import check_target
 
@@ -47,8 +48,13 @@ def _run(args: argparse.Namespace) -> int:
     if prepared.plan.guards:
         names = ", ".join(guard.name for guard, _ in prepared.plan.guards)
         raise ConfigError(f"{names} is not compiled", "risk", "run axiomd replay instead")
-    record = backtest(prepared.plan, prepared.tape, select, prepared.first_session)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="quality") as beside:
+        # whole columns of bars, which hold the interpreter hardly at all, and go before the record fills the memory
+        quality = beside.submit(quality_of, prepared)
+        record = backtest(prepared.plan, prepared.tape, select, prepared.first_session)
     times = Times(started_us, wall_us())
-    folder, metrics = finish(prepared, record, folder, times, engine="kernel", plots=not args.no_plots)
+    folder, metrics = finish(
+        prepared, record, folder, times, engine="kernel", quality=quality.result(), plots=not args.no_plots
+    )
     show_run(record, metrics, folder, as_json=args.json)
     return EXIT_OK

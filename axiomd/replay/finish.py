@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -56,12 +55,14 @@ def finish(
     *,
     engine: Literal["replay", "kernel"] = "replay",
     journal: JournalEnd | None = None,
+    quality: QualitySummary | None = None,
     plots: bool = True,
 ) -> tuple[Path, Metrics]:
-    """Write a run folder and give its path and the figures. Raises `InputError` where it cannot be written."""
-    with uncollected(), ThreadPoolExecutor(max_workers=1, thread_name_prefix="quality") as beside:
-        # whole columns of bars, which hold the interpreter hardly at all: measured beside the figures
-        quality = beside.submit(quality_of, prepared)
+    """Write a run folder and give its path and the figures. Raises `InputError` where it cannot be written.
+
+    `quality` is what `quality_of` says, where it was asked before.
+    """
+    with uncollected():
         metrics = metrics_of(record, [own.id for own in prepared.plan.strategies])
         manifest = manifest_of(
             prepared.plan, prepared.config, prepared.files, prepared.config_hash, times, engine, journal
@@ -71,7 +72,7 @@ def finish(
             record,
             manifest,
             metrics,
-            quality=quality.result(),
+            quality=quality or quality_of(prepared),
             journal=None if journal is None else journal.path,
             plots=plots,
         )

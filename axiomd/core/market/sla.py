@@ -66,17 +66,18 @@ def measure(
     to `now_us`, counting intervals that have ended. An interval is present when it holds at least one bar. Lateness is
     counted from the newest bar to the newest that should be there.
     """
-    session = table.indices_of(ts_us)
-    inside = ts_us[session >= 0]
+    inside, session = ts_us, table.indices_of(ts_us)
+    if bool((session < 0).any()):
+        inside, session = ts_us[session >= 0], session[session >= 0]
     assert len(inside), "a symbol without a bar in a session has no quality"
-    first, last = int(session[session >= 0].min()), int(session.max())
+    first, last = int(session.min()), int(session.max())
     if now_us is not None:
         last = max(last, int(np.searchsorted(table.open_us, now_us, side="left")) - 1)
     starts_us, of_session, ends_us = expected_intervals(table, first, last)
     if now_us is not None:
         ended = ends_us <= now_us
         starts_us, of_session, ends_us = starts_us[ended], of_session[ended], ends_us[ended]
-    present = _present(starts_us, _interval_starts(inside, session[session >= 0], table))
+    present = _present(starts_us, _interval_starts(inside, session, table))
     completeness = _ratio(int(present.sum()), len(present))
     lateness = _lateness_minutes(inside, table, last, bar_us, now_us)
     dupe_bars = _doubled(ts_us)
@@ -128,8 +129,9 @@ def _by_symbol(tape: Tape) -> list[Int64Array]:
 
 
 def _interval_starts(ts_us: Int64Array, session: Int64Array, table: SessionTable) -> Int64Array:
-    open_us = table.open_us[session]
-    return open_us + (ts_us - open_us) // STEP_US * STEP_US
+    starts_us = table.open_us[session]
+    starts_us += (ts_us - starts_us) // STEP_US * STEP_US
+    return starts_us
 
 
 def _present(starts_us: Int64Array, found_us: Int64Array) -> BoolArray:

@@ -66,6 +66,16 @@ def test_alias_and_calendar_object_give_the_same_table() -> None:
     assert len(by_name) == 6
 
 
+@pytest.mark.parametrize("calendar", ["XNYS", "XTKS"])
+def test_many_moments_are_placed_as_each_alone_whether_they_rise_or_not(calendar: str) -> None:
+    table = session_table(calendar, date(2024, 3, 1), date(2024, 3, 8))
+    rising = np.arange(us("2024-02-29 00:00"), us("2024-03-10 00:00"), 7 * 60 * 1_000_000)
+    shuffled = np.random.default_rng(1).permutation(rising)
+
+    assert [table.index_of(int(ts)) for ts in rising] == table.indices_of(rising).tolist()
+    assert [table.index_of(int(ts)) for ts in shuffled] == table.indices_of(shuffled).tolist()
+
+
 def test_unknown_calendar_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="XNYS"):
         session_table("XNYZ", date(2024, 1, 1), date(2024, 1, 5))

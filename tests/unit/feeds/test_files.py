@@ -43,6 +43,15 @@ def two_symbols() -> pl.DataFrame:
     return pl.concat([minutes(range(20)), second])
 
 
+def test_bars_filled_in_some_rows_at_a_time_are_the_same(
+    two_symbols: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = bars_array(two_symbols, ("AAA", "BBB"))
+    monkeypatch.setattr("axiomd.core.market.tape.ROWS_TOGETHER", 7)
+
+    assert np.array_equal(at_once, bars_array(two_symbols, ("AAA", "BBB")))
+
+
 def test_csv_and_parquet_are_read_alike(two_symbols: pl.DataFrame, tmp_path: Path) -> None:
     from_csv = read_bars(csv(as_csv(two_symbols), tmp_path / "bars.csv"), "m1")
     from_parquet = read_bars(parquet(two_symbols, tmp_path / "bars.parquet"), "m1")
