@@ -31,7 +31,6 @@ from axiomd.daemon.days import Days
 from axiomd.daemon.desk import Desk, Ears
 from axiomd.daemon.ending import Ending
 from axiomd.daemon.health import Heartbeats
-from axiomd.daemon.heartbeat import beating
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox
 from axiomd.daemon.memory import Memory, open_journal, remember
@@ -220,14 +219,16 @@ class Daemon:
             if not standing.is_ready:
                 await recovery.run()
                 self._say_ready(portrait)
-            # before the first bar is looked at, and after readiness: recovery takes only the rules it needs. In a
-            # thread, since a new version compiles for many seconds, and the watchdog looks at us by then
-            async with beating(beats, "desk"):
-                await anyio.to_thread.run_sync(warm_up, engine.plan)
             await trader.run()
+
+        async def warm() -> None:
+            # beside the desk, which waits with the first bar and with nothing else: a new version compiles for long
+            await anyio.to_thread.run_sync(warm_up, engine.plan)
+            standing.is_warm = True
 
         tasks = [
             Task("broker", reconciler.keep_link),
+            Task("rules", warm),
             Task("desk", work, is_vital=True),
             Task(
                 "feed",

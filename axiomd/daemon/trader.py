@@ -26,6 +26,7 @@ from axiomd.daemon.standing import Standing
 from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds
 
 IDLE_S: Final = 0.5
+WARMING_S: Final = 0.02
 LEFT_OVER: Final = "LeftOver"
 
 
@@ -74,7 +75,10 @@ class Trader:
             item, self._kept = self._kept, None
             await self._take(item)
             return
-        message = await self._inbox.get(IDLE_S, only_urgent=self._kept is not None)
+        is_warm = self._standing.is_warm
+        message = await self._inbox.get(
+            IDLE_S if is_warm else WARMING_S, only_urgent=self._kept is not None or not is_warm
+        )
         self._beats.beat("desk", monotonic_us())
         match message:
             case None:

@@ -46,8 +46,8 @@ def wrecked(stage: Stage, module: str, owner: str, what: str, n: int) -> Running
 @pytest.mark.parametrize(
     ("module", "owner", "what", "n"),
     [
-        ("axiomd.core.engine", "Engine", "_take_setup", 12),
-        ("axiomd.core.guards.chain", "Chain", "judge", 12),
+        ("axiomd.core.entries", "Entries", "_take_setup", 12),
+        ("axiomd.core.judging", "Chain", "judge", 12),
         ("axiomd.core.engine", "Engine", "_fill", 6),
     ],
     ids=["engine", "guard", "books"],

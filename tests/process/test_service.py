@@ -72,7 +72,7 @@ def hung(*args, **kwargs):
 
 @pytest.mark.parametrize(
     ("module", "owner", "what", "n"),
-    [("axiomd.core.engine", "Engine", "_take_setup", 12), ("axiomd.daemon.desk", "Desk", "moment", 60)],
+    [("axiomd.core.entries", "Entries", "_take_setup", 12), ("axiomd.daemon.desk", "Desk", "moment", 60)],
     ids=["the engine burns", "the desk waits"],
 )
 def test_a_hung_engine_stops_the_watchdog_and_kill_still_works(
