@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 import numba
 from llvmlite import ir
 from numba import config as _numba_config
-from numba import types
 from numba.extending import intrinsic
 from platformdirs import user_cache_path
 
-from axiomd.core.kept_code import kept, kept_step
+from axiomd.core.kept_code import kept
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -51,58 +50,6 @@ def plain(rule: F) -> F:
     """Give a rule as Python runs it: for a few numbers that is cheaper than going over to compiled code."""
     function: F = getattr(rule, "py_func", rule)
     return function
-
-
-_I64_POINTER = types.CPointer(types.int64)
-_F64_POINTER = types.CPointer(types.float64)
-STEP_SIGNATURE = types.int64(
-    _I64_POINTER, _F64_POINTER, _I64_POINTER, _F64_POINTER, _I64_POINTER, types.int64, _I64_POINTER, _I64_POINTER
-)
-
-
-def step_address(function: Callable[..., int]) -> int:
-    """Compile a strategy's step to machine code and give its address; keep the result for the life of the process.
-
-    An address in an array costs 2 ns a call and lets the scan be compiled once for every strategy there will ever be; a
-    tuple of first-class numba functions cost 97 us to hand over, and generated source could not be cached.
-    """
-    plain = getattr(function, "py_func", function)
-    if plain not in _steps:
-        _steps[plain] = kept_step(plain, STEP_SIGNATURE)
-    return int(_steps[plain].address)
-
-
-_steps: dict[object, Any] = {}
-"""Compiled steps by their function: an address is good only while its code is kept alive."""
-
-
-@intrinsic
-def call_step(_typing_context, address, si, sf, k, pi, pf, g, windows, first, count, bars, s, setups, row):  # type: ignore[no-untyped-def]
-    """Call a step at its address (compiled code only) with pointers to row k of `si` and `sf`, row g of `pi` and `pf`,
-    window `first` of `windows` (four columns each), row s of `bars` and row `row` of `setups`.
-
-    Pointers are computed here instead of slicing: a view of an array costs two atomic counts, five of them a call.
-    """
-    signature = types.int64(address, si, sf, k, pi, pf, g, windows, first, count, bars, s, setups, row)
-
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        i64, f64 = ir.IntType(64), ir.DoubleType()
-        i64p, f64p = i64.as_pointer(), f64.as_pointer()
-        kind = ir.FunctionType(i64, [i64p, f64p, i64p, f64p, i64p, i64, i64p, i64p])
-        target = builder.inttoptr(args[0], kind.as_pointer())
-
-        def row_of(position: int, index: Any, width: Any = None) -> Any:
-            array = context.make_array(signature.args[position])(context, builder, args[position])
-            columns = width if width is not None else builder.extract_value(array.shape, 1)
-            return builder.gep(array.data, [builder.mul(index, columns)])
-
-        passed = [
-            row_of(1, args[3]), row_of(2, args[3]), row_of(4, args[6]), row_of(5, args[6]),
-            row_of(7, args[8], ir.Constant(i64, 4)), args[9], row_of(10, args[11]), row_of(12, args[13]),
-        ]  # fmt: skip
-        return builder.call(target, passed)
-
-    return signature, generate
 
 
 @intrinsic

@@ -20,12 +20,13 @@ from axiomd.contracts.risk import RiskConfig
 from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1, StrategyConfig
 from axiomd.contracts.units import MINUTE_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
 from axiomd.core import board as b
-from axiomd.core.compiled import Row, step_address
+from axiomd.core.compiled import Row
 from axiomd.core.fills import COSTS
 from axiomd.core.guards.api import LIMITS, OFF, Guard
 from axiomd.core.guards.loss import ALL_LOSSES
 from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.sizing import MODES, SIZING
+from axiomd.core.steps import step_address
 from axiomd.core.strategies.api import Strategy, WindowSpec
 
 FindStrategy = Callable[[str, str], Strategy]
@@ -208,8 +209,7 @@ def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
         ints, floats = own.strategy.numbers(own.params)
         int_params[k, : len(ints)] = ints
         float_params[k, : len(floats)] = floats
-        records[k]["observe"] = step_address(own.strategy.observe)
-        records[k]["trigger"] = step_address(own.strategy.trigger)
+        records[k]["step"] = step_address(own.strategy.observe, own.strategy.trigger)
         records[k]["daily_loss_limit"] = own.daily_loss_limit
         records[k]["window_first"] = first
         first += len(own.windows) // 4

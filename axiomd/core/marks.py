@@ -1,0 +1,153 @@
+"""What a moment does to the books, and what it makes of them: marks, drawdown, losses and data beyond the limits.
+
+Each rule of a close stands here once; the scan goes through them moment by moment, a stretch over many bars of one
+symbol. They commit and report, and never act. The order within a moment is 04's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from axiomd.core.board import Ints, Records
+from axiomd.core.compiled import Row, njit
+from axiomd.core.guards.api import OFF
+from axiomd.core.guards.chain import intervals_due, lateness
+from axiomd.core.guards.health import is_stale
+from axiomd.core.market.resample import absorb, interval_start
+from axiomd.core.market.wilder import smooth, true_range
+from axiomd.core.sizing import fraction
+
+SETUPS: Final = 2
+LOSS: Final = 4
+STALE: Final = 8
+
+ATR_PERIOD: Final = 14
+
+
+@njit
+def is_touched(high: int, low: int, symbol: Row) -> bool:
+    """Say whether a bar reaches a price that concerns us."""
+    return bool(high >= symbol.touch_high or low <= symbol.touch_low)
+
+
+@njit
+def mark(bars: Ints, row: int, closes_us: int, a: Row, symbol: Row, intervals: Ints, limits: Row) -> None:
+    """Take one bar in: its prices, its volume, the interval it belongs to."""
+    start_us, high, low, close = bars[row, 0], bars[row, 3], bars[row, 4], bars[row, 5]
+    value(a, symbol, closes_us, high, low, close, limits)
+    symbol.volume = bars[row, 6]
+    symbol.last_ts_us = start_us
+    begin_us = a.interval_begin_us
+    if not begin_us <= start_us < begin_us + a.interval_us:
+        # a division costs as much as the rest of a quiet bar: only where the interval is another one
+        begin_us = interval_start(start_us, a.open_us, a.interval_us)
+        a.interval_begin_us = begin_us
+    absorb(intervals[bars[row, 1]], begin_us, bars[row, 2], high, low, close, bars[row, 6])
+    a.interval_end_us = min(begin_us + a.interval_us, a.close_us)
+
+
+@njit
+def value(a: Row, symbol: Row, closes_us: int, high: int, low: int, close: int, limits: Row) -> None:
+    """Value a symbol at a bar's prices: last CLOSE and whether it jumped, equity, extremes of an open position."""
+    previous = symbol.close
+    if limits.jump_bp != OFF and previous > 0 and abs(close - previous) * 10_000 >= limits.jump_bp * previous:
+        symbol.jump_until_us = closes_us + limits.cooldown_us
+    if symbol.position != 0:
+        a.equity += fraction(symbol.position * close, symbol.fx_num, symbol.fx_den) - fraction(
+            symbol.position * previous, symbol.fx_num, symbol.fx_den
+        )
+        symbol.bars_held += 1
+        if symbol.position > 0:
+            symbol.worst, symbol.best = min(symbol.worst, low), max(symbol.best, high)
+        else:
+            symbol.worst, symbol.best = max(symbol.worst, high), min(symbol.best, low)
+    symbol.close = close
+
+
+@njit
+def average_range(symbol: Row, high: int, low: int, close: int) -> None:
+    """Take a finished interval into the symbol's ATR, which the price collar asks for."""
+    symbol.atr = smooth(symbol.atr, float(true_range(high, low, symbol.interval_close)), symbol.atr_seen, ATR_PERIOD)
+    symbol.atr_seen += 1
+    symbol.interval_close = close
+
+
+@njit
+def settle(a: Row, symbols: Records, strategies: Records) -> None:
+    """After the marks of a moment: peak, drawdown, the strategies' own loss limits."""
+    a.peak = max(a.peak, a.equity)
+    a.drawdown_peak = max(a.drawdown_peak, a.equity)
+    a.session_peak = max(a.session_peak, a.equity)
+    if a.equity - a.session_peak < a.session_drawdown:
+        a.session_drawdown = a.equity - a.session_peak
+        a.session_drawdown_pct = 100.0 * a.session_drawdown / a.session_peak
+    if a.equity < a.peak:
+        drawdown = a.equity - a.peak
+        a.max_drawdown = min(a.max_drawdown, drawdown)
+        if 100.0 * drawdown < a.max_drawdown_pct * a.peak:
+            a.max_drawdown_pct = 100.0 * drawdown / a.peak
+    if a.has_strategy_limits:
+        for k in range(len(strategies)):
+            strategy = strategies[k]
+            if strategy.daily_loss_limit != OFF and not strategy.is_paused:
+                equity = strategy_equity(k, symbols, strategies)
+                if equity <= strategy.session_equity - strategy.daily_loss_limit:
+                    strategy.is_paused = 1
+
+
+@njit
+def strategy_equity(k: int, symbols: Records, strategies: Records) -> int:
+    """Give the result of one strategy since the run began: its cash flows and its positions at their last CLOSE."""
+    equity: int = strategies[k].cash
+    for s in range(len(symbols)):
+        symbol = symbols[s]
+        if symbol.position != 0 and symbol.owner == k:
+            equity += fraction(symbol.position * symbol.close, symbol.fx_num, symbol.fx_den)
+    return equity
+
+
+@njit
+def gross_exposure(symbols: Records) -> int:
+    """Give the sum of |position| * last CLOSE in account currency."""
+    gross = 0
+    for s in range(len(symbols)):
+        symbol = symbols[s]
+        if symbol.position != 0:
+            gross += abs(fraction(symbol.position * symbol.close, symbol.fx_num, symbol.fx_den))
+    return gross
+
+
+@njit
+def snapshot(a: Row, symbols: Records) -> None:
+    """Keep the books as they stand right after the marks of a moment with a fill."""
+    a.snap_us = a.now_us
+    a.snap_equity = a.equity
+    a.snap_cash = a.cash
+    a.snap_gross = gross_exposure(symbols)
+    a.snap_drawdown = a.equity - a.peak
+
+
+@njit
+def is_stale_judged(limits: Row) -> bool:
+    """Say whether any limit is set on late or missing data."""
+    return bool(limits.lateness_us != OFF or limits.completeness_ppm != OFF)
+
+
+@njit
+def stale_flag(a: Row, symbols: Records, limits: Row) -> int:
+    """Give STALE where a symbol with working entries has data beyond the limits."""
+    if not is_stale_judged(limits):
+        return 0
+    for s in range(len(symbols)):
+        if symbols[s].work_legs > 0 and symbol_is_stale(a, symbols[s], limits):
+            return STALE
+    return 0
+
+
+@njit
+def symbol_is_stale(a: Row, symbol: Row, limits: Row) -> bool:
+    """Say whether one symbol's data is beyond the limits now."""
+    stale, _, _ = is_stale(
+        lateness(a, symbol), symbol.intervals, intervals_due(a), limits.lateness_us, limits.completeness_ppm
+    )
+    return stale
