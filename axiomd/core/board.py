@@ -62,6 +62,7 @@ STRATEGY = np.dtype(
         ("daily_loss_limit", "i8"),
         ("is_paused", "i8"),
         ("step", "i8"),
+        ("walk", "i8"),
         ("window_first", "i8"),
         ("window_end", "i8"),
     ],

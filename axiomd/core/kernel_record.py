@@ -22,6 +22,8 @@ from axiomd.core.board import Board, Ints, Records
 from axiomd.core.fills import EXIT_NAMES
 from axiomd.core.guards.api import OFF, PROPOSAL
 from axiomd.core.guards.chain import GUARDS, PASSED
+from axiomd.core.market.sessions import Int64Array
+from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.orders.bracket import order_of, signal_of
 from axiomd.core.plan import Plan, board_of
@@ -60,7 +62,8 @@ class Rows:
 def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> Rows:
     """Run the kernel over a tape. `select` gives candidates by session; None means as listed, for every session."""
     board = board_of(plan)
-    sessions, first_rows = _sessions(tape)
+    strip = strip_of(tape)
+    sessions = strip.session
     ranks = _ranks(plan, board, sessions, select)
     rules = _rules(plan, first_session, sessions, lists=select is None)
     symbols = len(plan.instruments)
@@ -77,18 +80,19 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     # one setup a window is the usual strategy; whoever finds more is given more as it goes
     windows = int((board.strategies["window_end"] - board.strategies["window_first"])[board.slots["strategy"]].sum())
     room = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
-    signals = np.zeros((room, kernel.SIGNAL_WIDTH), np.int64)
-    orders = np.zeros((2 * room, kernel.ORDER_WIDTH), np.int64)
-    trades = np.zeros((2 * room, kernel.TRADE_WIDTH), np.int64)
-    points = np.zeros((4 * room + 2 * len(sessions), 5), np.int64)
+    signals = np.empty((room, kernel.SIGNAL_WIDTH), np.int64)
+    orders = np.empty((2 * room, kernel.ORDER_WIDTH), np.int64)
+    trades = np.empty((2 * room, kernel.TRADE_WIDTH), np.int64)
+    points = np.empty((4 * room + 2 * len(sessions), 5), np.int64)
     equity = np.full(len(sessions), -(2**62), np.int64)
     columns = tape.sessions
-    index = np.array(sessions, np.int64)
-    opens, closes = columns.open_us[index], columns.close_us[index]
+    opens, closes = columns.open_us[sessions], columns.close_us[sessions]
     while not kernel.run(
-        tape.bars, first_rows, opens, closes, ranks, board.account, board.symbols, board.strategies, board.slots,
-        board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
-        board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, x, verdicts, bursts,
+        tape.bars, strip.open_, strip.high, strip.low, strip.close, strip.volume, strip.run_end, strip.is_even,
+        strip.is_whole, strip.first, strip.start_us, opens, closes, ranks, board.account, board.symbols,
+        board.strategies, board.slots, board.intervals, board.int_state, board.float_state, board.int_params,
+        board.float_params, board.windows, board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, x,
+        verdicts, bursts,
         np.zeros(max(1, len(board.slots)), np.int64), signals, orders, trades, points, equity,
     ):  # fmt: skip
         signals, orders, trades, points = (_doubled(rows) for rows in (signals, orders, trades, points))
@@ -113,7 +117,7 @@ def backtest(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
 
 def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
     """Give the rows of a kernel their names."""
-    sessions, _ = _sessions(tape)
+    sessions = strip_of(tape).session.tolist()
     record = RunRecord(plan.initial_cash, plan.currency)
     slots = rows.board.slots.tolist()
     record.signals = [_signal(plan, slots, row) for row in rows.signals.tolist()]
@@ -149,7 +153,7 @@ def figures_record(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
     """
     if len(plan.strategies) > 1:
         return record_of(plan, tape, rows)
-    sessions, _ = _sessions(tape)
+    sessions = strip_of(tape).session.tolist()
     record = RunRecord(plan.initial_cash, plan.currency)
     _add_totals(plan, tape, rows, sessions, record)
     own = plan.strategies[0]
@@ -277,32 +281,25 @@ def _columns(rows: Ints, *columns: int) -> Iterator[tuple[int, ...]]:
     return zip(*(rows[:, column].tolist() for column in columns), strict=True)
 
 
-def _sessions(tape: Tape) -> tuple[list[int], Ints]:
-    """Give the sessions of the table that have a bar, and the row each begins with (one more: where the last ends)."""
-    first = kernel.first_rows(tape.bars, tape.sessions.open_us)
-    found = np.flatnonzero(first[1:] > first[:-1])
-    return found.tolist(), np.append(first[found], len(tape.bars))
-
-
-def _ranks(plan: Plan, board: Board, sessions: Sequence[int], select: SelectCandidates | None) -> Ints:
+def _ranks(plan: Plan, board: Board, sessions: Int64Array, select: SelectCandidates | None) -> Ints:
     """Give the stage-1 rank of every slot by session, -1 for one that is no candidate."""
     slots = board.slots.tolist()
     if select is None:
         ranks = [[plan.strategies[k].symbols.index(plan.instruments[index].symbol) for k, index, _, _ in slots]]
         return np.array(ranks, np.int64)
     ranks = []
-    for session in sessions:
+    for session in sessions.tolist():
         places = {strategy: {s: r for r, s in enumerate(symbols)} for strategy, symbols in select(session).items()}
         ranks.append([places[plan.strategies[k].id].get(plan.instruments[i].symbol, -1) for k, i, _, _ in slots])
     return np.array(ranks, np.int64).reshape(len(sessions), len(slots))
 
 
-def _rules(plan: Plan, first_session: int, sessions: Sequence[int], *, lists: bool) -> Records:
+def _rules(plan: Plan, first_session: int, sessions: Int64Array, *, lists: bool) -> Records:
     rules = np.zeros(1, kernel.RULES)
     rules["flatten_us"] = plan.flatten_us
     rules["skips_ambiguous"] = plan.skips_ambiguous
     rules["resumes"] = plan.resumes
-    rules["first_session"] = sum(session < first_session for session in sessions)
+    rules["first_session"] = np.count_nonzero(sessions < first_session)
     rules["lists_candidates"] = lists
     for column, guard in (
         ("daily_loss_level", "MaxDailyLoss"),
@@ -314,4 +311,4 @@ def _rules(plan: Plan, first_session: int, sessions: Sequence[int], *, lists: bo
 
 
 def _doubled(rows: Ints) -> Ints:
-    return np.concatenate([rows, np.zeros_like(rows)])
+    return np.concatenate([rows, np.empty_like(rows)])

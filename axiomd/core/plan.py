@@ -26,7 +26,7 @@ from axiomd.core.guards.api import LIMITS, OFF, Guard
 from axiomd.core.guards.loss import ALL_LOSSES
 from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.sizing import MODES, SIZING
-from axiomd.core.steps import step_address
+from axiomd.core.steps import step_address, walk_address
 from axiomd.core.strategies.api import Strategy, WindowSpec
 
 FindStrategy = Callable[[str, str], Strategy]
@@ -210,6 +210,7 @@ def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
         int_params[k, : len(ints)] = ints
         float_params[k, : len(floats)] = floats
         records[k]["step"] = step_address(own.strategy.observe, own.strategy.trigger)
+        records[k]["walk"] = walk_address(own.strategy.observe, own.strategy.trigger)
         records[k]["daily_loss_limit"] = own.daily_loss_limit
         records[k]["window_first"] = first
         first += len(own.windows) // 4

@@ -28,7 +28,6 @@ from axiomd.core.marks import (
 )
 from axiomd.core.steps import call_step
 from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
-from axiomd.core.stretch import is_alone, take_stretch
 
 __all__ = [
     "END",
@@ -64,15 +63,7 @@ def advance(
     """
     a = account[0]
     flags = 0
-    takes_stretches = is_watched and is_alone(a, symbols, slots)
     while True:
-        if takes_stretches and a.interval_end_us == 0 and a.cursor < last:
-            flags = take_stretch(
-                bars, last, matched_us, filled_us, account, symbols, strategies, slots, intervals, si, sf, pi, pf,
-                windows, limits, setups,
-            )  # fmt: skip
-            if flags:
-                return flags
         at = a.cursor
         start_us = bars[at, 0] if at < last else 0
         closes_us = start_us + a.bar_us if at < last else horizon_us + 1
@@ -198,8 +189,8 @@ def finish_intervals(
             strategy = strategies[g]
             first, count, row = strategy.window_first, strategy.window_end - strategy.window_first, a.setups
             if call_step(
-                strategy.step, si, sf, k, pi, pf, g, windows, first, count, intervals, s, 1, slots[k].is_candidate,
-                setups, row,
+                strategy.step, si, sf, k, pi, pf, g, windows, first, count, intervals, s, slots[k].is_candidate, setups,
+                row,
             ):  # fmt: skip
                 setups[row, SLOT] = k
                 setups[row, MOMENT] = a.now_us

@@ -1,7 +1,7 @@
-"""A strategy's two steps made one compiled walk over closed bars, and the way it is called: by its address.
+"""A strategy's two steps compiled for the scan: over one bar, and over as many as can be taken at once; by address.
 
-The loop around the steps is the same for every strategy and stands here once; live it walks over one bar, in a backtest
-over as many as can be taken at once. It decides nothing and knows no book.
+What stands around the steps is the same for every strategy and stands here once: no strategy writes a loop. It decides
+nothing and knows no book.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from axiomd.core.strategies.api import NO_SETUP, Step
 _BAR_SIZE: Final = 6
 _I64_POINTER = types.CPointer(types.int64)
 _F64_POINTER = types.CPointer(types.float64)
-_SIGNATURE = types.int64(
-    _I64_POINTER, _F64_POINTER, _I64_POINTER, _F64_POINTER, _I64_POINTER, types.int64, _I64_POINTER, types.int64,
-    types.int64, types.int64, _I64_POINTER,
-)  # fmt: skip
+_I32_POINTER = types.CPointer(types.int32)
+_STATE = (_I64_POINTER, _F64_POINTER, _I64_POINTER, _F64_POINTER, _I64_POINTER, types.int64)
+_STEP = types.int64(*_STATE, _I64_POINTER, types.int64, _I64_POINTER)
+_WALK = types.int64(*_STATE, types.int64, types.int64, *[_I32_POINTER] * 5, types.int64, types.int64, _I64_POINTER)
 
 
 def _no_step(*_: object) -> int:
     return NO_SETUP
 
 
-# where `walk` is compiled for a strategy, its own steps stand under these names
+# where `step` and `walk` are compiled for a strategy, its own steps stand under these names
 observe: Step = _no_step
 trigger: Step = _no_step
 
@@ -44,19 +44,27 @@ _put_ints = put_back(INT_STATE_SIZE)
 _put_floats = put_back(FLOAT_STATE_SIZE)
 
 
-def walk(si, sf, pi, pf, win, n, bars, width, count, is_candidate, out):  # type: ignore[no-untyped-def]
+def step(si, sf, pi, pf, win, n, bar, is_candidate, out):  # type: ignore[no-untyped-def]
+    """Take one closed bar in: int64[6] as in `strategies.api`; whether a candidate's step reports a setup."""
+    observe(si, sf, pi, pf, win, n, bar, out)
+    if is_candidate:
+        return trigger(si, sf, pi, pf, win, n, bar, out)
+    return NO_SETUP
+
+
+def walk(  # type: ignore[no-untyped-def]
+    si, sf, pi, pf, win, n, start_us, step_us, open_, high, low, close, volume, count, is_candidate, out
+):
     """Take in `count` bars up to the first setup: how many bars that took, 0 where all were taken without one.
 
-    `bars` are rows of `width` integers, start of the bar first, O, H, L, C, V last.
+    The first starts at `start_us`, each later one `step_us` behind the one before.
     """
     # copies of its own are seen to be nobody else's, so that they live in registers from bar to bar
     own_si, own_sf, bar = _own_ints(si), _own_floats(sf), _own_bar()
     found = 0
     for k in range(count):
-        at = k * width
-        bar[0] = bars[at]
-        at += width - 5
-        bar[1], bar[2], bar[3], bar[4], bar[5] = bars[at], bars[at + 1], bars[at + 2], bars[at + 3], bars[at + 4]
+        bar[0] = start_us + k * step_us
+        bar[1], bar[2], bar[3], bar[4], bar[5] = open_[k], high[k], low[k], close[k], volume[k]
         observe(own_si, own_sf, pi, pf, win, n, bar, out)
         if is_candidate and trigger(own_si, own_sf, pi, pf, win, n, bar, out):
             found = k + 1
@@ -67,71 +75,105 @@ def walk(si, sf, pi, pf, win, n, bars, width, count, is_candidate, out):  # type
 
 
 def step_address(observe: Callable[..., int], trigger: Callable[..., int]) -> int:
-    """Compile the walk of a strategy's steps to machine code and give its address, good for the life of the process.
+    """Compile a strategy's steps over one bar to machine code and give its address, good as long as the process lives.
 
     An address in an array costs 2 ns a call and lets the scan be compiled once for every strategy there will ever be; a
     tuple of first-class numba functions cost 97 us to hand over, and generated source could not be cached.
     """
+    return _address(step, _STEP, observe, trigger)
+
+
+def walk_address(observe: Callable[..., int], trigger: Callable[..., int]) -> int:
+    """Compile a strategy's steps over many bars, and give its address likewise."""
+    return _address(walk, _WALK, observe, trigger)
+
+
+def _address(body: Callable[..., int], signature: Any, observe: Any, trigger: Any) -> int:
     steps = (getattr(observe, "py_func", observe), getattr(trigger, "py_func", trigger))
-    if steps not in _walks:
-        _walks[steps] = numba.cfunc(_SIGNATURE, cache=True)(_walk_of(*steps))
-    return int(_walks[steps].address)
+    key = (body, *steps)
+    if key not in _compiled:
+        _compiled[key] = numba.cfunc(signature, cache=True)(_with_steps(body, *steps))
+    return int(_compiled[key].address)
 
 
-_walks: dict[object, Any] = {}
-"""Compiled walks by their steps: an address is good only while its code is kept alive."""
+_compiled: dict[object, Any] = {}
+"""What was compiled, by body and steps: an address is good only while its code is kept alive."""
 
 
-def _walk_of(observe: Any, trigger: Any) -> FunctionType:
-    """Give `walk` with a strategy's steps under its names, as a function of the strategy's own file.
+def _with_steps(body: Any, observe: Any, trigger: Any) -> FunctionType:
+    """Give `step` or `walk` with a strategy's steps under their names, as a function of the strategy's own file.
 
     numba keeps compiled code by file, name and place, and compiles anew where the file has changed: it must be the
     strategy's. A closure would not do, since numba finds what a closure calls by identities of the running process.
     """
     own = {"observe": njit(observe), "trigger": njit(trigger)}
-    code = walk.__code__.replace(
-        co_filename=observe.__code__.co_filename, co_firstlineno=observe.__code__.co_firstlineno
-    )
-    walk_ = FunctionType(code, {**globals(), **own}, f"walk_{observe.__name__}_{trigger.__name__}")
-    walk_.__module__ = observe.__module__
-    walk_.__qualname__ = f"walk.{observe.__qualname__}.{trigger.__qualname__}"
-    return walk_
+    place = observe.__code__
+    code = body.__code__.replace(co_filename=place.co_filename, co_firstlineno=place.co_firstlineno)
+    made = FunctionType(code, {**globals(), **own}, body.__name__)
+    made.__module__ = observe.__module__
+    made.__qualname__ = f"{body.__name__}.{observe.__qualname__}.{trigger.__qualname__}"
+    return made
 
 
 @intrinsic
 def call_step(  # type: ignore[no-untyped-def]
-    _typing_context, address, si, sf, k, pi, pf, g, windows, first, windows_count, bars, row, count, is_candidate,
-    setups, setup,
-):  # fmt: skip
-    """Call a walk at its address (compiled code only) with pointers to row k of `si` and `sf`, row g of `pi` and `pf`,
-    window `first` of `windows` (four columns each), `count` rows of `bars` from `row` on and row `setup` of `setups`.
+    _typing_context, address, si, sf, k, pi, pf, g, windows, first, count, bars, s, is_candidate, setups, row
+):
+    """Call a step at its address (compiled code only) with pointers to row k of `si` and `sf`, row g of `pi` and `pf`,
+    window `first` of `windows` (four columns each), row s of `bars` and row `row` of `setups`.
 
     Pointers are computed here instead of slicing: a view of an array costs two atomic counts, five of them a call.
     """
-    signature = types.int64(
-        address, si, sf, k, pi, pf, g, windows, first, windows_count, bars, row, count, is_candidate, setups, setup
-    )
+    signature = types.int64(address, si, sf, k, pi, pf, g, windows, first, count, bars, s, is_candidate, setups, row)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        i64, f64 = ir.IntType(64), ir.DoubleType()
-        i64p, f64p = i64.as_pointer(), f64.as_pointer()
-        kind = ir.FunctionType(i64, [i64p, f64p, i64p, f64p, i64p, i64, i64p, i64, i64, i64, i64p])
-        target = builder.inttoptr(args[0], kind.as_pointer())
-
-        def width_of(position: int) -> Any:
-            array = context.make_array(signature.args[position])(context, builder, args[position])
-            return builder.extract_value(array.shape, 1)
-
-        def row_of(position: int, index: Any, width: Any = None) -> Any:
-            array = context.make_array(signature.args[position])(context, builder, args[position])
-            columns = width if width is not None else width_of(position)
-            return builder.gep(array.data, [builder.mul(index, columns)])
-
-        passed = [
-            row_of(1, args[3]), row_of(2, args[3]), row_of(4, args[6]), row_of(5, args[6]),
-            row_of(7, args[8], ir.Constant(i64, 4)), args[9], row_of(10, args[11]), width_of(10), args[12], args[13],
-            row_of(14, args[15]),
-        ]  # fmt: skip
-        return builder.call(target, passed)
+        to = _Places(context, builder, signature, args)
+        passed = [*to.state(), args[9], to.row(10, args[11]), args[12], to.row(13, args[14])]
+        return _call(builder, args[0], passed)
 
     return signature, generate
+
+
+@intrinsic
+def call_walk(  # type: ignore[no-untyped-def]
+    _typing_context, address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, open_, high, low,
+    close, volume, row, count, is_candidate, setups, setup,
+):  # fmt: skip
+    """Call a walk likewise, over `count` bars from `row` on of columns int32[n]."""
+    signature = types.int64(
+        address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, open_, high, low, close,
+        volume, row, count, is_candidate, setups, setup,
+    )  # fmt: skip
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        to = _Places(context, builder, signature, args)
+        columns = [to.row(position, args[17], 1) for position in range(12, 17)]
+        passed = [*to.state(), *args[9:12], *columns, args[18], args[19], to.row(20, args[21])]
+        return _call(builder, args[0], passed)
+
+    return signature, generate
+
+
+class _Places:
+    """Pointers into the arrays among the arguments of a call."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, args: Any) -> None:
+        self._context, self._builder, self._signature, self._args = context, builder, signature, args
+
+    def row(self, position: int, index: Any, width: int | None = None) -> Any:
+        """Give the pointer to a row of `width` numbers, as many as the array has columns where that is not said."""
+        array = self._context.make_array(self._signature.args[position])(
+            self._context, self._builder, self._args[position]
+        )
+        columns = self._builder.extract_value(array.shape, 1) if width is None else ir.Constant(ir.IntType(64), width)
+        return self._builder.gep(array.data, [self._builder.mul(index, columns)])
+
+    def state(self) -> list[Any]:
+        """Give what every call begins with: si, sf, pi, pf, win; arguments 1 to 8."""
+        k, g, first = self._args[3], self._args[6], self._args[8]
+        return [self.row(1, k), self.row(2, k), self.row(4, g), self.row(5, g), self.row(7, first, 4)]
+
+
+def _call(builder: Any, address: Any, passed: list[Any]) -> Any:
+    kind = ir.FunctionType(ir.IntType(64), [value.type for value in passed])
+    return builder.call(builder.inttoptr(address, kind.as_pointer()), passed)

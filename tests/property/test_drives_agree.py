@@ -25,7 +25,7 @@ from tests.parity import random_case, random_config
 from tests.property.drives import RUN_ID, EventLog, EveryMoment, drive
 
 # where a scan stands, what would wake it, where its code lies: no decision comes of these
-SCRATCH = {"cursor", "touched_us", "deadline_us", "touch_high", "touch_low", "setups", "step"}
+SCRATCH = {"cursor", "touched_us", "deadline_us", "touch_high", "touch_low", "setups", "step", "walk"}
 # limits that end or cancel working orders by something a file of orders does not know
 ENDING = {
     "max_daily_loss", "max_drawdown", "consecutive_losses", "slippage_sanity", "repeated_execution", "stale_data",

@@ -40,7 +40,7 @@ from axiomd.core.kernel.rows import (
     TRADE_WIDTH,
     WORKING,
 )
-from axiomd.core.kernel.walk import first_rows, run
+from axiomd.core.kernel.walk import run
 
 __all__ = [
     "AMBIGUOUS",
@@ -81,6 +81,5 @@ __all__ = [
     "T_ORDER",
     "T_WORST",
     "WORKING",
-    "first_rows",
     "run",
 ]

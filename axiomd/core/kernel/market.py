@@ -45,70 +45,80 @@ from axiomd.core.kernel.rows import (
     T_WORST,
 )
 from axiomd.core.kernel.standing import end_leg, obey_fills, repost
+from axiomd.core.market.strip import Int32Array
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import fraction
+
+Prices = tuple[int, int, int]
+"""OPEN, HIGH and LOW of a bar."""
 
 
 @njit
 def match(
-    bars: Ints, row: int, last: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row,
-    costs: Row, r: Row, legs: Records, held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints,
+    bars: Ints, open_: Int32Array, high: Int32Array, low: Int32Array, volume: Int32Array, is_alone: bool, row: int,
+    last: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row, r: Row,
+    legs: Records, held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints,
 ) -> None:  # fmt: skip
-    """Fills and exits over all symbols of a moment, then expiries."""
+    """Fills and exits over all symbols of a moment, then expiries. Of one that is alone the columns hold the bar."""
     a = account[0]
     start_us = now_us - a.bar_us
-    while row < last and bars[row, 0] == start_us:
-        index = bars[row, 1]
+    while is_alone or (row < last and bars[row, 0] == start_us):
+        if is_alone:
+            index, prices, shares = 0, (int(open_[row]), int(high[row]), int(low[row])), int(volume[row])
+        else:
+            index, prices, shares = bars[row, 1], (bars[row, 2], bars[row, 3], bars[row, 4]), bars[row, 6]
         is_ambiguous_bar = False
         was_held = held[index].order >= 0
         if was_held:
             is_ambiguous_bar = match_exits(
-                bars, row, now_us, account, symbols, strategies, limit, costs, held, z, r, bursts, trades,
+                index, prices, shares, now_us, account, symbols, strategies, limit, costs, held, z, r, bursts, trades,
             )  # fmt: skip
         elif legs[index, 0].order >= 0 or legs[index, 1].order >= 0:
             is_ambiguous_bar = match_entries(
-                bars, row, now_us, account, symbols, strategies, limit, costs, r, legs, held, z, bursts, orders,
-                trades,
+                index, prices, shares, now_us, account, symbols, strategies, limit, costs, r, legs, held, z, bursts,
+                orders, trades,
             )  # fmt: skip
         if is_ambiguous_bar:
             z.ambiguous_bars += 1
         row += 1
+        if is_alone:
+            break
     expire(now_us, symbols, legs, orders)
     obey_fills(a, z, symbols, legs, held, orders)
 
 
 @njit
 def match_exits(
-    bars: Ints, row: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row,
-    held: Records, z: Row, r: Row, bursts: Ints, trades: Ints,
+    index: int, prices: Prices, volume: int, now_us: int, account: Records, symbols: Records, strategies: Records,
+    limit: Row, costs: Row, held: Records, z: Row, r: Row, bursts: Ints, trades: Ints,
 ) -> bool:  # fmt: skip
     """Whether and where an open position leaves in a bar; True where the bar was ambiguous."""
-    index = bars[row, 1]
+    open_, high, low = prices
+    start_us = now_us - account[0].bar_us
     h = held[index]
     code, price, is_ambiguous = NO_EXIT, 0, False
     if h.is_closing:
-        code, price = EXIT_KILL, bars[row, 2]
-    elif bars[row, 0] >= account[0].flatten_us:
-        code, price = EXIT_EOD, bars[row, 2]
+        code, price = EXIT_KILL, open_
+    elif start_us >= account[0].flatten_us:
+        code, price = EXIT_EOD, open_
     else:
-        code, price, is_ambiguous = exit_touch(
-            h.side, h.stop_loss, h.target, False, False, bars[row, 2], bars[row, 3], bars[row, 4]
-        )
+        code, price, is_ambiguous = exit_touch(h.side, h.stop_loss, h.target, False, False, open_, high, low)
     if code != NO_EXIT:
         leave(
-            index, code, price, bars[row, 0], bars[row, 6], now_us, is_ambiguous, account, symbols, strategies, limit,
-            costs, held, z, r, bursts, trades,
+            index, code, price, start_us, volume, now_us, is_ambiguous, account, symbols, strategies, limit, costs,
+            held, z, r, bursts, trades,
         )  # fmt: skip
     return is_ambiguous
 
 
 @njit
 def match_entries(
-    bars: Ints, row: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row,
-    r: Row, legs: Records, held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints,
+    index: int, prices: Prices, volume: int, now_us: int, account: Records, symbols: Records, strategies: Records,
+    limit: Row, costs: Row, r: Row, legs: Records, held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints,
 ) -> bool:  # fmt: skip
     """Whether a group fills in a bar, which leg, and whether it leaves again in it; True where it was ambiguous."""
-    start_us, index, open_, high, low = bars[row, 0], bars[row, 1], bars[row, 2], bars[row, 3], bars[row, 4]
+    open_, high, low = prices
+    start_us = now_us - account[0].bar_us
     long_code, long_price, long_at_open = touch(legs[index, 0], 1, start_us, now_us, open_, high, low)
     short_code, short_price, short_at_open = touch(legs[index, 1], -1, start_us, now_us, open_, high, low)
     if long_code == UNTOUCHED and short_code == UNTOUCHED:
@@ -136,13 +146,13 @@ def match_entries(
     exit_code, exit_price, exit_ambiguous = exit_touch(side, leg.stop_loss, leg.target, True, at_open, open_, high, low)
     is_ambiguous = is_both or (exit_ambiguous and exit_code == NO_EXIT)
     enter(
-        index, side, price, start_us, bars[row, 6], now_us, is_ambiguous, account, symbols, strategies, limit, costs,
+        index, side, price, start_us, volume, now_us, is_ambiguous, account, symbols, strategies, limit, costs,
         legs, held, z, bursts, orders,
     )  # fmt: skip
     if exit_code != NO_EXIT:
         leave(
-            index, exit_code, exit_price, start_us, bars[row, 6], now_us, exit_ambiguous, account, symbols, strategies,
-            limit, costs, held, z, r, bursts, trades,
+            index, exit_code, exit_price, start_us, volume, now_us, exit_ambiguous, account, symbols, strategies, limit,
+            costs, held, z, r, bursts, trades,
         )  # fmt: skip
     return is_ambiguous or exit_ambiguous
 

@@ -7,26 +7,31 @@ not, is tested on markets drawn by chance.
 
 from __future__ import annotations
 
-import numpy as np
-
 from axiomd.core.board import Floats, Ints, Records
 from axiomd.core.compiled import borrowed, njit
 from axiomd.core.kernel.decisions import decide
 from axiomd.core.kernel.market import end_session, match
 from axiomd.core.kernel.rows import SETUPS_A_SESSION
 from axiomd.core.kernel.standing import cancel_stale, draw_point, keep_point, repost, reset, trip_on_loss
+from axiomd.core.kernel.stretch import take_stretch
+from axiomd.core.market.sessions import BoolArray
+from axiomd.core.market.strip import Int32Array
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED, advance, begin_session, settle
 
 
 @njit
 def run(
-    bars: Ints, first_rows: Ints, opens_us: Ints, closes_us: Ints, ranks: Ints, account: Records, symbols: Records,
-    strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints,
-    limits: Records, setups: Ints, sizings: Records, costs: Records, rules: Records, legs: Records, held: Records,
-    state: Records, x: Records, verdicts: Ints, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints,
-    trades: Ints, points: Ints, session_equity: Ints,
+    bars: Ints, open_: Int32Array, high: Int32Array, low: Int32Array, close: Int32Array, volume: Int32Array,
+    run_ends: Int32Array, is_even: BoolArray, is_whole: BoolArray, first_rows: Ints, starts_us: Ints, opens_us: Ints,
+    closes_us: Ints, ranks: Ints, account: Records, symbols: Records, strategies: Records, slots: Records,
+    intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, limits: Records, setups: Ints,
+    sizings: Records, costs: Records, rules: Records, legs: Records, held: Records, state: Records, x: Records,
+    verdicts: Ints, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints, points: Ints,
+    session_equity: Ints,
 ) -> bool:  # fmt: skip
     """Run sessions until all are done (True) or the room for another session's rows is used up (False)."""
+    open_, high, low, close = borrowed(open_), borrowed(high), borrowed(low), borrowed(close)
+    volume, run_ends = borrowed(volume), borrowed(run_ends)
     bars, ranks, account, symbols = borrowed(bars), borrowed(ranks), borrowed(account), borrowed(symbols)
     strategies, slots, intervals = borrowed(strategies), borrowed(slots), borrowed(intervals)
     si, sf, pi, pf, windows = borrowed(si), borrowed(sf), borrowed(pi), borrowed(pf), borrowed(windows)
@@ -38,6 +43,7 @@ def run(
     orders, trades, points = borrowed(orders), borrowed(trades), borrowed(points)
     a, z, r, limit = account[0], state[0], rules[0], limits[0]
     room = SETUPS_A_SESSION * len(slots)
+    is_single = len(symbols) == 1 and len(slots) == 1 and a.bar_us == a.interval_us
     while z.session < len(opens_us):
         if z.signals + room > len(signals) or z.points + 4 * room > len(points):
             return False
@@ -59,21 +65,36 @@ def run(
                 z.has_curve = 1
                 draw_point(a, z, symbols, points, a.now_us)
         row, matched_us = first, -1
+        is_alone = is_single and is_even[z.session]
+        run_row, run_us, run_end = first, starts_us[z.session], last if is_whole[z.session] else first
         while True:
-            a.cursor = row
-            flags = advance(
-                bars, last, closes_us[z.session], matched_us, z.filled_us, True, account, symbols, strategies, slots,
-                intervals, si, sf, pi, pf, windows, limits, setups,
-            )  # fmt: skip
-            row = a.cursor
+            if is_alone:
+                if row >= run_end:
+                    if row >= last:
+                        break
+                    run_row, run_us, run_end = row, bars[row, 0], run_ends[row]
+                start_us = run_us + (row - run_row) * a.bar_us
+                flags, taken = take_stretch(
+                    open_, high, low, close, volume, row, run_end, start_us, start_us + a.bar_us == matched_us,
+                    z.filled_us, account, symbols, strategies, slots, si, sf, pi, pf, windows, limits, setups,
+                )  # fmt: skip
+                row += taken
+                a.touched_us = start_us + (taken + 1) * a.bar_us
+            else:
+                a.cursor = row
+                flags = advance(
+                    bars, last, closes_us[z.session], matched_us, z.filled_us, True, account, symbols, strategies,
+                    slots, intervals, si, sf, pi, pf, windows, limits, setups,
+                )  # fmt: skip
+                row = a.cursor
             if z.filled_us >= 0 and a.snap_us == z.filled_us:
                 keep_point(z, points, a.snap_us, a.snap_equity, a.snap_cash, a.snap_gross, a.snap_drawdown)
                 z.filled_us = -1
             if flags == TOUCHED:
                 matched_us = a.touched_us
                 match(
-                    bars, row, last, matched_us, account, symbols, strategies, limit, costs[0], r, legs, held, z,
-                    bursts, orders, trades,
+                    bars, open_, high, low, volume, is_alone, row, last, matched_us, account, symbols, strategies,
+                    limit, costs[0], r, legs, held, z, bursts, orders, trades,
                 )  # fmt: skip
                 repost(a, symbols, legs, held)
                 continue
@@ -86,7 +107,7 @@ def run(
                     account, symbols, strategies, slots, limits, setups, sizings, legs, held, z, x, verdicts,
                     order_of_setups, signals, orders,
                 )  # fmt: skip
-            if not flags and row >= last:
+            if not flags and not is_alone and row >= last:
                 break
         end_session(
             account, symbols, strategies, limit, costs[0], r, legs, held, z, bursts, orders, trades,
@@ -102,28 +123,3 @@ def run(
         z.filled_us = -1
         z.session += 1
     return True
-
-
-@njit
-def first_rows(bars: Ints, opens_us: Ints) -> Ints:
-    """Give the first row at or after each opening, and the number of rows behind the last."""
-    found = np.empty(len(opens_us) + 1, np.int64)
-    row = 0
-    for session in range(len(opens_us)):
-        # a session has about as many bars as the one before: gallop from there, then halve
-        step = 64
-        low = row
-        while low + step < len(bars) and bars[low + step, 0] < opens_us[session]:
-            low += step
-            step *= 2
-        high = min(low + step, len(bars))
-        while low < high:
-            middle = (low + high) // 2
-            if bars[middle, 0] < opens_us[session]:
-                low = middle + 1
-            else:
-                high = middle
-        row = low
-        found[session] = row
-    found[len(opens_us)] = len(bars)
-    return found

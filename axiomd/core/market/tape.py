@@ -7,7 +7,7 @@ bars have the same hash from whatever files they came. A tape is never changed a
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -48,7 +48,7 @@ class Tape:
     `bars` is `int64[n, 7]`, C-contiguous, sorted by (ts, symbol index): start of the bar in UTC microseconds, index
     into `symbols` (which rise), OPEN, HIGH, LOW, CLOSE in 1/10,000 of the currency, VOLUME in shares. `sessions` covers
     every bar. `dropped` counts the bars outside sessions that were left out, `between_ticks` the prices off the tick
-    grid. `sha256` is over the bars and symbols alone.
+    grid. `sha256` is over the bars and symbols alone. `memo` keeps what was found of the bars, to be found once.
     """
 
     symbols: tuple[str, ...]
@@ -59,6 +59,7 @@ class Tape:
     between_ticks: int
     sha256: str
     files: tuple[TapeFile, ...]
+    memo: list[object] = field(default_factory=list, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.bars)
