@@ -76,7 +76,6 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     fills = int(plan.limits[0]["execution_fills"])
     bursts = np.full((symbols, 2, fills if fills != OFF else 1), -(2**62), np.int64)
     sizings = np.concatenate([own.sizing for own in plan.strategies])
-    x, verdicts = np.zeros(1, PROPOSAL), np.zeros((PASSED, 2), np.int64)
     # one setup a window is the usual strategy; whoever finds more is given more as it goes
     windows = int((board.strategies["window_end"] - board.strategies["window_first"])[board.slots["strategy"]].sum())
     room = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
@@ -91,8 +90,7 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
         tape.bars, strip.open_, strip.high, strip.low, strip.close, strip.volume, strip.run_end, strip.is_even,
         strip.is_whole, strip.first, strip.start_us, opens, closes, ranks, board.account, board.symbols,
         board.strategies, board.slots, board.intervals, board.int_state, board.float_state, board.int_params,
-        board.float_params, board.windows, board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, x,
-        verdicts, bursts,
+        board.float_params, board.windows, board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, bursts,
         np.zeros(max(1, len(board.slots)), np.int64), signals, orders, trades, points, equity,
     ):  # fmt: skip
         signals, orders, trades, points = (_doubled(rows) for rows in (signals, orders, trades, points))

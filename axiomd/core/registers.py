@@ -60,7 +60,7 @@ def put_back(size: int) -> Any:
 
 def _room(context: Any, builder: Any, kind: types.Type, size: int) -> Any:
     zero = ir.Constant(_INDEX, 0)
-    return builder.gep(cgutils.alloca_once(builder, ir.ArrayType(context.get_value_type(kind), size)), [zero, zero])
+    return builder.gep(cgutils.alloca_once(builder, ir.ArrayType(context.get_data_type(kind), size)), [zero, zero])
 
 
 def _copy(builder: Any, source: Any, target: Any, size: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from numba import carray, from_dtype, types
+
 from axiomd.core.board import Ints, Records
 from axiomd.core.compiled import Row, njit
 from axiomd.core.fills import LIMIT, MARKET, STOP
+from axiomd.core.guards.api import PROPOSAL
 from axiomd.core.guards.chain import PASSED, judge_order
 from axiomd.core.kernel.rows import (
     NETTING,
@@ -24,15 +27,18 @@ from axiomd.core.kernel.rows import (
     WORKING,
 )
 from axiomd.core.kernel.standing import post_symbol
+from axiomd.core.registers import own_room
 from axiomd.core.sizing import size
 from axiomd.core.strategies import api
+
+_own_proposal = own_room(from_dtype(PROPOSAL), 1)
+_own_verdicts = own_room(types.int64, 2 * PASSED)
 
 
 @njit
 def decide(
     account: Records, symbols: Records, strategies: Records, slots: Records, limits: Records, setups: Ints,
-    sizings: Records, legs: Records, held: Records, z: Row, x: Records, verdicts: Ints, sequence: Ints, signals: Ints,
-    orders: Ints,
+    sizings: Records, legs: Records, held: Records, z: Row, sequence: Ints, signals: Ints, orders: Ints,
 ) -> None:  # fmt: skip
     """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
     a = account[0]
@@ -74,9 +80,8 @@ def decide(
                 continue
             placed = True
             if propose_leg(
-                place, entry, stop_loss, qty, row, s, passed, index, account, symbols, limits, legs, z, x, verdicts,
-                orders,
-            ):  # fmt: skip
+                place, entry, stop_loss, qty, row, s, passed, index, account, symbols, limits, legs, z, orders
+            ):
                 passed += 1
         if placed:
             signals[s, OUTCOME] = PLACED
@@ -99,7 +104,7 @@ def comes_before(one: Row, other: Row) -> bool:
 @njit
 def propose_leg(
     place: int, entry: int, stop_loss: int, qty: int, row: Ints, s: int, passed: int, index: int, account: Records,
-    symbols: Records, limits: Records, legs: Records, z: Row, x: Records, verdicts: Ints, orders: Ints,
+    symbols: Records, limits: Records, legs: Records, z: Row, orders: Ints,
 ) -> bool:  # fmt: skip
     """One leg through the chain: refused, or working from here on."""
     a = account[0]
@@ -121,6 +126,8 @@ def propose_leg(
     orders[o, O_SIGNAL], orders[o, O_SIDE], orders[o, O_QTY] = s, side, qty
     orders[o, O_SENT_US], orders[o, O_SESSION] = now_us, z.session
     orders[o, O_FILL_TS], orders[o, O_GUARD] = 0, 0
+    # nobody reads the figures of a verdict here: in a place of their own they are not even written
+    x, verdicts = carray(_own_proposal(), (1,)), carray(_own_verdicts(), (PASSED, 2))
     guard = judge_order(
         x[0], a, symbols, limits[0], verdicts, index, side, qty, 0 if kind == MARKET else entry, stop, limit_price,
         stop_loss, target, z.level > 0, True, True, False, z.sends + passed,

@@ -25,8 +25,7 @@ def run(
     run_ends: Int32Array, is_even: BoolArray, is_whole: BoolArray, first_rows: Ints, starts_us: Ints, opens_us: Ints,
     closes_us: Ints, ranks: Ints, account: Records, symbols: Records, strategies: Records, slots: Records,
     intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, limits: Records, setups: Ints,
-    sizings: Records, costs: Records, rules: Records, legs: Records, held: Records, state: Records, x: Records,
-    verdicts: Ints, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints, points: Ints,
+    sizings: Records, costs: Records, rules: Records, legs: Records, held: Records, state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints, points: Ints,
     session_equity: Ints,
 ) -> bool:  # fmt: skip
     """Run sessions until all are done (True) or the room for another session's rows is used up (False)."""
@@ -38,7 +37,7 @@ def run(
     limits, setups, sizings, costs, rules = (
         borrowed(limits), borrowed(setups), borrowed(sizings), borrowed(costs), borrowed(rules),
     )  # fmt: skip
-    legs, held, state, x, verdicts = borrowed(legs), borrowed(held), borrowed(state), borrowed(x), borrowed(verdicts)
+    legs, held, state = borrowed(legs), borrowed(held), borrowed(state)
     bursts, order_of_setups, signals = borrowed(bursts), borrowed(order_of_setups), borrowed(signals)
     orders, trades, points = borrowed(orders), borrowed(trades), borrowed(points)
     a, z, r, limit = account[0], state[0], rules[0], limits[0]
@@ -104,7 +103,7 @@ def run(
                 cancel_stale(a, symbols, limit, legs, held, orders)
             if flags & SETUPS:
                 decide(
-                    account, symbols, strategies, slots, limits, setups, sizings, legs, held, z, x, verdicts,
+                    account, symbols, strategies, slots, limits, setups, sizings, legs, held, z,
                     order_of_setups, signals, orders,
                 )  # fmt: skip
             if not flags and not is_alone and row >= last:
