@@ -20,8 +20,8 @@ from axiomd.contracts.units import side_of
 from axiomd.core import kernel
 from axiomd.core.board import Board, Ints, Records
 from axiomd.core.fills import EXIT_NAMES
-from axiomd.core.guards.api import OFF, PROPOSAL
-from axiomd.core.guards.chain import GUARDS, PASSED
+from axiomd.core.guards.api import OFF
+from axiomd.core.guards.chain import GUARDS
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
@@ -87,10 +87,10 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     columns = tape.sessions
     opens, closes = columns.open_us[sessions], columns.close_us[sessions]
     while not kernel.run(
-        tape.bars, strip.open_, strip.high, strip.low, strip.close, strip.volume, strip.run_end, strip.is_even,
-        strip.is_whole, strip.first, strip.start_us, opens, closes, ranks, board.account, board.symbols,
-        board.strategies, board.slots, board.intervals, board.int_state, board.float_state, board.int_params,
-        board.float_params, board.windows, board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, bursts,
+        tape.bars, strip.rows, strip.run_end, strip.is_even, strip.is_whole, strip.first, strip.start_us, opens, closes,
+        ranks, board.account, board.symbols, board.strategies, board.slots, board.intervals, board.int_state,
+        board.float_state, board.int_params, board.float_params, board.windows, board.limits, board.setups, sizings,
+        plan.costs, rules, legs, held, state, bursts,
         np.zeros(max(1, len(board.slots)), np.int64), signals, orders, trades, points, equity,
     ):  # fmt: skip
         signals, orders, trades, points = (_doubled(rows) for rows in (signals, orders, trades, points))

@@ -58,6 +58,19 @@ def put_back(size: int) -> Any:
     return put
 
 
+def pointer_at(kind: types.Type) -> Any:
+    """Give the intrinsic that takes an address as an integer and gives it as a pointer."""
+
+    @intrinsic
+    def pointer(_typing_context, address):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(kind)(address), generate
+
+    return pointer
+
+
 def _room(context: Any, builder: Any, kind: types.Type, size: int) -> Any:
     zero = ir.Constant(_INDEX, 0)
     return builder.gep(cgutils.alloca_once(builder, ir.ArrayType(context.get_data_type(kind), size)), [zero, zero])

@@ -13,20 +13,24 @@ from typing import Any, Final
 import numba
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from axiomd.core.board import FLOAT_STATE_SIZE, INT_STATE_SIZE
 from axiomd.core.compiled import njit
-from axiomd.core.registers import own_copy, own_room, put_back
+from axiomd.core.market.strip import ROW_WIDTH
+from axiomd.core.registers import own_copy, own_room, pointer_at, put_back
 from axiomd.core.strategies.api import NO_SETUP, Step
 
 _BAR_SIZE: Final = 6
 _I64_POINTER = types.CPointer(types.int64)
 _F64_POINTER = types.CPointer(types.float64)
-_I32_POINTER = types.CPointer(types.int32)
 _STATE = (_I64_POINTER, _F64_POINTER, _I64_POINTER, _F64_POINTER, _I64_POINTER, types.int64)
 _STEP = types.int64(*_STATE, _I64_POINTER, types.int64, _I64_POINTER)
-_WALK = types.int64(*_STATE, types.int64, types.int64, *[_I32_POINTER] * 5, types.int64, types.int64, _I64_POINTER)
+_WALK = types.int64(_I64_POINTER, _F64_POINTER, _I64_POINTER, _F64_POINTER, _I64_POINTER, _I64_POINTER)
+
+# columns of what a walk is asked, in the order of `call_walk`
+_WINDOWS, _START_US, _STEP_US, _ROWS, _COUNT, _IS_CANDIDATE, _OUT = range(7)
 
 
 def _no_step(*_: object) -> int:
@@ -40,6 +44,8 @@ trigger: Step = _no_step
 _own_ints = own_copy(types.int64, INT_STATE_SIZE)
 _own_floats = own_copy(types.float64, FLOAT_STATE_SIZE)
 _own_bar = own_room(types.int64, _BAR_SIZE)
+_shorts_at = pointer_at(types.int32)
+_longs_at = pointer_at(types.int64)
 _put_ints = put_back(INT_STATE_SIZE)
 _put_floats = put_back(FLOAT_STATE_SIZE)
 
@@ -52,19 +58,22 @@ def step(si, sf, pi, pf, win, n, bar, is_candidate, out):  # type: ignore[no-unt
     return NO_SETUP
 
 
-def walk(  # type: ignore[no-untyped-def]
-    si, sf, pi, pf, win, n, start_us, step_us, open_, high, low, close, volume, count, is_candidate, out
-):
-    """Take in `count` bars up to the first setup: how many bars that took, 0 where all were taken without one.
+def walk(si, sf, pi, pf, win, asked):  # type: ignore[no-untyped-def]
+    """Take in bars up to the first setup: how many bars that took, 0 where all were taken without one.
 
-    The first starts at `start_us`, each later one `step_us` behind the one before.
+    `asked` int64[7] is what else a call says, in one place: arguments beyond the sixth would be copied on the way, and
+    the copy waits until all before it is done. The first bar starts at `_START_US`, each later one `_STEP_US` after it.
     """
+    n, start_us, step_us = asked[_WINDOWS], asked[_START_US], asked[_STEP_US]
+    rows, count, is_candidate = _shorts_at(asked[_ROWS]), asked[_COUNT], asked[_IS_CANDIDATE]
+    out = _longs_at(asked[_OUT])
     # copies of its own are seen to be nobody else's, so that they live in registers from bar to bar
     own_si, own_sf, bar = _own_ints(si), _own_floats(sf), _own_bar()
     found = 0
     for k in range(count):
         bar[0] = start_us + k * step_us
-        bar[1], bar[2], bar[3], bar[4], bar[5] = open_[k], high[k], low[k], close[k], volume[k]
+        at = k * ROW_WIDTH
+        bar[1], bar[2], bar[3], bar[4], bar[5] = rows[at], rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4]
         observe(own_si, own_sf, pi, pf, win, n, bar, out)
         if is_candidate and trigger(own_si, own_sf, pi, pf, win, n, bar, out):
             found = k + 1
@@ -136,20 +145,25 @@ def call_step(  # type: ignore[no-untyped-def]
 
 @intrinsic
 def call_walk(  # type: ignore[no-untyped-def]
-    _typing_context, address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, open_, high, low,
-    close, volume, row, count, is_candidate, setups, setup,
+    _typing_context, address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, rows, row, count,
+    is_candidate, setups, setup,
 ):  # fmt: skip
-    """Call a walk likewise, over `count` bars from `row` on of columns int32[n]."""
+    """Call a walk likewise, over `count` rows of a strip from `row` on."""
     signature = types.int64(
-        address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, open_, high, low, close,
-        volume, row, count, is_candidate, setups, setup,
+        address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, rows, row, count,
+        is_candidate, setups, setup,
     )  # fmt: skip
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         to = _Places(context, builder, signature, args)
-        columns = [to.row(position, args[17], 1) for position in range(12, 17)]
-        passed = [*to.state(), *args[9:12], *columns, args[18], args[19], to.row(20, args[21])]
-        return _call(builder, args[0], passed)
+        values = [*args[9:12], to.row(12, args[13]), args[14], args[15], to.row(16, args[17])]
+        asked = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(64), len(values)))
+        first = builder.gep(asked, [ir.Constant(ir.IntType(32), 0)] * 2)
+        for k, value in enumerate(values):
+            is_pointer = isinstance(value.type, ir.PointerType)
+            number = builder.ptrtoint(value, ir.IntType(64)) if is_pointer else value
+            builder.store(number, builder.gep(first, [ir.Constant(ir.IntType(32), k)]))
+        return _call(builder, args[0], [*to.state(), first])
 
     return signature, generate
 

@@ -45,7 +45,7 @@ from axiomd.core.kernel.rows import (
     T_WORST,
 )
 from axiomd.core.kernel.standing import end_leg, obey_fills, repost
-from axiomd.core.market.strip import Int32Array
+from axiomd.core.market.strip import ROW_HIGH, ROW_LOW, ROW_OPEN, ROW_VOLUME, Int32Array
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import fraction
 
@@ -55,18 +55,20 @@ Prices = tuple[int, int, int]
 
 @njit
 def match(
-    bars: Ints, open_: Int32Array, high: Int32Array, low: Int32Array, volume: Int32Array, is_alone: bool, row: int,
-    last: int, now_us: int, account: Records, symbols: Records, strategies: Records, limit: Row, costs: Row, r: Row,
-    legs: Records, held: Records, z: Row, bursts: Ints, orders: Ints, trades: Ints,
+    bars: Ints, rows: Int32Array, is_alone: bool, row: int, last: int, now_us: int, account: Records, symbols: Records,
+    strategies: Records, limit: Row, costs: Row, r: Row, legs: Records, held: Records, z: Row, bursts: Ints,
+    orders: Ints, trades: Ints,
 ) -> None:  # fmt: skip
-    """Fills and exits over all symbols of a moment, then expiries. Of one that is alone the columns hold the bar."""
+    """Fills and exits over all symbols of a moment, then expiries. Of one that is alone the strip holds the bar."""
     a = account[0]
     start_us = now_us - a.bar_us
     while is_alone or (row < last and bars[row, 0] == start_us):
         if is_alone:
-            index, prices, shares = 0, (int(open_[row]), int(high[row]), int(low[row])), int(volume[row])
+            index, shares = 0, int(rows[row, ROW_VOLUME])
+            prices = (int(rows[row, ROW_OPEN]), int(rows[row, ROW_HIGH]), int(rows[row, ROW_LOW]))
         else:
-            index, prices, shares = bars[row, 1], (bars[row, 2], bars[row, 3], bars[row, 4]), bars[row, 6]
+            index, shares = bars[row, 1], bars[row, 6]
+            prices = (bars[row, 2], bars[row, 3], bars[row, 4])
         is_ambiguous_bar = False
         was_held = held[index].order >= 0
         if was_held:

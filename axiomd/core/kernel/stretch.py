@@ -11,7 +11,7 @@ from axiomd.core.board import ABOVE_ALL, BELOW_ALL, Floats, Ints, Records
 from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.loss import floor_broken
-from axiomd.core.market.strip import Int32Array
+from axiomd.core.market.strip import ROW_CLOSE, ROW_HIGH, ROW_LOW, ROW_VOLUME, Int32Array
 from axiomd.core.marks import (
     LOSS,
     SETUPS,
@@ -30,9 +30,9 @@ from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
 
 @njit
 def take_stretch(
-    open_: Int32Array, high: Int32Array, low: Int32Array, close: Int32Array, volume: Int32Array, row: int, run_end: int,
-    start_us: int, is_matched: bool, filled_us: int, account: Records, symbols: Records, strategies: Records,
-    slots: Records, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, limits: Records, setups: Ints,
+    rows: Int32Array, row: int, run_end: int, start_us: int, is_matched: bool, filled_us: int, account: Records,
+    symbols: Records, strategies: Records, slots: Records, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints,
+    limits: Records, setups: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """Take in quiet bars from `row` on, which starts at `start_us`: the flags as the scan's, and how many were taken.
 
@@ -43,7 +43,7 @@ def take_stretch(
     end = run_end
     if start_us + (run_end - row) * a.bar_us >= a.deadline_us:
         end = row + max((a.deadline_us - start_us - 1) // a.bar_us, 1 if is_matched else 0)
-    stop = first_touch(high, low, row + 1 if is_matched else row, end, symbol)
+    stop = first_touch(rows, row + 1 if is_matched else row, end, symbol)
     count = stop - row
     touched = TOUCHED if stop < run_end else 0
     if count == 0:
@@ -67,18 +67,17 @@ def take_stretch(
     while True:
         found = call_walk(
             strategy.walk, si, sf, 0, pi, pf, slots[0].strategy, windows, windows_first, windows_count, start_us,
-            a.bar_us, open_, high, low, close, volume, row, taken, is_candidate, setups, 0,
+            a.bar_us, rows, row, taken, is_candidate, setups, 0,
         )  # fmt: skip
         taken = found if found > 0 else taken
         if is_still or flags:
             break
-        flags, marked = mark_bars(
-            high, low, close, row, taken, start_us, filled_us, a, symbols, strategies, limit
+        flags, marked = mark_bars(rows, row, taken, start_us, filled_us, a, symbols, strategies, limit
         )  # fmt: skip
         if marked == taken:
             break
         si[0], sf[0], taken = kept_si, kept_sf, marked
-    leave_at(row + taken - 1, taken, start_us + (taken - 1) * a.bar_us, close, volume, a, symbol)
+    leave_at(row + taken - 1, taken, start_us + (taken - 1) * a.bar_us, rows, a, symbol)
     if is_still:
         symbol.intervals += taken
     if found > 0:
@@ -89,19 +88,19 @@ def take_stretch(
 
 
 @njit
-def first_touch(high: Int32Array, low: Int32Array, row: int, end: int, symbol: Row) -> int:
+def first_touch(rows: Int32Array, row: int, end: int, symbol: Row) -> int:
     """Give the first row that reaches a price that concerns us, `end` where none before it does."""
     if symbol.touch_high == ABOVE_ALL and symbol.touch_low == BELOW_ALL:
         return end
-    while row < end and not is_touched(high[row], low[row], symbol):
+    while row < end and not is_touched(rows[row, ROW_HIGH], rows[row, ROW_LOW], symbol):
         row += 1
     return row
 
 
 @njit
 def mark_bars(
-    high: Int32Array, low: Int32Array, close: Int32Array, row: int, count: int, start_us: int, filled_us: int, a: Row,
-    symbols: Records, strategies: Records, limit: Row,
+    rows: Int32Array, row: int, count: int, start_us: int, filled_us: int, a: Row, symbols: Records,
+    strategies: Records, limit: Row,
 ) -> tuple[int, int]:  # fmt: skip
     """Take bars into the books until a limit speaks: the flags of the last of them, and how many they were."""
     symbol = symbols[0]
@@ -109,8 +108,9 @@ def mark_bars(
     flags, marked = 0, 0
     while marked < count and flags == 0:
         at = row + marked
+        high, low, close = int(rows[at, ROW_HIGH]), int(rows[at, ROW_LOW]), int(rows[at, ROW_CLOSE])
         a.now_us = start_us + (marked + 1) * a.bar_us
-        value(a, symbol, a.now_us, high[at], low[at], close[at], limit)
+        value(a, symbol, a.now_us, high, low, close, limit)
         symbol.last_ts_us = a.now_us - a.bar_us
         settle(a, symbols, strategies)
         if a.now_us == filled_us:
@@ -118,16 +118,16 @@ def mark_bars(
         flags = LOSS if floor_broken(a, limit) else 0
         symbol.intervals += 1
         if wants_atr:
-            average_range(symbol, high[at], low[at], close[at])
+            average_range(symbol, high, low, close)
         flags |= stale_flag(a, symbols, limit)
         marked += 1
     return flags, marked
 
 
 @njit
-def leave_at(row: int, taken: int, start_us: int, close: Int32Array, volume: Int32Array, a: Row, symbol: Row) -> None:
+def leave_at(row: int, taken: int, start_us: int, rows: Int32Array, a: Row, symbol: Row) -> None:
     """Leave the board as it stands after the bar of a row, the last of those taken; no interval is under way."""
-    symbol.close, symbol.volume, symbol.last_ts_us = close[row], volume[row], start_us
+    symbol.close, symbol.volume, symbol.last_ts_us = rows[row, ROW_CLOSE], rows[row, ROW_VOLUME], start_us
     a.now_us = start_us + a.bar_us
     a.setups = 0
     if a.is_trading:

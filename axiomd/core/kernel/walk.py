@@ -21,16 +21,15 @@ from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED, advance, begin_sessio
 
 @njit
 def run(
-    bars: Ints, open_: Int32Array, high: Int32Array, low: Int32Array, close: Int32Array, volume: Int32Array,
-    run_ends: Int32Array, is_even: BoolArray, is_whole: BoolArray, first_rows: Ints, starts_us: Ints, opens_us: Ints,
-    closes_us: Ints, ranks: Ints, account: Records, symbols: Records, strategies: Records, slots: Records,
-    intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, limits: Records, setups: Ints,
-    sizings: Records, costs: Records, rules: Records, legs: Records, held: Records, state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints, points: Ints,
+    bars: Ints, rows: Int32Array, run_ends: Int32Array, is_even: BoolArray, is_whole: BoolArray, first_rows: Ints,
+    starts_us: Ints, opens_us: Ints, closes_us: Ints, ranks: Ints, account: Records, symbols: Records,
+    strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints,
+    limits: Records, setups: Ints, sizings: Records, costs: Records, rules: Records, legs: Records, held: Records,
+    state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints, points: Ints,
     session_equity: Ints,
 ) -> bool:  # fmt: skip
     """Run sessions until all are done (True) or the room for another session's rows is used up (False)."""
-    open_, high, low, close = borrowed(open_), borrowed(high), borrowed(low), borrowed(close)
-    volume, run_ends = borrowed(volume), borrowed(run_ends)
+    rows, run_ends = borrowed(rows), borrowed(run_ends)
     bars, ranks, account, symbols = borrowed(bars), borrowed(ranks), borrowed(account), borrowed(symbols)
     strategies, slots, intervals = borrowed(strategies), borrowed(slots), borrowed(intervals)
     si, sf, pi, pf, windows = borrowed(si), borrowed(sf), borrowed(pi), borrowed(pf), borrowed(windows)
@@ -74,7 +73,7 @@ def run(
                     run_row, run_us, run_end = row, bars[row, 0], run_ends[row]
                 start_us = run_us + (row - run_row) * a.bar_us
                 flags, taken = take_stretch(
-                    open_, high, low, close, volume, row, run_end, start_us, start_us + a.bar_us == matched_us,
+                    rows, row, run_end, start_us, start_us + a.bar_us == matched_us,
                     z.filled_us, account, symbols, strategies, slots, si, sf, pi, pf, windows, limits, setups,
                 )  # fmt: skip
                 row += taken
@@ -92,7 +91,7 @@ def run(
             if flags == TOUCHED:
                 matched_us = a.touched_us
                 match(
-                    bars, open_, high, low, volume, is_alone, row, last, matched_us, account, symbols, strategies,
+                    bars, rows, is_alone, row, last, matched_us, account, symbols, strategies,
                     limit, costs[0], r, legs, held, z, bursts, orders, trades,
                 )  # fmt: skip
                 repost(a, symbols, legs, held)
