@@ -16,7 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from axiomd.core.board import FLOAT_STATE_SIZE, INT_STATE_SIZE
+from axiomd.core.board import FLOAT_PARAMS_SIZE, FLOAT_STATE_SIZE, INT_PARAMS_SIZE, INT_STATE_SIZE
 from axiomd.core.compiled import njit
 from axiomd.core.market.strip import ROW_WIDTH
 from axiomd.core.registers import own_copy, own_room, pointer_at, put_back
@@ -43,6 +43,8 @@ trigger: Step = _no_step
 
 _own_ints = own_copy(types.int64, INT_STATE_SIZE)
 _own_floats = own_copy(types.float64, FLOAT_STATE_SIZE)
+_own_int_params = own_copy(types.int64, INT_PARAMS_SIZE)
+_own_float_params = own_copy(types.float64, FLOAT_PARAMS_SIZE)
 _own_bar = own_room(types.int64, _BAR_SIZE)
 _shorts_at = pointer_at(types.int32)
 _longs_at = pointer_at(types.int64)
@@ -69,13 +71,14 @@ def walk(si, sf, pi, pf, win, asked):  # type: ignore[no-untyped-def]
     out = _longs_at(asked[_OUT])
     # copies of its own are seen to be nobody else's, so that they live in registers from bar to bar
     own_si, own_sf, bar = _own_ints(si), _own_floats(sf), _own_bar()
+    own_pi, own_pf = _own_int_params(pi), _own_float_params(pf)
     found = 0
     for k in range(count):
         bar[0] = start_us + k * step_us
         at = k * ROW_WIDTH
         bar[1], bar[2], bar[3], bar[4], bar[5] = rows[at], rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4]
-        observe(own_si, own_sf, pi, pf, win, n, bar, out)
-        if is_candidate and trigger(own_si, own_sf, pi, pf, win, n, bar, out):
+        observe(own_si, own_sf, own_pi, own_pf, win, n, bar, out)
+        if is_candidate and trigger(own_si, own_sf, own_pi, own_pf, win, n, bar, out):
             found = k + 1
             break
     _put_ints(si, own_si)
