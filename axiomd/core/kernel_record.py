@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 
-from axiomd.contracts.fills import ExitReason, Trade
-from axiomd.contracts.orders import Order
+from axiomd.contracts.fills import ExitReason
 from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord, Status
 from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import side_of
@@ -25,9 +25,10 @@ from axiomd.core.guards.chain import GUARDS
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
+from axiomd.core.metrics import Basis, ratio, session_returns
 from axiomd.core.orders.bracket import order_of, signal_of
 from axiomd.core.plan import Plan, board_of
-from axiomd.core.portfolio import trade_of
+from axiomd.core.portfolio import r_multiple, trade_of
 from axiomd.core.strategies import api
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.uncollected import uncollected
@@ -44,6 +45,8 @@ _ENDS: Final[Mapping[int, tuple[Status, str]]] = {
     kernel.STALE_: ("cancelled", "stale"),
 }
 _ROOM_MIN: Final = 4096
+_NO: Final = -(2**62)
+"""The equity of a session that was not traded."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +86,7 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     orders = np.empty((2 * room, kernel.ORDER_WIDTH), np.int64)
     trades = np.empty((2 * room, kernel.TRADE_WIDTH), np.int64)
     points = np.empty((4 * room + 2 * len(sessions), 5), np.int64)
-    equity = np.full(len(sessions), -(2**62), np.int64)
+    equity = np.full(len(sessions), _NO, np.int64)
     columns = tape.sessions
     opens, closes = columns.open_us[sessions], columns.close_us[sessions]
     while not kernel.run(
@@ -131,7 +134,7 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     record.session_closes = [
         (int(tape.sessions.close_us[session]), equity)
         for session, equity in zip(sessions, rows.session_equity.tolist(), strict=True)
-        if equity != -(2**62)
+        if equity != _NO
     ]
     record.final_cash = int(account["cash"])
     record.max_drawdown = int(account["max_drawdown"])
@@ -144,64 +147,42 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     record.counts = counts_of(plan, tape, rows.board)
 
 
-def figures_record(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
-    """Give a record that is good for figures alone: of a plan of one strategy, without ids, texts and curve.
+def basis_of(plan: Plan, rows: Rows) -> Basis:
+    """Give what the figures of a run are made of, from its rows: no order, signal or trade is made a record.
 
     A sweep asks for thousands of figures and for no order; naming every row would take longer than the run.
     """
-    if len(plan.strategies) > 1:
-        return record_of(plan, tape, rows)
-    sessions = strip_of(tape).session.tolist()
-    record = RunRecord(plan.initial_cash, plan.currency)
-    _add_totals(plan, tape, rows, sessions, record)
-    own = plan.strategies[0]
-    setups, orders, slots = rows.signals.tolist(), rows.orders.tolist(), rows.board.slots.tolist()
-    blank = _blank_order(plan)
-    record.signals = [_blank_signal(own.id)] * len(setups)
-    sent, refused = OrderOutcome(blank, "working"), OrderOutcome(blank, "rejected", was_sent=False)
-    filled = OrderOutcome(blank, "filled", fill_qty=1)
-    kinds = {kernel.REFUSED: refused, kernel.FILLED_: filled}
-    record.orders = [kinds.get(row[kernel.O_STATUS], sent) for row in orders]
-    for row in rows.trades.tolist():
-        order = orders[row[kernel.T_ORDER]]
-        setup = setups[order[kernel.O_SIGNAL]]
-        entry, stop = (
-            (setup[api.LONG_ENTRY], setup[api.LONG_STOP])
-            if order[kernel.O_SIDE] > 0
-            else (setup[api.SHORT_ENTRY], setup[api.SHORT_STOP])
-        )
-        index = slots[setup[api.SLOT]][1]
-        num, den = plan.rates[index]
-        net = row[kernel.T_GROSS] - row[kernel.T_COSTS]
-        risk = abs(entry - stop) * order[kernel.O_QTY] * num // den
-        record.trades.append(
-            Trade(
-                trade_id="", idempotency_key="", symbol=plan.instruments[index].symbol,
-                side=side_of(order[kernel.O_SIDE]), qty=order[kernel.O_QTY], entry_ts_us=order[kernel.O_FILL_TS],
-                entry_price=order[kernel.O_FILL_PRICE], exit_ts_us=row[kernel.T_EXIT_TS],
-                exit_price=row[kernel.T_EXIT_PRICE], exit_reason=EXIT_NAMES[row[kernel.T_EXIT]],
-                gross_pnl=row[kernel.T_GROSS], costs=row[kernel.T_COSTS], net_pnl=net,
-                r_multiple=net / risk if risk else None, currency=plan.currency, bars_held=row[kernel.T_BARS],
-                mae=0, mfe=0,
-                ambiguous=bool(row[kernel.T_AMBIGUOUS]), strategy=own.id,
-            )
-        )  # fmt: skip
-    return record
-
-
-def _blank_signal(strategy: str) -> Signal:
-    return Signal(
-        signal_id="", run_id="", symbol="", ts_us=0, timeframe="", setup="", score=0.0, strategy=strategy,
-        strategy_version="", valid_from_us=0, valid_to_us=0, entry_type="stop", stage1_rank=0,
-    )  # fmt: skip
-
-
-def _blank_order(plan: Plan) -> Order:
-    return Order(
-        order_id="", idempotency_key="", oco_id="", run_id="", symbol="", side="BUY", qty=0, valid_from_us=0,
-        valid_to_us=0, session="", source=plan.source, strategy=plan.strategies[0].id, strategy_version="",
-        entry_type="stop", signal_id="", currency="", tick_size=1, created_at_us=0,
-    )  # fmt: skip
+    account, z = rows.board.account[0], rows.state[0]
+    orders, trades = rows.orders, rows.trades
+    entered = orders[trades[:, kernel.T_ORDER]]
+    setups = rows.signals[entered[:, kernel.O_SIGNAL]]
+    is_long = entered[:, kernel.O_SIDE] > 0
+    levels = np.where(is_long, setups[:, api.LONG_ENTRY], setups[:, api.SHORT_ENTRY])
+    stops = np.where(is_long, setups[:, api.LONG_STOP], setups[:, api.SHORT_STOP])
+    nets = (trades[:, kernel.T_GROSS] - trades[:, kernel.T_COSTS]).tolist()
+    rates = [plan.rates[index] for index in rows.board.slots["symbol"].tolist()]
+    columns = (levels, stops, entered[:, kernel.O_QTY], setups[:, api.SLOT])
+    multiples = [
+        r_multiple(net, level, stop, qty, rates[slot])
+        for net, level, stop, qty, slot in zip(nets, *(column.tolist() for column in columns), strict=True)
+    ]
+    return Basis(
+        nets=nets,
+        multiples=[multiple for multiple in multiples if multiple is not None],
+        costs=int(trades[:, kernel.T_COSTS].sum()),
+        sent=int(np.count_nonzero(orders[:, kernel.O_STATUS] != kernel.REFUSED)),
+        filled=int(np.count_nonzero(orders[:, kernel.O_STATUS] == kernel.FILLED_)),
+        num_signals=len(rows.signals),
+        returns=session_returns(
+            plan.initial_cash, [equity for equity in rows.session_equity.tolist() if equity != _NO]
+        ),
+        max_drawdown=int(account["max_drawdown"]),
+        max_drawdown_pct=float(account["max_drawdown_pct"]),
+        exposure=ratio(int(account["moments_exposed"]), int(account["moments"])),
+        turnover_units=Fraction(int(z["turnover"])),
+        ambiguous_bars=int(z["ambiguous_bars"]),
+        fills_beyond_volume=int(z["beyond_volume"]),
+    )
 
 
 def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:

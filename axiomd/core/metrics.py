@@ -14,9 +14,12 @@ from fractions import Fraction
 from typing import Final
 
 from axiomd.contracts.fills import Trade
-from axiomd.contracts.outcome import OrderOutcome, RunRecord
+from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.runs import Metrics, StrategyMetrics
 from axiomd.contracts.units import PRICE_SCALE
+
+Return = tuple[int, int]
+"""What was made, and the equity it was made of, in one unit of money: exact, and a tenth of a fraction's time."""
 
 SESSIONS_PER_YEAR: Final = 252
 RETURNS_MIN: Final = 2
@@ -32,7 +35,7 @@ def metrics_of(record: RunRecord, strategies: Sequence[str] = ()) -> Metrics:
     groups, and `fills_beyond_volume` is the run's: an upper bound, since a record does not tell whose fill it was.
     """
     ids = list(dict.fromkeys([*strategies, *_seen(record)]))
-    whole = _whole(record)
+    whole = figures_of(_whole(record), record.initial_cash)
     by_strategy = {ids[0]: whole} if len(ids) == 1 else {name: _part(record, name) for name in ids}
     return Metrics(
         **whole.model_dump(),
@@ -44,50 +47,20 @@ def metrics_of(record: RunRecord, strategies: Sequence[str] = ()) -> Metrics:
     )
 
 
-def session_returns(initial_cash: int, closes: Sequence[int]) -> list[Fraction]:
-    """Give the return of each session from the close before it; the first one's is from ``initial_cash``.
-
-    Money in any one unit. A session that begins without equity has no return and ends the list.
-    """
-    returns = []
-    before = initial_cash
-    for close in closes:
-        if before <= 0:
-            break
-        returns.append(Fraction(close - before, before))
-        before = close
-    return returns
-
-
-def sharpe_of(returns: Sequence[Fraction]) -> float | None:
-    """Give mean / sample standard deviation * sqrt(252), no risk-free rate; None below two returns.
-
-    None too without variation, which is judged exactly: equal returns are no reason for a ratio of rounding errors.
-    """
-    if len(returns) < RETURNS_MIN or all(value == returns[0] for value in returns):
-        return None
-    values = [float(value) for value in returns]
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return mean / math.sqrt(variance) * math.sqrt(SESSIONS_PER_YEAR) if variance > 0 else None
-
-
-def _seen(record: RunRecord) -> list[str]:
-    return [
-        *(signal.strategy for signal in record.signals),
-        *(outcome.order.strategy for outcome in record.orders),
-        *(trade.strategy for trade in record.trades),
-    ]
-
-
 @dataclass(frozen=True, slots=True)
-class _Basis:
-    """What differs between the figures of a run and those of one of its strategies; money in units."""
+class Basis:
+    """What figures are made of, for a run or one of its strategies; money in units, a ratio exact.
 
-    trades: Sequence[Trade]
-    outcomes: Sequence[OrderOutcome]
+    `nets` and `multiples` are by closed trade, the latter of those that had a risk; `sent` and `filled` count orders.
+    """
+
+    nets: Sequence[int]
+    multiples: Sequence[float]
+    costs: int
+    sent: int
+    filled: int
     num_signals: int
-    returns: Sequence[Fraction]
+    returns: Sequence[Return]
     max_drawdown: int
     max_drawdown_pct: float
     exposure: Fraction
@@ -96,51 +69,13 @@ class _Basis:
     fills_beyond_volume: int
 
 
-def _whole(record: RunRecord) -> StrategyMetrics:
-    basis = _Basis(
-        trades=record.trades,
-        outcomes=record.orders,
-        num_signals=len(record.signals),
-        returns=session_returns(record.initial_cash, [equity for _, equity in record.session_closes]),
-        max_drawdown=record.max_drawdown,
-        max_drawdown_pct=record.max_drawdown_pct,
-        exposure=_ratio(record.moments_exposed, record.moments),
-        turnover_units=Fraction(record.turnover_units),
-        ambiguous_bars=record.ambiguous_bars,
-        fills_beyond_volume=record.fills_beyond_volume,
-    )
-    return _figures(basis, record.initial_cash)
-
-
-def _part(record: RunRecord, name: str) -> StrategyMetrics:
-    trades = [trade for trade in record.trades if trade.strategy == name]
-    outcomes = [outcome for outcome in record.orders if outcome.order.strategy == name]
-    drawdown, drawdown_pct = _drawdown_of_trades(record.initial_cash, trades)
-    neither = {outcome.order.oco_id for outcome in outcomes if outcome.reason == "ambiguous"}
-    basis = _Basis(
-        trades=trades,
-        outcomes=outcomes,
-        num_signals=sum(signal.strategy == name for signal in record.signals),
-        returns=_returns_of_trades(record, trades),
-        max_drawdown=drawdown,
-        max_drawdown_pct=drawdown_pct,
-        exposure=_ratio(record.moments_exposed, record.moments) * _ratio(_held_us(trades), _held_us(record.trades)),
-        turnover_units=record.turnover_units * _ratio(_notional(trades), _notional(record.trades)),
-        ambiguous_bars=sum(trade.ambiguous for trade in trades) + len(neither),
-        fills_beyond_volume=record.fills_beyond_volume if trades else 0,
-    )
-    return _figures(basis, record.initial_cash)
-
-
-def _figures(basis: _Basis, initial_cash: int) -> StrategyMetrics:
-    nets = [trade.net_pnl for trade in basis.trades]
+def figures_of(basis: Basis, initial_cash: int) -> StrategyMetrics:
+    """Give the figures of a basis."""
+    nets = basis.nets
     net = sum(nets)
     lost = -sum(value for value in nets if value < 0)
     won = sum(value for value in nets if value > 0)
-    multiples = [trade.r_multiple for trade in basis.trades if trade.r_multiple is not None]
-    sent = sum(outcome.was_sent for outcome in basis.outcomes)
-    filled = sum(outcome.was_sent and outcome.fill_qty > 0 for outcome in basis.outcomes)
-    average = _money(Fraction(net, len(nets))) if nets else None
+    average = net / (len(nets) * PRICE_SCALE) if nets else None
     return StrategyMetrics(
         net_pnl=_money(net),
         max_drawdown=_money(basis.max_drawdown),
@@ -152,16 +87,101 @@ def _figures(basis: _Basis, initial_cash: int) -> StrategyMetrics:
         sharpe=sharpe_of(basis.returns),
         sharpe_periods=len(basis.returns),
         profit_factor=won / lost if lost else None,
-        expectancy_r=math.fsum(multiples) / len(multiples) if multiples else None,
+        expectancy_r=math.fsum(basis.multiples) / len(basis.multiples) if basis.multiples else None,
         exposure_pct=float(100 * basis.exposure),
         turnover=float(basis.turnover_units / initial_cash),
-        total_costs=_money(sum(trade.costs for trade in basis.trades)),
+        total_costs=_money(basis.costs),
         ambiguous_bars=basis.ambiguous_bars,
         num_signals=basis.num_signals,
-        num_orders=sent,
-        fill_rate=filled / sent if sent else None,
+        num_orders=basis.sent,
+        fill_rate=basis.filled / basis.sent if basis.sent else None,
         fills_beyond_volume=basis.fills_beyond_volume,
     )
+
+
+def session_returns(initial_cash: int, closes: Sequence[int]) -> list[Return]:
+    """Give the return of each session from the close before it; the first one's is from ``initial_cash``.
+
+    Money in any one unit. A session that begins without equity has no return and ends the list.
+    """
+    returns = []
+    before = initial_cash
+    for close in closes:
+        if before <= 0:
+            break
+        returns.append((close - before, before))
+        before = close
+    return returns
+
+
+def sharpe_of(returns: Sequence[Return]) -> float | None:
+    """Give mean / sample standard deviation * sqrt(252), no risk-free rate; None below two returns.
+
+    None too without variation, which is judged exactly: equal returns are no reason for a ratio of rounding errors.
+    """
+    if len(returns) < RETURNS_MIN:
+        return None
+    first, of_first = returns[0]
+    if all(made * of_first == first * before for made, before in returns):
+        return None
+    values = [made / before for made, before in returns]
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return mean / math.sqrt(variance) * math.sqrt(SESSIONS_PER_YEAR) if variance > 0 else None
+
+
+def ratio(part: int, whole: int) -> Fraction:
+    """Give a part of a whole, 0 of none."""
+    return Fraction(part, whole) if whole else Fraction(0)
+
+
+def _seen(record: RunRecord) -> list[str]:
+    return [
+        *(signal.strategy for signal in record.signals),
+        *(outcome.order.strategy for outcome in record.orders),
+        *(trade.strategy for trade in record.trades),
+    ]
+
+
+def _whole(record: RunRecord) -> Basis:
+    return Basis(
+        nets=[trade.net_pnl for trade in record.trades],
+        multiples=[trade.r_multiple for trade in record.trades if trade.r_multiple is not None],
+        costs=sum(trade.costs for trade in record.trades),
+        sent=sum(outcome.was_sent for outcome in record.orders),
+        filled=sum(outcome.was_sent and outcome.fill_qty > 0 for outcome in record.orders),
+        num_signals=len(record.signals),
+        returns=session_returns(record.initial_cash, [equity for _, equity in record.session_closes]),
+        max_drawdown=record.max_drawdown,
+        max_drawdown_pct=record.max_drawdown_pct,
+        exposure=ratio(record.moments_exposed, record.moments),
+        turnover_units=Fraction(record.turnover_units),
+        ambiguous_bars=record.ambiguous_bars,
+        fills_beyond_volume=record.fills_beyond_volume,
+    )
+
+
+def _part(record: RunRecord, name: str) -> StrategyMetrics:
+    trades = [trade for trade in record.trades if trade.strategy == name]
+    outcomes = [outcome for outcome in record.orders if outcome.order.strategy == name]
+    drawdown, drawdown_pct = _drawdown_of_trades(record.initial_cash, trades)
+    neither = {outcome.order.oco_id for outcome in outcomes if outcome.reason == "ambiguous"}
+    basis = Basis(
+        nets=[trade.net_pnl for trade in trades],
+        multiples=[trade.r_multiple for trade in trades if trade.r_multiple is not None],
+        costs=sum(trade.costs for trade in trades),
+        sent=sum(outcome.was_sent for outcome in outcomes),
+        filled=sum(outcome.was_sent and outcome.fill_qty > 0 for outcome in outcomes),
+        num_signals=sum(signal.strategy == name for signal in record.signals),
+        returns=_returns_of_trades(record, trades),
+        max_drawdown=drawdown,
+        max_drawdown_pct=drawdown_pct,
+        exposure=ratio(record.moments_exposed, record.moments) * ratio(_held_us(trades), _held_us(record.trades)),
+        turnover_units=record.turnover_units * ratio(_notional(trades), _notional(record.trades)),
+        ambiguous_bars=sum(trade.ambiguous for trade in trades) + len(neither),
+        fills_beyond_volume=record.fills_beyond_volume if trades else 0,
+    )
+    return figures_of(basis, record.initial_cash)
 
 
 def _drawdown_of_trades(initial_cash: int, trades: Sequence[Trade]) -> tuple[int, float]:
@@ -176,7 +196,7 @@ def _drawdown_of_trades(initial_cash: int, trades: Sequence[Trade]) -> tuple[int
     return deepest, deepest_pct
 
 
-def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> list[Fraction]:
+def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> list[Return]:
     """Give what the trades closed in each session made of the account's equity at the close before it."""
     closes_us = [close_us for close_us, _ in record.session_closes]
     made = [0] * len(closes_us)
@@ -189,7 +209,7 @@ def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> list[Fract
     for result, (_, equity) in zip(made, record.session_closes, strict=True):
         if equity_before <= 0:
             break
-        returns.append(Fraction(result, equity_before))
+        returns.append((result, equity_before))
         equity_before = equity
     return returns
 
@@ -207,9 +227,5 @@ def _notional(trades: Sequence[Trade]) -> int:
     return sum((trade.entry_price + trade.exit_price) * trade.qty for trade in trades)
 
 
-def _ratio(part: int, whole: int) -> Fraction:
-    return Fraction(part, whole) if whole else Fraction(0)
-
-
-def _money(units: int | Fraction) -> float:
-    return float(Fraction(units) / PRICE_SCALE)
+def _money(units: int) -> float:
+    return units / PRICE_SCALE

@@ -164,7 +164,6 @@ def trade_of(
     worst = min(sign * extremes[0], sign * exit_price) - sign * entry_price
     best = max(sign * extremes[1], sign * exit_price) - sign * entry_price
     stop, level = order.stop_loss_price, order.entry_level or entry_price
-    risk = 0 if stop is None else abs(level - stop) * qty * num // den
     return Trade(
         trade_id=f"T-{order.idempotency_key}",
         idempotency_key=order.idempotency_key,
@@ -179,7 +178,7 @@ def trade_of(
         gross_pnl=gross,
         costs=costs,
         net_pnl=gross - costs,
-        r_multiple=(gross - costs) / risk if risk else None,
+        r_multiple=r_multiple(gross - costs, level, stop, qty, rate),
         currency=currency,
         bars_held=bars_held,
         mae=min(0, worst * qty * num // den),
@@ -187,6 +186,16 @@ def trade_of(
         ambiguous=is_ambiguous,
         strategy=order.strategy,
     )
+
+
+def r_multiple(net: int, level: int, stop: int | None, qty: int, rate: tuple[int, int]) -> float | None:
+    """Give a trade's result in terms of what was at risk from its entry level to its stop; None where that is nothing.
+
+    `net` is in account units, prices are the instrument's, `rate` is account currency for one of its.
+    """
+    num, den = rate
+    risk = 0 if stop is None else abs(level - stop) * qty * num // den
+    return net / risk if risk else None
 
 
 def _average(value: int, qty: int) -> int:

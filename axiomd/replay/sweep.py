@@ -25,10 +25,11 @@ from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
-from axiomd.core.kernel_record import figures_record, run_rows
+from axiomd.contracts.units import PRICE_SCALE
+from axiomd.core.kernel_record import Rows, basis_of, run_rows
 from axiomd.core.market.sessions import Int64Array, SessionTable
 from axiomd.core.market.tape import SYMBOL_INDEX, Tape
-from axiomd.core.metrics import metrics_of, session_returns
+from axiomd.core.metrics import figures_of
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape
 
@@ -146,16 +147,17 @@ def run_block(block: Block) -> list[Row]:
     for trial in block.trials:
         own = _part_of(_alone(block, trial.symbols, tape), trial)
         plan = _plan(block, trial, own)
-        record = figures_record(plan, own, run_rows(plan, own, None, _first_session(own, trial)))
-        metrics = metrics_of(record, [strategy.id for strategy in plan.strategies])
-        rows.append(_row(trial, metrics))
+        rows.append(_row(trial, plan, run_rows(plan, own, None, _first_session(own, trial))))
     return rows
 
 
-def _row(trial: Trial, metrics: Metrics) -> Row:
-    figures = metrics.model_dump(mode="json")
-    for name in _LEFT_OUT:
-        del figures[name]
+def _row(trial: Trial, plan: Plan, run: Rows) -> Row:
+    figures = figures_of(basis_of(plan, run), plan.initial_cash).model_dump(mode="json")
+    figures |= {
+        "initial_cash": plan.initial_cash / PRICE_SCALE,
+        "final_cash": int(run.board.account[0]["cash"]) / PRICE_SCALE,
+        "operator_resumes": int(run.state[0]["resumes"]),
+    }
     symbol = trial.symbols[0] if len(trial.symbols) == 1 else ",".join(trial.symbols)
     values = {key: _plain(value) for key, value in trial.values.items()}
     return {"set": trial.set_number, "symbol": symbol, "fold": trial.fold, "part": trial.part, **values, **figures}
@@ -364,8 +366,8 @@ def summary_of(sweep: Sweep, frame: pl.DataFrame) -> dict[str, Any]:
     block = Block(sweep.base, sweep.bars, sweep.symbols, (trial,))
     tape = _part_of(_alone(block, symbols, _tape(sweep.base, sweep.bars, sweep.symbols)), trial)
     plan = _plan(block, trial, tape)
-    record = figures_record(plan, tape, run_rows(plan, tape, None, _first_session(tape, trial)))
-    returns = [float(x) for x in session_returns(record.initial_cash, [equity for _, equity in record.session_closes])]
+    basis = basis_of(plan, run_rows(plan, tape, None, _first_session(tape, trial)))
+    returns = [made / before for made, before in basis.returns]
     by_session = [float(value) / math.sqrt(252) for value in judged["sharpe"].to_list()]
     return {
         **base,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -112,7 +111,7 @@ def test_no_sharpe_below_two_days_or_without_variation(closes: list[int]) -> Non
 
 
 def test_equal_returns_have_no_variation_however_they_round() -> None:
-    assert sharpe_of([Fraction(1, 3)] * 7) is None
+    assert sharpe_of([(number, 3 * number) for number in range(1, 8)]) is None
 
 
 @given(st.lists(st.integers(-2_000, 2_000), max_size=40), st.lists(st.sampled_from("abc"), min_size=40, max_size=40))
