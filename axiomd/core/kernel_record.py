@@ -28,7 +28,7 @@ from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import Basis, ratio, session_returns
 from axiomd.core.orders.bracket import order_of, signal_of
 from axiomd.core.plan import Plan, board_of
-from axiomd.core.portfolio import r_multiple, trade_of
+from axiomd.core.portfolio import risk_of, trade_of
 from axiomd.core.strategies import api
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.uncollected import uncollected
@@ -159,16 +159,15 @@ def basis_of(plan: Plan, rows: Rows) -> Basis:
     is_long = entered[:, kernel.O_SIDE] > 0
     levels = np.where(is_long, setups[:, api.LONG_ENTRY], setups[:, api.SHORT_ENTRY])
     stops = np.where(is_long, setups[:, api.LONG_STOP], setups[:, api.SHORT_STOP])
-    nets = (trades[:, kernel.T_GROSS] - trades[:, kernel.T_COSTS]).tolist()
-    rates = [plan.rates[index] for index in rows.board.slots["symbol"].tolist()]
-    columns = (levels, stops, entered[:, kernel.O_QTY], setups[:, api.SLOT])
-    multiples = [
-        r_multiple(net, level, stop, qty, rates[slot])
-        for net, level, stop, qty, slot in zip(nets, *(column.tolist() for column in columns), strict=True)
-    ]
+    nums, dens = np.array([plan.rates[index] for index in rows.board.slots["symbol"].tolist()], np.int64).T
+    slots = setups[:, api.SLOT]
+    risks = risk_of(levels, stops, entered[:, kernel.O_QTY], nums[slots], dens[slots])
+    nets = trades[:, kernel.T_GROSS] - trades[:, kernel.T_COSTS]
+    # as exact as whole numbers of Python: both sides are far below 2**53
+    multiples = nets[risks != 0] / risks[risks != 0]
     return Basis(
-        nets=nets,
-        multiples=[multiple for multiple in multiples if multiple is not None],
+        nets=nets.tolist(),
+        multiples=multiples.tolist(),
         costs=int(trades[:, kernel.T_COSTS].sum()),
         sent=int(np.count_nonzero(orders[:, kernel.O_STATUS] != kernel.REFUSED)),
         filled=int(np.count_nonzero(orders[:, kernel.O_STATUS] == kernel.FILLED_)),

@@ -7,16 +7,18 @@ It knows nothing of orders but their key, level and stop, and asks nobody for a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import Order
-from axiomd.core.board import SYMBOL, Records, column
+from axiomd.core.board import SYMBOL, Ints, Records, column
 from axiomd.core.compiled import njit
 from axiomd.core.sizing import fraction
 
 _WORST, _BEST, _BARS_HELD, _LAST_TS, _FX_NUM, _FX_DEN = (
     column(SYMBOL, name) for name in ("worst", "best", "bars_held", "last_ts_us", "fx_num", "fx_den")
 )
+Whole = TypeVar("Whole", int, Ints)
 
 
 @njit
@@ -164,6 +166,7 @@ def trade_of(
     worst = min(sign * extremes[0], sign * exit_price) - sign * entry_price
     best = max(sign * extremes[1], sign * exit_price) - sign * entry_price
     stop, level = order.stop_loss_price, order.entry_level or entry_price
+    risk = 0 if stop is None else risk_of(level, stop, qty, num, den)
     return Trade(
         trade_id=f"T-{order.idempotency_key}",
         idempotency_key=order.idempotency_key,
@@ -178,7 +181,7 @@ def trade_of(
         gross_pnl=gross,
         costs=costs,
         net_pnl=gross - costs,
-        r_multiple=r_multiple(gross - costs, level, stop, qty, rate),
+        r_multiple=(gross - costs) / risk if risk else None,
         currency=currency,
         bars_held=bars_held,
         mae=min(0, worst * qty * num // den),
@@ -188,14 +191,12 @@ def trade_of(
     )
 
 
-def r_multiple(net: int, level: int, stop: int | None, qty: int, rate: tuple[int, int]) -> float | None:
-    """Give a trade's result in terms of what was at risk from its entry level to its stop; None where that is nothing.
+def risk_of(level: Whole, stop: Whole, qty: Whole, num: Whole, den: Whole) -> Whole:
+    """Give what is at risk from an entry level to a stop, in account units; one by one or whole columns of int64.
 
-    `net` is in account units, prices are the instrument's, `rate` is account currency for one of its.
+    Prices are the instrument's, `num / den` is account currency for one of its.
     """
-    num, den = rate
-    risk = 0 if stop is None else abs(level - stop) * qty * num // den
-    return net / risk if risk else None
+    return abs(level - stop) * qty * num // den
 
 
 def _average(value: int, qty: int) -> int:
