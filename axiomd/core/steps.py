@@ -6,8 +6,9 @@ nothing and knows no book.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, Final
 
 import numba
@@ -123,8 +124,18 @@ def _with_steps(body: Any, observe: Any, trigger: Any) -> FunctionType:
     code = body.__code__.replace(co_filename=place.co_filename, co_firstlineno=place.co_firstlineno)
     made = FunctionType(code, {**globals(), **own}, body.__name__)
     made.__module__ = observe.__module__
-    made.__qualname__ = f"{body.__name__}.{observe.__qualname__}.{trigger.__qualname__}"
+    made.__qualname__ = f"{body.__name__}.{observe.__qualname__}.{_fingerprint(observe, trigger)}"
     return made
+
+
+def _fingerprint(*steps: Any) -> str:
+    """Tell pairs of steps apart, whatever they are called and wherever they come from, in every process alike."""
+    digest = hashlib.sha256()
+    for own in steps:
+        code = own.__code__
+        constants = [value for value in code.co_consts if not isinstance(value, CodeType)]
+        digest.update(repr((own.__module__, own.__qualname__, code.co_code, constants, code.co_names)).encode())
+    return digest.hexdigest()[:16]
 
 
 @intrinsic
