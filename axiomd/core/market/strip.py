@@ -60,13 +60,17 @@ def _strip(tape: Tape) -> Strip:
     first = first_rows(bars, opens_us)
     session = np.flatnonzero(first[1:] > first[:-1])
     first = np.append(first[session], len(bars))
-    is_narrow = len(tape.symbols) == 1 and len(bars) > 0 and int(bars[:, OPEN:].max()) <= NUMBER_MAX
-    count = len(bars) if is_narrow else 0
+    count = len(bars) if len(tape.symbols) == 1 else 0
     rows, run_end = np.empty((count, ROW_WIDTH), np.int32), np.empty(count, np.int32)
     is_even, is_whole = np.zeros(len(session), np.bool_), np.zeros(len(session), np.bool_)
-    if is_narrow:
+    if count:
         closes_us = tape.sessions.close_us[session]
-        lay_out(bars, first, opens_us[session], closes_us, tape.timeframe_us, rows, run_end, is_even, is_whole)
+        largest = lay_out(
+            bars, first, opens_us[session], closes_us, tape.timeframe_us, rows, run_end, is_even, is_whole
+        )
+        if largest > NUMBER_MAX:
+            rows, run_end = rows[:0], run_end[:0]
+            is_even[:] = is_whole[:] = False
     start_us = bars[first[:-1], TS_US]
     return Strip(session, first, start_us, rows, run_end, is_even, is_whole)
 
@@ -100,13 +104,15 @@ def first_rows(bars: Int64Array, opens_us: Int64Array) -> Int64Array:
 def lay_out(
     bars: Int64Array, first: Int64Array, opens_us: Int64Array, closes_us: Int64Array, step_us: int,
     rows: Int32Array, run_end: Int32Array, is_even: BoolArray, is_whole: BoolArray,
-) -> None:  # fmt: skip
-    """Fill in `rows`, `run_end`, `is_even` and `is_whole` of a strip."""
+) -> int:  # fmt: skip
+    """Fill in `rows`, `run_end`, `is_even` and `is_whole` of a strip, and give the largest number met."""
+    largest = 0
     for k in range(len(opens_us)):
         is_even[k] = is_whole[k] = True
         end = first[k + 1]
         for row in range(end - 1, first[k] - 1, -1):
             for column in range(ROW_WIDTH):
+                largest = max(largest, bars[row, OPEN + column])
                 rows[row, column] = bars[row, OPEN + column]
             start_us = bars[row, TS_US]
             if (start_us - opens_us[k]) % step_us != 0 or start_us + step_us > closes_us[k]:
@@ -116,3 +122,4 @@ def lay_out(
                 end = row + 1
             run_end[row] = end
         is_whole[k] = is_whole[k] and is_even[k]
+    return largest
