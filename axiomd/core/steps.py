@@ -11,7 +11,6 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -19,6 +18,7 @@ from numba.extending import intrinsic
 
 from axiomd.core.board import FLOAT_PARAMS_SIZE, FLOAT_STATE_SIZE, INT_PARAMS_SIZE, INT_STATE_SIZE
 from axiomd.core.compiled import njit
+from axiomd.core.kept_code import kept_step
 from axiomd.core.market.strip import ROW_WIDTH
 from axiomd.core.registers import own_copy, own_room, pointer_at, put_back
 from axiomd.core.strategies.api import NO_SETUP, Step
@@ -105,7 +105,7 @@ def _address(body: Callable[..., int], signature: Any, observe: Any, trigger: An
     steps = (getattr(observe, "py_func", observe), getattr(trigger, "py_func", trigger))
     key = (body, *steps)
     if key not in _compiled:
-        _compiled[key] = numba.cfunc(signature, cache=True)(_with_steps(body, *steps))
+        _compiled[key] = kept_step(_with_steps(body, *steps), signature)
     return int(_compiled[key].address)
 
 
