@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from axiomd.core.market.tape import Tape, bars_sha256
-from axiomd.journal.log import Journal
+from axiomd.journal.bulk import BulkJournal
 from benchmarks import bound, compare, exact, product
 from benchmarks.bench import Bench
 from benchmarks.job import RUN_ID, Job, job_of, plan_of, record_of, replay_of
@@ -168,7 +168,7 @@ def _replay_rows(
 
     def with_journal() -> None:
         journal.unlink(missing_ok=True)
-        with Journal(journal, RUN_ID, is_durable=False) as log:
+        with BulkJournal(journal, RUN_ID) as log:
             replay_of(tape, plan, log).run()
 
     ours: list[Measure] = [

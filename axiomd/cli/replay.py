@@ -81,11 +81,11 @@ def _drive(prepared: Prepared, path: Path, speed: float | None) -> tuple[RunReco
     from time import sleep
 
     from axiomd.daemon.clock import monotonic_us
-    from axiomd.journal.log import Journal
+    from axiomd.journal.bulk import BulkJournal
     from axiomd.replay.driver import Pace, Replay
     from axiomd.replay.finish import JournalEnd
 
-    with Journal(path, prepared.plan.run_id, is_durable=False) as journal, _progress(len(prepared.tape)) as step:
+    with BulkJournal(path, prepared.plan.run_id) as journal, _progress(len(prepared.tape)) as step:
         replay = Replay(
             prepared.plan,
             prepared.tape,

@@ -1,65 +1,210 @@
-"""Rows written thousands at a time by a thread of their own: for journals that are thrown away when broken off.
+"""The journal of a replay: rows chained and written by a process of its own, beside the replay that makes them.
 
-One statement takes a whole block of rows, so that SQLite works through it without holding the interpreter up; a
-statement a row would have to get hold of the interpreter after each.
+Such a journal is thrown away when it is broken off, so nothing waits for it: events are packed as they come, and a
+block of them goes over a pipe to a process that hashes, chains and inserts it. A short one never gets that far, and is
+written in place. What stands in the file is what `Journal` would have written.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
+import struct
+import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
-from queue import Queue
-from typing import Any, Final
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final
+
+import msgspec
+
+from axiomd.contracts.errors import JournalWriteFailed
+from axiomd.contracts.events import Event, key_of
+from axiomd.journal.log import GENESIS, create, row_hash
+
+RawRow = tuple[int, str, str, str, int, bytes]
+"""What a row is before it is chained: ts_us, kind, run_id, key, cause, payload."""
 
 COLUMNS: Final = 9
 BLOCK_ROWS: Final = 3_600
 """SQLite takes 32,766 parameters a statement."""
-_BLOCKS_WAITING_MAX: Final = 4
 _ROW: Final = "(" + ",".join("?" * COLUMNS) + ")"
+_LENGTH: Final = struct.Struct("<q")
+_FLUSH: Final = 0
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[RawRow]).decode
 
 
-class BulkWriter:
-    """Insert blocks of rows into `events`, in order. An error of the thread is raised by the next call."""
+class Written(msgspec.Struct, frozen=True):
+    """Where the file stands: rows, the last one's hash, and what went wrong, if anything did."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._error: sqlite3.Error | None = None
-        self._blocks: Queue[Sequence[Sequence[Any]] | None] = Queue(_BLOCKS_WAITING_MAX)
-        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
-        self._thread.start()
+    count: int
+    head: bytes
+    error: str = ""
 
-    def write(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Take a block of at most `BLOCK_ROWS`; waits where too many wait already."""
-        self._blocks.put(rows)
-        self._look()
 
-    def flush(self) -> None:
-        """Come back when everything that was taken is written."""
-        self._blocks.join()
-        self._look()
+class BulkJournal:
+    """Append to a new journal that need not outlive a crash. It is there whole after `close`."""
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self.path = path
+        self.run_id = run_id
+        self.count = 0
+        self.head = GENESIS
+        """The hash of the last row, as of the last `commit`."""
+        self._rows: list[RawRow] = []
+        self._encode = msgspec.json.Encoder().encode
+        self._writer: subprocess.Popen[bytes] | None = None
+
+    def append(self, event: Event, cause: int = 0) -> int:
+        """Take an event in and give its seq."""
+        rows = self._rows
+        rows.append((event.ts_us, event.KIND, self.run_id, key_of(event), cause, self._encode(event)))
+        self.count += 1
+        if len(rows) >= BLOCK_ROWS:
+            self._send(rows)
+            rows.clear()
+        return self.count
+
+    def commit(self) -> None:
+        """Come back when everything that was appended is in the file. Raises `JournalWriteFailed`."""
+        if self._writer is None:
+            file = _File(self.path)
+            file.insert(self._rows)
+            written = file.close()
+        else:
+            self._send(self._rows)
+            written = self._flush(self._writer)
+        self._rows.clear()
+        if written.error:
+            raise self._failed(written.error)
+        self.head = written.head
 
     def close(self) -> None:
-        """End the thread; what waits is written first."""
-        self._blocks.put(None)
-        self._thread.join()
+        """Commit, and let go of the file."""
+        self.commit()
+        self._end()
 
-    def _look(self) -> None:
-        if self._error is not None:
-            raise self._error
+    def abandon(self) -> None:
+        """Let go of the file as it is."""
+        self._rows.clear()
+        self._end()
 
-    def _work(self) -> None:
-        while (rows := self._blocks.get()) is not None:
+    def __enter__(self) -> BulkJournal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _send(self, rows: Sequence[RawRow]) -> None:
+        if self._writer is None:
+            command = [sys.executable, "-m", "axiomd.journal.bulk", str(self.path)]
+            # in a session of its own: a terminal's ^C ends the replay, and with it the pipe
+            self._writer = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            )
+        assert self._writer.stdin is not None
+        if rows:
+            block = _pack(rows)
             try:
-                if self._error is None:
-                    self._db.execute(statement(len(rows)), list(chain.from_iterable(rows)))
-            except sqlite3.Error as error:
-                self._error = error
-            finally:
-                self._blocks.task_done()
+                self._writer.stdin.write(_LENGTH.pack(len(block)) + block)
+            except OSError as error:
+                raise self._failed(f"its writer is gone ({error})") from error
+
+    def _flush(self, writer: subprocess.Popen[bytes]) -> Written:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        try:
+            writer.stdin.write(_LENGTH.pack(_FLUSH))
+            writer.stdin.flush()
+            return msgspec.json.decode(writer.stdout.readline(), type=Written)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise self._failed(f"its writer is gone ({error})") from error
+
+    def _end(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(OSError):
+                writer.communicate()
+
+    def _failed(self, what: str) -> JournalWriteFailed:
+        return JournalWriteFailed(
+            f"the journal cannot be written: {what}", str(self.path), "free the disk or mend its permissions"
+        )
 
 
-def statement(rows: int) -> str:
-    """Give the statement that inserts so many rows."""
+class _File:
+    """The file itself: rows chained and inserted, thousands a statement. The first error is kept and ends the work."""
+
+    def __init__(self, path: Path) -> None:
+        self._count, self._head = 0, GENESIS
+        self._error = ""
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"):
+                self._db.execute(f"PRAGMA {pragma}")
+            create(self._db)
+            last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+            if last is not None:
+                self._count, self._head = int(last[0]), bytes(last[1])
+        except sqlite3.Error as error:
+            self._error = str(error)
+
+    def insert(self, rows: Sequence[RawRow]) -> None:
+        """Chain rows to what is there, and write them."""
+        chained = []
+        head, seq = self._head, self._count
+        for ts_us, kind, run_id, key, cause, payload in rows:
+            seq += 1
+            digest = row_hash(head, seq, ts_us, kind, run_id, key, cause, payload)
+            chained.append((seq, ts_us, kind, run_id, key, cause, payload.decode(), head, digest))
+            head = digest
+        if self._error or not chained:
+            return
+        try:
+            for first in range(0, len(chained), BLOCK_ROWS):
+                block = chained[first : first + BLOCK_ROWS]
+                self._db.execute(_statement(len(block)), list(chain.from_iterable(block)))
+        except sqlite3.Error as error:
+            self._error = str(error)
+            return
+        self._head, self._count = head, seq
+
+    def standing(self) -> Written:
+        """Say where it stands."""
+        return Written(self._count, self._head, self._error)
+
+    def close(self) -> Written:
+        """Let go of it and say where it stands."""
+        with suppress(AttributeError):
+            self._db.close()
+        return self.standing()
+
+
+def _statement(rows: int) -> str:
     return "INSERT INTO events VALUES " + ",".join([_ROW] * rows)
+
+
+def work(path: Path, blocks: BinaryIO, answers: BinaryIO) -> None:
+    """Write blocks as they come, and answer each flush, until nobody sends any more."""
+    file = _File(path)
+    while len(head := blocks.read(_LENGTH.size)) == _LENGTH.size:
+        (length,) = _LENGTH.unpack(head)
+        if length != _FLUSH:
+            file.insert(_unpack(blocks.read(length)))
+            continue
+        answers.write(msgspec.json.encode(file.standing()) + b"\n")
+        answers.flush()
+    file.close()
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

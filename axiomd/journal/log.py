@@ -20,10 +20,8 @@ import msgspec
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.events import BY_KIND, Event, key_of
 from axiomd.journal import schema
-from axiomd.journal.bulk import BLOCK_ROWS, BulkWriter
 
 GENESIS: Final = b"\0" * 32
-_NO_LIMIT: Final = 1 << 62
 _INSERT: Final = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)"
 _COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
 
@@ -40,28 +38,21 @@ class Entry:
 
 
 class Journal:
-    """Append to and read from one file. `is_durable` False is for replays, which are thrown away when broken off."""
+    """Append to and read from one file. A replay's is `bulk.BulkJournal`."""
 
-    def __init__(self, path: Path, run_id: str, *, is_durable: bool = True) -> None:
+    def __init__(self, path: Path, run_id: str) -> None:
         self.path = path
         self.run_id = run_id
         self._encode = msgspec.json.Encoder().encode
         self._rows: list[Row] = []
-        # a live moment is one transaction, however many rows it has
-        self._batch = _NO_LIMIT if is_durable else BLOCK_ROWS
-        self._bulk: BulkWriter | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=" + ("WAL" if is_durable else "OFF"))
-            self._db.execute("PRAGMA synchronous=" + ("FULL" if is_durable else "OFF"))
-            if not is_durable:
-                self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
             create(self._db)
             last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         except sqlite3.DatabaseError as error:
             raise corrupt_or_failed(error, path) from error
-        if not is_durable:
-            self._bulk = BulkWriter(self._db)
         self.count, self.head = (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
 
     def append(self, event: Event, cause: int = 0) -> int:
@@ -71,40 +62,22 @@ class Journal:
         kind, key, ts_us = event.KIND, key_of(event), event.ts_us
         digest = self.head = row_hash(head, self.count, ts_us, kind, run_id, key, cause, payload)
         self._rows.append((self.count, ts_us, kind, run_id, key, cause, payload.decode(), head, digest))
-        if len(self._rows) >= self._batch:
-            self._write_block()
         return self.count
-
-    def _write_block(self) -> None:
-        assert self._bulk is not None
-        rows, self._rows = self._rows, []
-        try:
-            self._bulk.write(rows)
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: sqlite3.Error) -> JournalWriteFailed:
-        return JournalWriteFailed(
-            f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
-        )
 
     def commit(self) -> None:
         """Write all that was appended in one transaction; raises `JournalWriteFailed`, and then nothing was written."""
-        if not self._rows and self._bulk is None:
+        if not self._rows:
             return
         try:
-            if self._bulk is not None:
-                if self._rows:
-                    self._write_block()
-                self._bulk.flush()
-                return
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(_INSERT, self._rows)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise self._failed(error) from error
+            raise JournalWriteFailed(
+                f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
+            ) from error
         self._rows.clear()
 
     def note_end(self) -> None:
@@ -132,17 +105,12 @@ class Journal:
     def close(self) -> None:
         """Commit and close."""
         self.commit()
-        self._end()
-
-    def _end(self) -> None:
-        if self._bulk is not None:
-            self._bulk.close()
         self._db.close()
 
     def abandon(self) -> None:
         """Close without writing what was not committed."""
         self._rows.clear()
-        self._end()
+        self._db.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -165,8 +133,6 @@ class LostJournal(Journal):
         self.count, self.head = count, GENESIS
         self._encode = msgspec.json.Encoder().encode
         self._rows = []
-        self._batch = _NO_LIMIT
-        self._bulk = None
 
     def commit(self) -> None:
         """Say that it cannot."""

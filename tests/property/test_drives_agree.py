@@ -15,7 +15,8 @@ from axiomd.contracts import events as e
 from axiomd.contracts.fills import Trade
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.market.tape import Tape
-from axiomd.journal.log import Journal, entries
+from axiomd.journal.bulk import BulkJournal
+from axiomd.journal.log import entries
 from axiomd.journal.verify import verify
 from axiomd.replay import simulate_insidebar_from_orders
 from axiomd.replay.rejournal import Confirmation, replay_journal
@@ -59,7 +60,7 @@ def test_scan_decides_what_every_moment_alone_decides(seed: int) -> None:
 
 
 def journaled(path: Path, config: dict[str, Any], tape: Tape) -> None:
-    with Journal(path, RUN_ID, is_durable=False) as journal:
+    with BulkJournal(path, RUN_ID) as journal:
         drive(config, tape, journal)
 
 
@@ -83,7 +84,7 @@ def test_journal_confirms_every_decision(seed: int, tmp_path: Path) -> None:
 def forged(source: Path, target: Path, kind: type[e.Event], change: Any) -> int:
     """Write a journal again with one decision changed and every hash right; give its seq."""
     changed = 0
-    with Journal(target, RUN_ID, is_durable=False) as journal:
+    with BulkJournal(target, RUN_ID) as journal:
         for entry in entries(source):
             event = entry.event
             if not changed and isinstance(event, kind) and change(event) != event:

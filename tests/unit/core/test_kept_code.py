@@ -13,7 +13,8 @@ pytestmark = pytest.mark.slow
 
 RULES = """
 import sys
-from axiomd.core.compiled import call_step, njit, step_address
+from axiomd.core.compiled import njit
+from axiomd.core.steps import step_address
 import numpy as np
 
 @njit
@@ -36,7 +37,7 @@ def add(a, b):
 def loaded() -> bool:
     return "numba.np.arraymath" in sys.modules
 
-print(half(9), digest("SPY") == hash("SPY"), step_address(observe) > 0, end=" ")
+print(half(9), digest("SPY") == hash("SPY"), step_address(observe, observe) > 0, end=" ")
 print(sum(half.stats.cache_hits.values()), loaded(), end=" ")
 if sys.argv[1:]:
     print(add(4.0, 1), loaded())

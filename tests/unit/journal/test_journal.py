@@ -17,7 +17,7 @@ from axiomd.cli.main import main
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.fills import Fill
-from axiomd.journal.bulk import BLOCK_ROWS
+from axiomd.journal.bulk import BLOCK_ROWS, BulkJournal
 from axiomd.journal.log import GENESIS, Journal, entries, rows
 from axiomd.journal.verify import known_end, verify
 from tests.unit.runs.a_run import order
@@ -52,7 +52,7 @@ def events() -> list[e.Event]:
 
 
 def written(path: Path, *, is_durable: bool = False) -> Path:
-    with Journal(path, RUN, is_durable=is_durable) as journal:
+    with (Journal if is_durable else BulkJournal)(path, RUN) as journal:
         for event in events():
             journal.append(event, 0)
     return path
@@ -265,33 +265,56 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_row
     db.close()
 
 
-def test_a_replays_journal_is_whole_over_many_blocks(tmp_path: Path) -> None:
+def test_a_replays_journal_is_whole_over_many_blocks_and_commits(tmp_path: Path) -> None:
     path, count = tmp_path / "journal.sqlite", 2 * BLOCK_ROWS + 17
 
-    with Journal(path, RUN, is_durable=False) as journal:
+    with BulkJournal(path, RUN) as journal:
         for number in range(count):
             journal.append(e.ReconStarted(ts_us=number))
+            if number in (5, BLOCK_ROWS + 5):
+                journal.commit()
 
     found = verify(path)
     assert (found.count, found.problems) == (count, ())
+    assert found.head == journal.head.hex()
 
 
-def test_a_replays_journal_that_cannot_grow_says_so(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.sqlite", RUN, is_durable=False)
-    journal._db.execute("PRAGMA max_page_count = 20")
+def test_a_replays_journal_has_the_rows_of_a_live_one(tmp_path: Path) -> None:
+    live, replayed = tmp_path / "live.sqlite", tmp_path / "replayed.sqlite"
 
-    def fill() -> None:
-        for number in range(4 * BLOCK_ROWS):
-            journal.append(e.ReconStarted(ts_us=number))
+    with Journal(live, RUN) as one, BulkJournal(replayed, RUN) as other:
+        for event in events():
+            assert one.append(event) == other.append(event)
+
+    assert list(rows(live)) == list(rows(replayed))
+
+
+@pytest.mark.parametrize("count", [3, BLOCK_ROWS + 3])
+def test_a_replays_journal_that_cannot_be_written_says_so(count: int, tmp_path: Path) -> None:
+    journal = BulkJournal(tmp_path / "nowhere" / "journal.sqlite", RUN)
+    for number in range(count):
+        journal.append(e.ReconStarted(ts_us=number))
+
+    with pytest.raises(JournalWriteFailed, match="unable to open"):
         journal.commit()
+    journal.abandon()
 
-    with pytest.raises(JournalWriteFailed, match="full"):
-        fill()
+
+def test_a_replays_journal_whose_writer_is_gone_says_so(tmp_path: Path) -> None:
+    journal = BulkJournal(tmp_path / "journal.sqlite", RUN)
+    for number in range(BLOCK_ROWS):
+        journal.append(e.ReconStarted(ts_us=number))
+    assert journal._writer is not None
+    journal._writer.kill()
+    journal._writer.wait()
+
+    with pytest.raises(JournalWriteFailed, match="its writer is gone"):
+        journal.commit()
     journal.abandon()
 
 
 def broken(change: Callable[[list[e.Event]], list[e.Event]], path: Path) -> list[str]:
-    with Journal(path, RUN, is_durable=False) as journal:
+    with BulkJournal(path, RUN) as journal:
         for event in change(events()):
             journal.append(event)
     return [text for _, text in verify(path).problems]
