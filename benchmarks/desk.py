@@ -27,6 +27,7 @@ from axiomd.core.plan import Plan
 from axiomd.core.warm_up import warm_up
 from axiomd.daemon.broker_process import BrokerProcess
 from axiomd.daemon.desk import Desk, Ears
+from axiomd.daemon.journal_thread import JournalThread
 from axiomd.daemon.sim_link import ProcessLink, setup_of
 from axiomd.journal.log import Journal
 from benchmarks.bench import Bench
@@ -169,10 +170,12 @@ async def _at_the_desk(folder: Path, plan: Plan) -> Any:
             await link.attach(setup_of(plan, "SIM"))
             warm_up(plan)
             with Journal(folder / "journal.sqlite", "bench") as journal:
-                desk = Desk(Engine(plan), journal, link, folder, ears=Ears(), age_us_max=5_000_000)
+                thread = JournalThread()
+                desk = Desk(Engine(plan), journal, link, folder, ears=Ears(), age_us_max=5_000_000, beside=thread.run)
                 await desk.take(e.BrokerConnected(ts_us=0, broker="sim", account="SIM"))
                 await desk.agree()
                 yield desk, link
+                thread.close()
         finally:
             await link.stop()
             group.cancel_scope.cancel()

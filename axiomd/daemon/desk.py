@@ -66,10 +66,18 @@ class Lap:
 
 
 class Desk:
-    """Drive one engine live. All methods are called by one task at a time."""
+    """Drive one engine live. All methods are called by one task at a time; `beside` runs a commit off the loop."""
 
     def __init__(
-        self, engine: Engine, journal: Journal, link: SimLink, state_dir: Path, *, ears: Ears, age_us_max: int
+        self,
+        engine: Engine,
+        journal: Journal,
+        link: SimLink,
+        state_dir: Path,
+        *,
+        ears: Ears,
+        age_us_max: int,
+        beside: Callable[[Callable[[], None]], Awaitable[None]] | None = None,
     ) -> None:
         self.engine = engine
         self.journal = journal
@@ -84,6 +92,7 @@ class Desk:
         self._state_dir = state_dir
         self._age_us_max = age_us_max
         self._seq_of: dict[str, int] = {}
+        self._beside = beside or (lambda job: anyio.to_thread.run_sync(job))
 
     def begin_without_journal(self) -> None:
         """The journal could not even be opened: from the first moment on only what makes us safer goes out."""
@@ -386,7 +395,7 @@ class Desk:
         try:
             # a commit that has begun is seen through: half of it known would be worse than either
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self.journal.commit)
+                await self._beside(self.journal.commit)
         except JournalWriteFailed as error:
             await self._lose_journal(error)
             return

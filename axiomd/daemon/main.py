@@ -33,6 +33,7 @@ from axiomd.daemon.ending import Ending
 from axiomd.daemon.health import Heartbeats
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox
+from axiomd.daemon.journal_thread import JournalThread
 from axiomd.daemon.memory import Memory, open_journal, remember
 from axiomd.daemon.metrics_server import MetricsServer
 from axiomd.daemon.operator import OperatorDesk
@@ -138,6 +139,7 @@ class Daemon:
             # there may be entries to cancel and positions to watch: latched, it stays until the account is flat
             self._ending.latch_failure(f"JournalFailure: {error.what}")
             journal = LostJournal(places.journal, run_id, memory.count)
+        thread = JournalThread()
         desk = Desk(
             engine,
             journal,
@@ -145,6 +147,7 @@ class Daemon:
             places.state_dir,
             ears=self._ears(days, lambda: journal.head.hex()),
             age_us_max=self._identity.signal_age_us_max,
+            beside=thread.run,
         )
         if isinstance(journal, LostJournal):
             desk.begin_without_journal()
@@ -153,6 +156,7 @@ class Daemon:
         try:
             await self._supervise(desk, source, memory, day_writer)
         finally:
+            thread.close()
             self._metrics_server.stop()
             presence.remove(places.state_dir, pid=os.getpid())
 
