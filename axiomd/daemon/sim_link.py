@@ -27,6 +27,7 @@ from axiomd.daemon.broker_process import BrokerProcess
 
 ANSWER_S_MAX: Final = 5.0
 START_S_MAX: Final = 10.0
+STOP_S_MAX: Final = 1.0
 
 Push = Callable[[list[Event]], None]
 
@@ -234,6 +235,10 @@ class ProcessLink(SimLink, asyncio.Protocol):
         """End its process; its record is the truth of the next one."""
         if not self._broken.done() and self._transport is not None:
             self.write(b'{"id":0,"op":"stop"}\n')
+            # the loop may end right behind us, and takes with it what the socket has not
+            with anyio.move_on_after(STOP_S_MAX):
+                while self._transport.get_write_buffer_size():
+                    await anyio.sleep(0.005)
             self._transport.close()
 
 
