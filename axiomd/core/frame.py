@@ -152,7 +152,7 @@ def bars_of(rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> Ints:
 
 def ints_of(array: Records | Ints) -> memoryview[int]:
     """Show an array of eight-byte columns as plain integers, read and written in place."""
-    return memoryview(array.reshape(-1).view(np.int64)).cast("B").cast("q")  # type: ignore[arg-type]
+    return array.reshape(-1).view(np.int64).data.cast("B").cast("q")
 
 
 def address_of(array: NDArray[Any]) -> int:
@@ -173,37 +173,44 @@ def _pointer(_typing_context, _address):  # type: ignore[no-untyped-def]
 
 @njit
 def _account(at: Ints) -> Records:
-    return carray(_pointer(at[_ACCOUNT]), (at[_ACCOUNT + 1],), _BOARD_ACCOUNT)  # type: ignore[no-any-return]
+    array: Records = carray(_pointer(at[_ACCOUNT]), (at[_ACCOUNT + 1],), _BOARD_ACCOUNT)
+    return array
 
 
 @njit
 def _symbols(at: Ints) -> Records:
-    return carray(_pointer(at[_SYMBOLS]), (at[_SYMBOLS + 1],), _BOARD_SYMBOL)  # type: ignore[no-any-return]
+    array: Records = carray(_pointer(at[_SYMBOLS]), (at[_SYMBOLS + 1],), _BOARD_SYMBOL)
+    return array
 
 
 @njit
 def _strategies(at: Ints) -> Records:
-    return carray(_pointer(at[_STRATEGIES]), (at[_STRATEGIES + 1],), _BOARD_STRATEGY)  # type: ignore[no-any-return]
+    array: Records = carray(_pointer(at[_STRATEGIES]), (at[_STRATEGIES + 1],), _BOARD_STRATEGY)
+    return array
 
 
 @njit
 def _slots(at: Ints) -> Records:
-    return carray(_pointer(at[_SLOTS]), (at[_SLOTS + 1],), _BOARD_SLOT)  # type: ignore[no-any-return]
+    array: Records = carray(_pointer(at[_SLOTS]), (at[_SLOTS + 1],), _BOARD_SLOT)
+    return array
 
 
 @njit
 def _limits(at: Ints) -> Records:
-    return carray(_pointer(at[_LIMITS]), (at[_LIMITS + 1],), LIMITS)  # type: ignore[no-any-return]
+    array: Records = carray(_pointer(at[_LIMITS]), (at[_LIMITS + 1],), LIMITS)
+    return array
 
 
 @njit
 def _table(at: Ints, place: int, width: int) -> Ints:
-    return carray(_pointer(at[place]), (at[place + 1], width), _INTS)  # type: ignore[no-any-return]
+    array: Ints = carray(_pointer(at[place]), (at[place + 1], width), _INTS)
+    return array
 
 
 @njit
 def _reals(at: Ints, place: int, width: int) -> Floats:
-    return carray(_pointer(at[place]), (at[place + 1], width), _REALS)  # type: ignore[no-any-return]
+    array: Floats = carray(_pointer(at[place]), (at[place + 1], width), _REALS)
+    return array
 
 
 @njit

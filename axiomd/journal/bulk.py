@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Final
 
 import msgspec
 
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.contracts.events import Event, key_of
-from axiomd.journal.log import GENESIS, create, row_hash
+from axiomd.journal.log import GENESIS, Appended, create, row_hash
 
 RawRow = tuple[int, str, str, str, int, bytes]
 """What a row is before it is chained: ts_us, kind, run_id, key, cause, payload."""
@@ -46,7 +45,7 @@ class Written(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class BulkJournal:
+class BulkJournal(Appended):
     """Append to a new journal that need not outlive a crash. It is there whole after `close`."""
 
     def __init__(self, path: Path, run_id: str) -> None:
@@ -92,17 +91,6 @@ class BulkJournal:
         """Let go of the file as it is."""
         self._rows.clear()
         self._end()
-
-    def __enter__(self) -> BulkJournal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
 
     def _send(self, rows: Sequence[RawRow]) -> None:
         if self._writer is None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -37,7 +37,30 @@ class Entry:
     event: Event
 
 
-class Journal:
+class Appended:
+    """What is appended to within a block: closed where the block ends well, abandoned where it does not."""
+
+    def close(self) -> None:
+        """Commit and close."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Close without writing what was not committed."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+class Journal(Appended):
     """Append to and read from one file. A replay's is `bulk.BulkJournal`."""
 
     def __init__(self, path: Path, run_id: str) -> None:
@@ -111,17 +134,6 @@ class Journal:
         """Close without writing what was not committed."""
         self._rows.clear()
         self._db.close()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abandon()
 
 
 class LostJournal(Journal):
