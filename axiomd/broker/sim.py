@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from axiomd.broker.port import BrokerCommand
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.events import (
-    Event,
     FillReceived,
     OrderAcked,
     OrderCancelled,
@@ -25,7 +24,7 @@ from axiomd.contracts.fills import Fill
 from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_KILL, SUFFIX_STOP, SUFFIX_TARGET, Order
 from axiomd.contracts.truth import OpenOrder, Report, Truth
 from axiomd.contracts.units import side_of
-from axiomd.core.board import Records
+from axiomd.core.board import NEVER_US, Records
 from axiomd.core.compiled import plain
 from axiomd.core.fills import (
     COSTS,
@@ -119,6 +118,8 @@ class SimBroker:
         self._last: dict[int, tuple[int, int, int]] = {}
         self._fills = 0
         self._next_id = 1
+        self._expiry_us = NEVER_US
+        """No entry ends before."""
 
     def set_up(self, symbols: Sequence[str], ticks: Sequence[int], costs: Records, *, skips_ambiguous: bool) -> None:
         """Take new symbols, costs and rules from here on; symbols keep their index."""
@@ -151,31 +152,32 @@ class SimBroker:
 
     # --- commands ---
 
-    def execute(self, command: BrokerCommand, ts_us: int) -> list[Event]:
+    def execute(self, command: BrokerCommand, ts_us: int) -> list[Report]:
         """Carry out a command; everything is acknowledged at once."""
         if isinstance(command, SendEntries):
-            return self._place(tuple(leg.value for leg in command.legs), ts_us)
+            return self._place([leg.value for leg in command.legs], ts_us)
         if isinstance(command, CancelEntry):
             return self._cancel(command, ts_us)
         return self._close(command, ts_us)
 
-    def _place(self, orders: Sequence[Order], ts_us: int) -> list[Event]:
-        out: list[Event] = []
+    def _place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
+        out: list[Report] = []
         group: list[_Entry] = []
         for order in orders:
             entry = _Entry(order, self._index_of[order.symbol], self._next_id)
             self._next_id += _IDS_A_LEG
             group.append(entry)
+            self._expiry_us = min(self._expiry_us, order.valid_to_us)
             out.append(OrderSent(ts_us=ts_us, key=order.idempotency_key))
             out.append(OrderAcked(ts_us=ts_us, key=order.idempotency_key, broker_id=entry.broker_id))
         self._groups.setdefault(group[0].index, []).append(group)
         return out
 
-    def place(self, orders: Sequence[Order], ts_us: int) -> list[Event]:
+    def place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
         """Take the legs of one group as they are: orders of a file were judged when they were exported."""
         return self._place(orders, ts_us)
 
-    def _cancel(self, command: CancelEntry, ts_us: int) -> list[Event]:
+    def _cancel(self, command: CancelEntry, ts_us: int) -> list[Report]:
         for groups in self._groups.values():
             for group in groups:
                 for entry in group:
@@ -184,7 +186,7 @@ class SimBroker:
                         return [OrderCancelled(ts_us=ts_us, key=command.key, reason=command.reason)]
         return []
 
-    def _close(self, command: ClosePosition, ts_us: int) -> list[Event]:
+    def _close(self, command: ClosePosition, ts_us: int) -> list[Report]:
         position = self._positions.get(self._index_of[command.symbol])
         if position is None or not position.kept or command.reference in position.closed_under:
             return []
@@ -192,7 +194,7 @@ class SimBroker:
             return []
         position.close(command.reference, min(command.qty, position.qty))
         self._next_id += 1
-        out: list[Event] = [
+        out: list[Report] = [
             OrderSent(ts_us=ts_us, key=command.reference),
             OrderAcked(ts_us=ts_us, key=command.reference, broker_id=self._next_id - 1),
         ]
@@ -200,16 +202,16 @@ class SimBroker:
             self.close_now(out, position.entry.index, ts_us)
         return out
 
-    def close_now(self, out: list[Event], index: int, ts_us: int) -> None:
+    def close_now(self, out: list[Report], index: int, ts_us: int) -> None:
         """Fill a position's closing order at the last CLOSE seen, where there is one."""
         position = self._positions[index]
         if index in self._last:
             start_us, close, volume = self._last[index]
             self._leave(out, position, position.closing, close, start_us, ts_us, volume, slips=True, is_ambiguous=False)
 
-    def kill(self, ts_us: int, *, flattens: bool) -> list[Event]:
+    def kill(self, ts_us: int, *, flattens: bool) -> list[Report]:
         """Cancel every entry and, at flatten, close every position at the last CLOSE: what `axiomd kill` asks for."""
-        out: list[Event] = []
+        out: list[Report] = []
         for groups in list(self._groups.values()):
             for group in list(groups):
                 for entry in list(group):
@@ -224,9 +226,9 @@ class SimBroker:
 
     # --- the market ---
 
-    def match(self, bars: Sequence[Bar], closes_us: int) -> list[Event]:
+    def match(self, bars: Sequence[Bar], closes_us: int) -> list[Report]:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
-        out: list[Event] = []
+        out: list[Report] = []
         for bar in bars:
             index = bar[1]
             self._last[index] = (bar[0], bar[5], bar[6])
@@ -239,17 +241,22 @@ class SimBroker:
         self._expire(out, closes_us)
         return out
 
-    def _expire(self, out: list[Event], now_us: int) -> None:
+    def _expire(self, out: list[Report], now_us: int) -> None:
+        if now_us < self._expiry_us:
+            return
+        self._expiry_us = NEVER_US
         for groups in list(self._groups.values()):
             for group in list(groups):
                 for entry in list(group):
-                    if entry.order.valid_to_us <= now_us:
+                    if entry.order.valid_to_us > now_us:
+                        self._expiry_us = min(self._expiry_us, entry.order.valid_to_us)
+                    else:
                         self._drop(group, entry)
                         out.append(OrderExpired(ts_us=now_us, key=entry.order.idempotency_key))
 
-    def end_session(self, close_us: int, last_bar: LastBar | None = None) -> list[Event]:
+    def end_session(self, close_us: int, last_bar: LastBar | None = None) -> list[Report]:
         """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
-        out: list[Event] = []
+        out: list[Report] = []
         for index, position in sorted(self._positions.items()):
             if position.flatten_at_us:
                 start_us, close, volume = self._last[index] if last_bar is None else last_bar(index)
@@ -258,7 +265,7 @@ class SimBroker:
         self._expire(out, close_us)
         return out
 
-    def _match_exits(self, out: list[Event], position: _Position, bar: Bar, closes_us: int) -> None:
+    def _match_exits(self, out: list[Report], position: _Position, bar: Bar, closes_us: int) -> None:
         start_us, _, open_, high, low, _, volume = bar
         key = position.entry.order.idempotency_key
         if position.closing:
@@ -278,7 +285,7 @@ class SimBroker:
             if code != NO_EXIT:
                 self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=is_ambiguous)
 
-    def _match_group(self, out: list[Event], group: list[_Entry], bar: Bar, closes_us: int, *, is_held: bool) -> None:
+    def _match_group(self, out: list[Report], group: list[_Entry], bar: Bar, closes_us: int, *, is_held: bool) -> None:
         start_us, _, open_, high, low, _, _ = bar
         touched: list[tuple[_Entry, int, int, bool]] = []
         for entry in group:
@@ -311,7 +318,7 @@ class SimBroker:
                 entry.is_triggered = True
 
     def _enter(
-        self, out: list[Event], group: list[_Entry], entry: _Entry, print_: int, is_at_open: bool, bar: Bar,
+        self, out: list[Report], group: list[_Entry], entry: _Entry, print_: int, is_at_open: bool, bar: Bar,
         closes_us: int, *, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         start_us, index, open_, high, low, _, volume = bar
@@ -334,7 +341,7 @@ class SimBroker:
             self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=exit_is_ambiguous)
 
     def _leave_at(
-        self, out: list[Event], position: _Position, code: int, price: int, bar: Bar, closes_us: int,
+        self, out: list[Report], position: _Position, code: int, price: int, bar: Bar, closes_us: int,
         *, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         is_stop = code == EXIT_STOP
@@ -344,7 +351,7 @@ class SimBroker:
         )
 
     def _leave(
-        self, out: list[Event], position: _Position, reference: str, price: int, start_us: int, closes_us: int,
+        self, out: list[Report], position: _Position, reference: str, price: int, start_us: int, closes_us: int,
         volume: int, *, slips: bool, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         qty = position.qty
@@ -361,7 +368,7 @@ class SimBroker:
         )  # fmt: skip
 
     def _execute(
-        self, out: list[Event], entry: _Entry, reference: str, sign: int, qty: int, print_: int, start_us: int,
+        self, out: list[Report], entry: _Entry, reference: str, sign: int, qty: int, print_: int, start_us: int,
         closes_us: int, volume: int, *, slips: bool, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         tick = self._ticks[entry.index]
@@ -394,7 +401,7 @@ class SimBroker:
         if not group:
             self._forget(group, entry.index)
 
-    def _end_group(self, out: list[Event], group: list[_Entry], index: int, report: Callable[[str], Event]) -> None:
+    def _end_group(self, out: list[Report], group: list[_Entry], index: int, report: Callable[[str], Report]) -> None:
         for entry in group:
             out.append(report(entry.order.idempotency_key))
         group.clear()

@@ -30,7 +30,7 @@ from axiomd.broker import sim_wire as wire
 from axiomd.broker.sim import SimBroker
 from axiomd.contracts.commands import Approved, CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.errors import EXIT_LOCKED, EXIT_OK
-from axiomd.contracts.events import Event
+from axiomd.contracts.truth import Report
 from axiomd.core.fills import COSTS
 
 REPORTS_KEPT: Final = 20_000
@@ -81,7 +81,7 @@ class SimRecord:
         """Give the requests to be played again, in order."""
         return [bytes(body) for (body,) in self._db.execute("SELECT body FROM inputs ORDER BY seq")]
 
-    def write(self, body: bytes, reports: Sequence[Event], *, is_quiet: bool) -> None:
+    def write(self, body: bytes, reports: Sequence[Report], *, is_quiet: bool) -> None:
         """Take a request and what came of it in, to be durable after `commit`.
 
         A quiet one survives our death, and the machine's only with the next one that is not: it is a bar that did
@@ -162,7 +162,7 @@ class SimDesk:
         """Make durable what the requests so far led to: only then may they be answered."""
         self._record.commit()
 
-    def take(self, line: bytes) -> tuple[wire.Answer, list[Event]]:
+    def take(self, line: bytes) -> tuple[wire.Answer, list[Report]]:
         """Do what one request asks and give its answer, and what it made happen. Never raises for a bad request."""
         try:
             request = wire.read_request(line)
@@ -211,7 +211,7 @@ class SimDesk:
         assert self._setup is not None
         return msgspec.structs.replace(self._setup, symbols=tuple(self._symbols), ticks=tuple(self._ticks))
 
-    def _change(self, request: wire.Request) -> list[Event]:
+    def _change(self, request: wire.Request) -> list[Report]:
         self._setup_is_new = False
         broker = self._broker
         match request.op:

@@ -43,6 +43,7 @@ class Books:
         self._frame = frame
         self._symbols = frame.symbols
         self._deadlines: dict[int, int] = {}
+        self._deadline_us = b.NEVER_US
         self._early: dict[str, list[e.FillReceived]] = {}
         self._executions: set[str] = set()
         self._executions_before: set[str] = set()
@@ -160,20 +161,28 @@ class Books:
         high, low, deadline_us = b.ABOVE_ALL, b.BELOW_ALL, b.NEVER_US
         legs = self.book.open.get(index, ())
         for leg in legs:
-            order = leg.order
-            value = leg.open_qty * (order.entry_level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
-            if leg.sign > 0:
+            order, is_buy = leg.order, leg.sign > 0
+            value = leg.open_qty * (leg.level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
+            if is_buy:
                 long += value
             else:
                 short += value
-            deadline_us = min(deadline_us, order.valid_to_us)
+            if order.valid_to_us < deadline_us:
+                deadline_us = order.valid_to_us
             stop, limit = order.stop_price, order.limit_price
             if stop is None and limit is None:
                 high = b.BELOW_ALL
+            # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
             if stop is not None:
-                high, low = (min(high, stop), low) if leg.sign > 0 else (high, max(low, stop))
+                if is_buy:
+                    high = min(high, stop)
+                else:
+                    low = max(low, stop)
             if limit is not None:
-                high, low = (high, max(low, limit)) if leg.sign > 0 else (min(high, limit), low)
+                if is_buy:
+                    low = max(low, limit)
+                else:
+                    high = min(high, limit)
         holding = self.holdings.get(index)
         if holding is not None:
             order = holding.order
@@ -186,9 +195,15 @@ class Books:
                 high, low = min(high, stop or high), max(low, target or low)
             if holding.closing:
                 high = b.BELOW_ALL
-        deadlines = self._deadlines
-        if deadline_us == b.NEVER_US:
-            deadlines.pop(index, None)
-        else:
-            deadlines[index] = deadline_us
-        self._frame.post(index, long, short, len(legs), high, low, min(deadlines.values(), default=b.NEVER_US))
+        self._frame.post(index, long, short, len(legs), high, low, self._first_deadline(index, deadline_us))
+
+    def _first_deadline(self, index: int, deadline_us: int) -> int:
+        """Note a symbol's deadline and give the first one of all; looked for anew only where the first one went."""
+        before_us = self._deadlines.get(index, b.NEVER_US)
+        if deadline_us != before_us:
+            self._deadlines[index] = deadline_us
+            if deadline_us <= self._deadline_us:
+                self._deadline_us = deadline_us
+            elif before_us == self._deadline_us:
+                self._deadline_us = min(self._deadlines.values())
+        return self._deadline_us

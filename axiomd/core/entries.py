@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Approved, Command, Record, SendEntries
@@ -25,6 +26,7 @@ from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan, StrategyPlan
 from axiomd.core.strategies import api
 
+_qty_of = itemgetter(1)
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
 
 
@@ -117,13 +119,14 @@ class Entries:
             outcome = "missed"
         else:
             sized = self._size(k, index, row)
-            outcome = "" if any(qty for _, qty in sized) else "below_min_qty"
+            outcome = "" if any(map(_qty_of, sized)) else "below_min_qty"
         signal = signal_of(own, self._footing.run_id, symbol, row, rank, outcome)
         now_us = row[api.MOMENT]
         out.append(Record(event=e.SignalEmitted(ts_us=now_us, signal=signal)))
         approved: list[Approved[Order]] = []
         equity, flatten_us = self._frame.account[_EQUITY], self._frame.account[_FLATTEN]
         group = group_of(signal, self._footing.session) if sized else ""
+        sends = self._sends_until(now_us)
         for side, qty in sized:
             order = order_of(self._plan, signal, index, side, qty, self._footing.session, flatten_us, group)
             key = order.idempotency_key
@@ -141,7 +144,7 @@ class Entries:
                 )
             )
             if qty:
-                self._judge(out, approved, order, index, now_us)
+                self._judge(out, approved, order, index, now_us, sends + len(approved))
         if approved:
             self._intend(out, approved, index, k, now_us)
 
@@ -157,7 +160,7 @@ class Entries:
         return sized
 
     def _judge(
-        self, out: list[Command], approved: list[Approved[Order]], order: Order, index: int, now_us: int
+        self, out: list[Command], approved: list[Approved[Order]], order: Order, index: int, now_us: int, sends: int
     ) -> None:
         passed, verdicts = self._chain.judge(
             order,
@@ -166,7 +169,7 @@ class Entries:
             is_ready=self._footing.is_connected and self._footing.is_reconciled,
             is_journal_ok=self._footing.is_journal_ok,
             is_known=self._books.book.is_known(order),
-            sends=self._sends_until(now_us) + len(approved),
+            sends=sends,
         )
         if passed is None:
             self._books.book.know(order)

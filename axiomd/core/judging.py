@@ -54,8 +54,8 @@ class Chain:
             is_known,
             sends,
         )
-        told = frame.verdicts.tolist()
-        verdicts = tuple(zip(GUARDS, told[::2], told[1::2], strict=True))
+        told = iter(frame.verdicts.tolist())
+        verdicts = tuple(zip(GUARDS, told, told, strict=True))
         if position != PASSED:
             return None, verdicts[: position + 1]
         for guard, params in self._plugins:

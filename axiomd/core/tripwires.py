@@ -6,7 +6,7 @@ Counts of the day and of the run, folded over events. It names what broke, with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from axiomd.contracts import events as e
@@ -53,34 +53,28 @@ class Tripwires:
         for burst in self._repeats.values():
             burst.limit(int(limits["execution_fills"]), int(limits["execution_us"]))
 
-    def fill(self, ts_us: int, fill: Fill, leg: Leg, role: str) -> Iterator[Trip]:
+    def fill(self, ts_us: int, fill: Fill, leg: Leg, role: str) -> Sequence[Trip]:
         """SlippageSanity after the fill, RepeatedExecution."""
-        kind = role_kind(role)
-        level = (
-            (leg.order.limit_price if fill.is_rested else leg.order.entry_level)
-            if not role
-            else leg.order.stop_loss_price
-            if kind == "SL"
-            else leg.order.take_profit_price
-            if kind == "TP"
-            else None
-        )
+        trips: Sequence[Trip] = ()
+        level = _level_of(leg, fill, role)
         if level:
             beyond, figure, limit = _is_beyond(fill.price, level, self._fill_ppm)
             if beyond:
-                yield Trip("SlippageSanity", figure, limit)
+                trips = (Trip("SlippageSanity", figure, limit),)
         burst = self._repeats[leg.index, fill.side]
         if burst.count_max != OFF:
             count = burst.add(ts_us, fill.reference)
             if burst.is_over(count):
-                yield Trip("RepeatedExecution", count, burst.count_max)
+                trips = (*trips, Trip("RepeatedExecution", count, burst.count_max))
+        return trips
 
-    def trade(self, net_pnl: int) -> Iterator[Trip]:
+    def trade(self, net_pnl: int) -> Sequence[Trip]:
         """ConsecutiveLosses, after a trade that closed."""
         self.losses_in_a_row = self.losses_in_a_row + 1 if net_pnl < 0 else 0
-        if self._streak_max != OFF and self.losses_in_a_row >= self._streak_max and not self.has_streak_tripped:
-            self.has_streak_tripped = True
-            yield Trip("ConsecutiveLosses", self.losses_in_a_row, self._streak_max)
+        if self._streak_max == OFF or self.losses_in_a_row < self._streak_max or self.has_streak_tripped:
+            return ()
+        self.has_streak_tripped = True
+        return (Trip("ConsecutiveLosses", self.losses_in_a_row, self._streak_max),)
 
     def reject(self, event: e.OrderRejected) -> Iterator[Trip]:
         """RejectStorm."""
@@ -114,3 +108,13 @@ class Tripwires:
         account["losses_judged"] = loss.ALL_LOSSES
         if new_peak:
             account["drawdown_peak"] = account["equity"]
+
+
+def _level_of(leg: Leg, fill: Fill, role: str) -> int | None:
+    """Give the price that an execution should be near, None where it has none."""
+    if not role:
+        return leg.order.limit_price if fill.is_rested else leg.level
+    kind = role_kind(role)
+    if kind == "SL":
+        return leg.order.stop_loss_price
+    return leg.order.take_profit_price if kind == "TP" else None

@@ -8,6 +8,7 @@ decides nothing itself but when an operator who is not there would resume.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -25,6 +26,7 @@ from axiomd.contracts.commands import (
     TripLatch,
 )
 from axiomd.contracts.orders import split_reference
+from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
 from axiomd.core.frame import ints_of
 from axiomd.core.kernel_record import counts_of
@@ -32,6 +34,7 @@ from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.scan import TOUCHED
 from axiomd.core.strategies.api import Candidates
+from axiomd.core.uncollected import uncollected
 from axiomd.runs.recorder import Recorder
 
 SIM_ACCOUNT: Final = "SIM"
@@ -137,12 +140,18 @@ class Replay:
         self._first_session = first_session
         self._progress = progress
         self._pace = pace
+        self._recorded = self.recorder.stations.get
         self._seq_of: dict[str, int] = {}
         self._tripped_by: set[str] = set()
         self._trips = 0
 
     def run(self) -> None:
         """Run every session of the tape that has a bar, to the end."""
+        # at full speed it makes records by the hundred thousand and no cycles; at a pace it may run for days
+        with uncollected() if self._pace is None else nullcontext():
+            self._run()
+
+    def _run(self) -> None:
         bars, sessions = self._tape.bars, self._tape.sessions
         starts_us = bars[:, 0]
         last_us = int(starts_us[-1])
@@ -183,13 +192,14 @@ class Replay:
     def _run_session(self, session: int, first: int, last: int) -> None:
         sessions = self._tape.sessions
         open_us, close_us = int(sessions.open_us[session]), int(sessions.close_us[session])
+        day = sessions.date(session).isoformat()
         is_traded = session >= self._first_session
         if is_traded and self.engine.level and self.plan.resumes and not self._tripped_by & NEVER_RESUMED:
             self._resume(open_us)
         self._take(
             e.SessionOpened(
                 ts_us=open_us,
-                session=sessions.date(session).isoformat(),
+                session=day,
                 run_id=self.plan.run_id,
                 open_us=open_us,
                 close_us=close_us,
@@ -201,7 +211,7 @@ class Replay:
         self._trade(first, last, close_us)
         for report in self.broker.end_session(close_us, self._last_bar):
             self._report(report)
-        self._take(e.SessionClosed(ts_us=close_us, session=sessions.date(session).isoformat()))
+        self._take(e.SessionClosed(ts_us=close_us, session=day))
         if is_traded:
             self.recorder.close_session(close_us, int(self.engine.account["equity"]))
 
@@ -254,13 +264,15 @@ class Replay:
 
     # --- events in, commands out ---
 
-    def _report(self, event: e.Event) -> None:
+    def _report(self, event: Report) -> None:
         """Take a report of the broker in; its cause is the newest event of its order."""
-        key = e.key_of(event)
+        key = event.fill.reference if isinstance(event, e.FillReceived) else event.key
         seqs = self._seq_of
         cause = seqs.get(key) or seqs.get(split_reference(key).key, 0)
         seq = seqs[key] = self._log.append(event, cause)
-        self.recorder.take(event)
+        record = self._recorded(type(event))
+        if record:
+            record(event)
         commands = self.engine.handle(event)
         if commands:
             self._carry_out(commands, seq)
@@ -275,22 +287,23 @@ class Replay:
         """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
         signal_seq = cause
         for command in commands:
-            match command:
-                case Record(event=event):
-                    seq = self._log.append(event, signal_seq)
-                    match event:
-                        case e.SignalEmitted():
-                            signal_seq = seq
-                        case e.OrderIntent(order=order):
-                            self._seq_of[order.idempotency_key] = seq
-                    self.recorder.take(event)
-                case MarkEquity():
-                    self.recorder.point(command)
-                case TripLatch():
-                    self._trip(command, cause)
-                case SendEntries() | CancelEntry() | ClosePosition():
-                    for report in self.broker.execute(command, self.engine.now_us):
-                        self._report(report)
+            if isinstance(command, Record):
+                event = command.event
+                seq = self._log.append(event, signal_seq)
+                if isinstance(event, e.SignalEmitted):
+                    signal_seq = seq
+                elif isinstance(event, e.OrderIntent):
+                    self._seq_of[event.order.idempotency_key] = seq
+                record = self._recorded(type(event))
+                if record:
+                    record(event)
+            elif isinstance(command, MarkEquity):
+                self.recorder.point(command)
+            elif isinstance(command, TripLatch):
+                self._trip(command, cause)
+            elif isinstance(command, SendEntries | CancelEntry | ClosePosition):
+                for report in self.broker.execute(command, self.engine.now_us):
+                    self._report(report)
 
     def _trip(self, command: TripLatch, cause: int) -> None:
         self._trips += 1

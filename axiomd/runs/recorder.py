@@ -6,7 +6,7 @@ cannot see in an event (drawdown at every close, exposure) is handed in at the e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from axiomd.contracts import events as e
@@ -25,7 +25,7 @@ class Recorder:
         self._rate_of = rate_of
         self._outcomes: dict[str, OrderOutcome] = {}
         self._ambiguous: set[tuple[str, int]] = set()
-        self._stations: dict[type[e.Event], Callable[[Any], None]] = {
+        self.stations: Mapping[type[e.Event], Callable[[Any], None]] = {
             e.SignalEmitted: lambda event: self.record.signals.append(event.signal),
             e.OrderIntent: self._intend,
             e.OrderBlocked: self._block,
@@ -35,10 +35,11 @@ class Recorder:
             e.FillReceived: self._fill,
             e.PositionChanged: self._trade,
         }
+        """What takes in the events of a kind; the others leave no mark on the record."""
 
     def take(self, event: e.Event) -> None:
         """Take one event in."""
-        station = self._stations.get(type(event))
+        station = self.stations.get(type(event))
         if station:
             station(event)
 

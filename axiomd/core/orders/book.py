@@ -15,14 +15,20 @@ _INTENT = State.INTENT
 class Leg:
     """One entry order and where it stands; `index` is its symbol's, `sign` +1 for a buy."""
 
-    __slots__ = ("cancelling", "ending", "ends_at", "filled", "index", "order", "sign", "state", "strategy")
+    __slots__ = (
+        "cancelling", "ending", "ends_at", "filled", "index", "is_open", "level", "order", "sign", "state", "strategy",
+    )  # fmt: skip
 
     def __init__(self, order: Order, index: int, strategy: int) -> None:
         self.order = order
         self.index = index
         self.strategy = strategy
         self.sign = 1 if order.side == "BUY" else -1
+        self.level = order.entry_level
+        """What the entry is judged by: `Order.entry_level`."""
         self.state = _INTENT
+        self.is_open = True
+        """It may still fill."""
         self.filled = 0
         self.cancelling = ""
         self.ending: Happening | None = None
@@ -31,11 +37,6 @@ class Leg:
     def end_at(self, filled: int, happening: Happening) -> None:
         """Remember an end that was told before the fills it counts: it comes when they are in."""
         self.ends_at, self.ending = filled, happening
-
-    @property
-    def is_open(self) -> bool:
-        """Say whether it may still fill."""
-        return self.state not in ENDED
 
     @property
     def open_qty(self) -> int:
@@ -81,21 +82,21 @@ class Book:
 
         False where that cannot happen to it: then nothing has changed.
         """
-        before = leg.state
-        after = step(before, happening)
+        after = step(leg.state, happening)
         if after is None:
             return False
-        if after is before:
-            return True
         leg.state = after
-        was_open, is_open = before not in ENDED, after not in ENDED
-        if was_open and not is_open:
+        is_open = after not in ENDED
+        if is_open is leg.is_open:
+            return True
+        leg.is_open = is_open
+        if is_open:
+            self.open.setdefault(leg.index, []).append(leg)
+        else:
             left = self.open[leg.index]
             left.remove(leg)
             if not left:
                 del self.open[leg.index]
-        elif is_open and not was_open:
-            self.open.setdefault(leg.index, []).append(leg)
         return True
 
 
