@@ -40,7 +40,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     """The fill is larger than a tenth of its bar's VOLUME."""
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Trade(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A closed position. Prices are averages over its fills in units; money in account currency units.
 
     `mae` and `mfe` are the worst and the best open result in account currency units, at the bars' extremes;

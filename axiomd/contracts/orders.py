@@ -31,10 +31,11 @@ SUFFIX_KILL: Final = "-KILL"
 SUFFIX_MANUAL: Final = "-MANUAL"
 
 
-class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One entry with its exits. Prices in 1/10,000 units, `qty` in shares, times UTC microseconds.
 
-    `stop_price` triggers the entry; `stop_loss_price` and `take_profit_price` are the exits held at the broker.
+    `stop_price` triggers the entry; `stop_loss_price` and `take_profit_price` are the exits held at the broker. Made
+    by name, but where orders are made by the thousand: each name is looked for among all fields.
     """
 
     order_id: str

@@ -23,7 +23,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-class Signal(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Signal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One setup. Prices in 1/10,000 units, `ts_us` the close of the bar that completed it, times UTC microseconds."""
 
     signal_id: str

@@ -167,28 +167,13 @@ def trade_of(
     best = max(sign * extremes[1], sign * exit_price) - sign * entry_price
     stop, level = order.stop_loss_price, order.entry_level or entry_price
     risk = 0 if stop is None else risk_of(level, stop, qty, num, den)
+    net = gross - costs
+    # by place, in the order of the record's fields: it takes a fifth of the time that names take
     return Trade(
-        trade_id=f"T-{order.idempotency_key}",
-        idempotency_key=order.idempotency_key,
-        symbol=order.symbol,
-        side=order.side,
-        qty=qty,
-        entry_ts_us=entry[0],
-        entry_price=entry_price,
-        exit_ts_us=exit_[0],
-        exit_price=exit_price,
-        exit_reason=reason,
-        gross_pnl=gross,
-        costs=costs,
-        net_pnl=gross - costs,
-        r_multiple=(gross - costs) / risk if risk else None,
-        currency=currency,
-        bars_held=bars_held,
-        mae=min(0, worst * qty * num // den),
-        mfe=max(0, best * qty * num // den),
-        ambiguous=is_ambiguous,
-        strategy=order.strategy,
-    )
+        f"T-{order.idempotency_key}", order.idempotency_key, order.symbol, order.side, qty, entry[0], entry_price,
+        exit_[0], exit_price, reason, gross, costs, net, net / risk if risk else None, currency, bars_held,
+        min(0, worst * qty * num // den), max(0, best * qty * num // den), is_ambiguous, order.strategy,
+    )  # fmt: skip
 
 
 def risk_of(level: Whole, stop: Whole, qty: Whole, num: Whole, den: Whole) -> Whole:
