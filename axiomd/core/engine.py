@@ -36,7 +36,9 @@ from axiomd.core.tripwires import Tripwires
 _NO_COMMANDS: Final[list[Command]] = []
 # a member of an enum is looked up by a Python function in 3.11, at every message
 _SENT, _ACKED, _CANCELLED = Happening.SENT, Happening.ACKED, Happening.CANCELLED
-_NOW, _CURSOR, _TOUCHED, _CASH = (column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "cash"))
+_NOW, _CURSOR, _TOUCHED, _CASH, _TRADING = (
+    column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "cash", "is_trading")
+)
 
 
 class Engine:
@@ -186,12 +188,12 @@ class Engine:
     @property
     def now_us(self) -> int:
         """Give market time: the moment of the newest thing that happened."""
-        return int(self._now[_NOW])
+        return self._now[_NOW]
 
     @property
     def touched_us(self) -> int:
         """Give the moment that touches a level or passes a deadline, after a scan that stopped for it."""
-        return int(self._now[_TOUCHED])
+        return self._now[_TOUCHED]
 
     @property
     def session_open_us(self) -> int:
@@ -260,19 +262,19 @@ class Engine:
     def _select(self, event: e.CandidatesSelected) -> list[Command]:
         """Stage 1 has chosen: from here on Stage 2 of that strategy is handed these symbols and no other."""
         self.entries.select(event.strategy, event.symbols)
-        self.account["is_trading"] = 1
+        self._now[_TRADING] = 1
         return self.curve.begin()
 
     def _close_session(self, event: e.SessionClosed) -> list[Command]:
         """The day is over: its last mark, what that trips, its point of the curve."""
-        account = self.account
-        account["now_us"] = event.ts_us
+        account = self._now
+        account[_NOW] = event.ts_us
         self.frame.settle()
         out: list[Command] = []
         self._trip_on_loss(out)
-        if account["is_trading"]:
+        if account[_TRADING]:
             out.append(self.curve.point(event.ts_us))
-        account["is_trading"] = 0
+        account[_TRADING] = 0
         self.books.filled_us = -1
         return out
 

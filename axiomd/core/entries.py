@@ -28,6 +28,8 @@ from axiomd.core.strategies import api
 
 _qty_of = itemgetter(1)
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
+_SLOT_SIZE = b.SLOT.itemsize // 8
+_IS_CANDIDATE, _RANK = (column(b.SLOT, name) for name in ("is_candidate", "rank"))
 
 
 @dataclass(slots=True)
@@ -64,7 +66,11 @@ class Entries:
         self._kill = kill
         self._pauses = pauses
         self._footing = footing
-        self._slots: list[tuple[int, int, int, int]] = board.slots.tolist()
+        self._slots: list[tuple[int, int]] = [(k, index) for k, index, _, _ in board.slots.tolist()]
+        self._ranks: list[int] = board.slots["rank"].tolist()
+        self._places: dict[str, list[tuple[int, int]]] = {own.id: [] for own in plan.strategies}
+        for position, (k, index) in enumerate(self._slots):
+            self._places[plan.strategies[k].id].append((position, index))
         self._sends: deque[int] = deque()
         self.limit(plan)
 
@@ -76,14 +82,12 @@ class Entries:
 
     def select(self, strategy: str, symbols: Sequence[str]) -> None:
         """Hand Stage 2 of a strategy these symbols, best first, and no other."""
-        own = next(k for k, each in enumerate(self._plan.strategies) if each.id == strategy)
-        ranks = {self._books.index_of[symbol]: rank for rank, symbol in enumerate(symbols)}
-        slots = self._board.slots
-        for position, (k, index, _, _) in enumerate(self._slots):
-            if k == own:
-                slots[position]["is_candidate"] = index in ranks
-                slots[position]["rank"] = ranks.get(index, 0)
-        self._slots = slots.tolist()
+        index_of, slots = self._books.index_of, self._frame.slots
+        ranks = {index_of[symbol]: rank for rank, symbol in enumerate(symbols)}
+        for position, index in self._places[strategy]:
+            rank = ranks.get(index)
+            slots[position * _SLOT_SIZE + _IS_CANDIDATE] = rank is not None
+            slots[position * _SLOT_SIZE + _RANK] = self._ranks[position] = rank or 0
 
     def try_rules(self, order: Order) -> None:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
@@ -98,12 +102,12 @@ class Entries:
         if len(rows) > 1:
             rows.sort(key=self._precedence)
         for row in rows:
-            k, index, _, rank = self._slots[row[api.SLOT]]
-            self._take_setup(out, self._plan.strategies[k], k, index, rank, row)
+            k, index = self._slots[row[api.SLOT]]
+            self._take_setup(out, self._plan.strategies[k], k, index, self._ranks[row[api.SLOT]], row)
 
     def _precedence(self, row: Sequence[int]) -> tuple[int, int, int]:
-        k, index, _, rank = self._slots[row[api.SLOT]]
-        return k, rank, index
+        k, index = self._slots[row[api.SLOT]]
+        return k, self._ranks[row[api.SLOT]], index
 
     def _take_setup(
         self, out: list[Command], own: StrategyPlan, k: int, index: int, rank: int, row: Sequence[int]

@@ -58,11 +58,11 @@ _INTERVAL_SIZE: Final = 6
 class Frame:
     """A board's arrays by address. It keeps them alive; the arrays must never be replaced, but for the bars.
 
-    `account` and `symbols` read and write single columns as plain numbers: `account[NOW_US]`,
+    `account`, `symbols` and `slots` read and write single columns as plain numbers: `account[NOW_US]`,
     `symbols[index * SYMBOL_SIZE + CLOSE]`. Of float columns they show the bits.
     """
 
-    __slots__ = ("_addresses", "_kept", "account", "setups", "symbols", "verdicts")
+    __slots__ = ("_addresses", "_kept", "account", "setups", "slots", "symbols", "verdicts")
 
     def __init__(self, board: Board, sizings: Records) -> None:
         proposal = np.zeros(1, PROPOSAL)
@@ -79,6 +79,7 @@ class Frame:
             self._addresses[2 * place], self._addresses[2 * place + 1] = address_of(part), len(part)
         self.account = ints_of(board.account)
         self.symbols = ints_of(board.symbols)
+        self.slots = ints_of(board.slots)
         self.verdicts = ints_of(verdicts)
         self.setups = board.setups
 

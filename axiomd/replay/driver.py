@@ -152,21 +152,16 @@ class Replay:
             self._run()
 
     def _run(self) -> None:
-        bars, sessions = self._tape.bars, self._tape.sessions
-        starts_us = bars[:, 0]
-        last_us = int(starts_us[-1])
-        begin_us = int(sessions.open_us[sessions.index_of(int(starts_us[0]))])
-        self._begin(begin_us)
-        row = 0
-        while row < len(bars):
-            session = sessions.index_of(int(starts_us[row]))
-            close_us = int(sessions.close_us[session])
-            end = int(starts_us.searchsorted(close_us, "left"))
-            self._run_session(session, row, end)
+        sessions, starts_us = self._tape.sessions, np.ascontiguousarray(self._tape.bars[:, 0])
+        firsts = starts_us.searchsorted(sessions.open_us)
+        lasts = starts_us.searchsorted(sessions.close_us)
+        held = np.flatnonzero(firsts < lasts)
+        self._begin(int(sessions.open_us[held[0]]))
+        for session, first, last in zip(held.tolist(), firsts[held].tolist(), lasts[held].tolist(), strict=True):
+            self._run_session(session, first, last)
             if self._progress:
-                self._progress(end - row)
-            row = end
-        self._take(e.RunStopped(ts_us=int(sessions.close_us[sessions.index_of(last_us)]), reason="tape ended"))
+                self._progress(last - first)
+        self._take(e.RunStopped(ts_us=int(sessions.close_us[held[-1]]), reason="tape ended"))
         self._log.commit()
         self._finish()
 
