@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from axiomd.broker.port import BrokerCommand
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
@@ -47,6 +48,7 @@ LastBar = Callable[[int], tuple[int, int, int]]
 """Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
+_index_of, _close_of = itemgetter(1), itemgetter(0, 5, 6)
 _entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), plain(first_leg)
 _commission, _slippage = plain(commission), plain(slippage)
 
@@ -229,14 +231,17 @@ class SimBroker:
     def match(self, bars: Sequence[Bar], closes_us: int) -> list[Report]:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
         out: list[Report] = []
+        positions, groups = self._positions, self._groups
+        self._last.update(zip(map(_index_of, bars), map(_close_of, bars), strict=True))
         for bar in bars:
             index = bar[1]
-            self._last[index] = (bar[0], bar[5], bar[6])
-            position = self._positions.get(index)
+            if index not in positions and index not in groups:
+                continue
+            position = positions.get(index)
             if position is not None:
                 self._match_exits(out, position, bar, closes_us)
-            if index in self._groups:
-                for group in list(self._groups[index]):
+            if index in groups:
+                for group in list(groups[index]):
                     self._match_group(out, group, bar, closes_us, is_held=position is not None)
         self._expire(out, closes_us)
         return out
