@@ -32,6 +32,7 @@ from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
 from axiomd.core.orders.adoption import adoption_of
 from axiomd.core.orders.reconcile import Reconciliation, reconcile, unheard_reports
+from axiomd.core.uncollected import uncollected
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.sim_link import SimLink
 from axiomd.feeds.playback import Rows
@@ -102,7 +103,7 @@ class Desk:
     @property
     def market_us(self) -> int:
         """Market time of the newest thing that happened."""
-        return int(self.engine.account["now_us"])
+        return self.engine.now_us
 
     def open_keys(self) -> tuple[str, ...]:
         """Give the keys of the entries that may still fill."""
@@ -124,6 +125,11 @@ class Desk:
 
     async def moment(self, ts_us: int, rows: Rows, heard_us: int = 0) -> None:
         """All bars that closed together: the broker first, then its reports, then our own decisions."""
+        # a moment of many orders makes enough records to call the collector in the middle of it; it can wait till after
+        with uncollected():
+            await self._moment(ts_us, rows, heard_us)
+
+    async def _moment(self, ts_us: int, rows: Rows, heard_us: int) -> None:
         began_us = monotonic_us()
         for report in await self.link.moment(ts_us, rows):
             await self._report(report)
@@ -298,22 +304,22 @@ class Desk:
 
     async def _carry_out(self, commands: list[Command], cause: int, lap: Lap | None = None) -> None:
         signal_seq = cause
+        sends: list[SendEntries] = []
         for command in commands:
-            match command:
-                case Record(event=event):
-                    seq = self._append(event, signal_seq)
-                    if isinstance(event, e.SignalEmitted):
-                        signal_seq = seq
-                case MarkEquity():
-                    for ear in self.ears.mark:
-                        ear(command)
-                case TripLatch():
-                    await self._latch(command.level, command.reason, "guard", command.reason, cause)
-                case SendEntries():
-                    pass
-                case CancelEntry() | ClosePosition():
-                    await self._execute(command)
-        await self._send([command for command in commands if isinstance(command, SendEntries)], lap)
+            if isinstance(command, Record):
+                seq = self._append(command.event, signal_seq)
+                if isinstance(command.event, e.SignalEmitted):
+                    signal_seq = seq
+            elif isinstance(command, SendEntries):
+                sends.append(command)
+            elif isinstance(command, MarkEquity):
+                for ear in self.ears.mark:
+                    ear(command)
+            elif isinstance(command, TripLatch):
+                await self._latch(command.level, command.reason, "guard", command.reason, cause)
+            elif isinstance(command, CancelEntry | ClosePosition):
+                await self._execute(command)
+        await self._send(sends, lap)
 
     async def _send(self, sends: Sequence[SendEntries], lap: Lap | None) -> None:
         """Opening orders: durable first, the latch right before each, then out."""
