@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,14 +72,16 @@ def load_run(
     *,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
+    read: Callable[[Path], YamlText] = read_yaml,
 ) -> Loaded:
     """Read a run or daemon configuration; without a path, the shipped settings.yml.
 
     ``environ`` is searched for AXIOMD_ variables, two underscores for a dot (AXIOMD_COSTS__SLIPPAGE_BPS), values as in
-    YAML. ``flags`` maps dotted keys to values; None means not given. Raises `ConfigError`.
+    YAML. ``flags`` maps dotted keys to values; None means not given. ``read`` is for who keeps what a file says, to
+    load it with thousands of flags. Raises `ConfigError`.
     """
-    source = read_yaml(shipped("settings.yml") if path is None else path)
-    merge = _Merge(source)
+    source = read(shipped("settings.yml") if path is None else path)
+    merge = _Merge(source, read)
     merge.expand_risk()
     for key, name, value in _from_environment(environ or {}):
         merge.put(key, value, Origin("environment", name))
@@ -98,10 +100,11 @@ def load_run(
 class _Merge:
     """Hold the mapping as it grows, the origin of each value, and the folder that relative paths count from."""
 
-    def __init__(self, source: YamlText) -> None:
+    def __init__(self, source: YamlText, read: Callable[[Path], YamlText]) -> None:
         self.mapping: dict[str, object] = dict(source.mapping)
         self.origins = {key: Origin("file", f"{source.path}:{line}") for key, line in source.lines.items() if key}
         self._source = source.path
+        self._read = read
         self._folder = source.path.resolve().parent
 
     def expand_risk(self) -> None:
@@ -118,7 +121,7 @@ class _Merge:
             raise ConfigError("risk is empty", self.place_of("risk"), "write risk: {} for no limits, or leave it out")
 
     def _write_risk_in(self, path: Path) -> None:
-        limits = read_yaml(path)
+        limits = self._read(path)
         is_default = "risk" not in self.mapping
         self.mapping["risk"] = dict(limits.mapping)
         self.origins.pop("risk", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Final, Literal
@@ -78,7 +79,7 @@ def unique_symbols(value: object) -> object:
     if not isinstance(value, (list, tuple)):
         raise ValueError("a list of symbols is needed, as in [SPY]")
     symbols = tuple(_symbol(item) for item in value)
-    twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    twice = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
     if twice:
         raise ValueError(f"{', '.join(twice)} stands there twice")
     return symbols
