@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -25,10 +24,9 @@ from axiomd.core.guards.chain import GUARDS
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
-from axiomd.core.metrics import Basis, ratio, session_returns
 from axiomd.core.orders.bracket import order_of, signal_of
 from axiomd.core.plan import Plan, board_of
-from axiomd.core.portfolio import risk_of, trade_of
+from axiomd.core.portfolio import trade_of
 from axiomd.core.strategies import api
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.uncollected import uncollected
@@ -45,7 +43,7 @@ _ENDS: Final[Mapping[int, tuple[Status, str]]] = {
     kernel.STALE_: ("cancelled", "stale"),
 }
 _ROOM_MIN: Final = 4096
-_NO: Final = -(2**62)
+NOT_TRADED: Final = -(2**62)
 """The equity of a session that was not traded."""
 
 
@@ -86,7 +84,7 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     orders = np.empty((2 * room, kernel.ORDER_WIDTH), np.int64)
     trades = np.empty((2 * room, kernel.TRADE_WIDTH), np.int64)
     points = np.empty((4 * room + 2 * len(sessions), 5), np.int64)
-    equity = np.full(len(sessions), _NO, np.int64)
+    equity = np.full(len(sessions), NOT_TRADED, np.int64)
     columns = tape.sessions
     opens, closes = columns.open_us[sessions], columns.close_us[sessions]
     while not kernel.run(
@@ -134,7 +132,7 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     record.session_closes = [
         (int(tape.sessions.close_us[session]), equity)
         for session, equity in zip(sessions, rows.session_equity.tolist(), strict=True)
-        if equity != _NO
+        if equity != NOT_TRADED
     ]
     record.final_cash = int(account["cash"])
     record.max_drawdown = int(account["max_drawdown"])
@@ -145,43 +143,6 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     record.fills_beyond_volume = int(z["beyond_volume"])
     record.operator_resumes = int(z["resumes"])
     record.counts = counts_of(plan, tape, rows.board)
-
-
-def basis_of(plan: Plan, rows: Rows) -> Basis:
-    """Give what the figures of a run are made of, from its rows: no order, signal or trade is made a record.
-
-    A sweep asks for thousands of figures and for no order; naming every row would take longer than the run.
-    """
-    account, z = rows.board.account[0], rows.state[0]
-    orders, trades = rows.orders, rows.trades
-    entered = orders[trades[:, kernel.T_ORDER]]
-    setups = rows.signals[entered[:, kernel.O_SIGNAL]]
-    is_long = entered[:, kernel.O_SIDE] > 0
-    levels = np.where(is_long, setups[:, api.LONG_ENTRY], setups[:, api.SHORT_ENTRY])
-    stops = np.where(is_long, setups[:, api.LONG_STOP], setups[:, api.SHORT_STOP])
-    nums, dens = np.array([plan.rates[index] for index in rows.board.slots["symbol"].tolist()], np.int64).T
-    slots = setups[:, api.SLOT]
-    risks = risk_of(levels, stops, entered[:, kernel.O_QTY], nums[slots], dens[slots])
-    nets = trades[:, kernel.T_GROSS] - trades[:, kernel.T_COSTS]
-    # as exact as whole numbers of Python: both sides are far below 2**53
-    multiples = nets[risks != 0] / risks[risks != 0]
-    return Basis(
-        nets=nets.tolist(),
-        multiples=multiples.tolist(),
-        costs=int(trades[:, kernel.T_COSTS].sum()),
-        sent=int(np.count_nonzero(orders[:, kernel.O_STATUS] != kernel.REFUSED)),
-        filled=int(np.count_nonzero(orders[:, kernel.O_STATUS] == kernel.FILLED_)),
-        num_signals=len(rows.signals),
-        returns=session_returns(
-            plan.initial_cash, [equity for equity in rows.session_equity.tolist() if equity != _NO]
-        ),
-        max_drawdown=int(account["max_drawdown"]),
-        max_drawdown_pct=float(account["max_drawdown_pct"]),
-        exposure=ratio(int(account["moments_exposed"]), int(account["moments"])),
-        turnover_units=Fraction(int(z["turnover"])),
-        ambiguous_bars=int(z["ambiguous_bars"]),
-        fills_beyond_volume=int(z["beyond_volume"]),
-    )
 
 
 def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:

@@ -10,20 +10,27 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
+
+import numpy as np
 
 from axiomd.contracts.fills import Trade
 from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.runs import Metrics, StrategyMetrics
 from axiomd.contracts.units import PRICE_SCALE
+from axiomd.core.board import Floats, Ints
+from axiomd.core.compiled import njit
+from axiomd.core.exact_sum import exact_sum
 
 Return = tuple[int, int]
 """What was made, and the equity it was made of, in one unit of money: exact, and a tenth of a fraction's time."""
+Share = tuple[int, int]
+"""A part and its whole, which is not 0: exact too."""
 
 SESSIONS_PER_YEAR: Final = 252
 RETURNS_MIN: Final = 2
 """A standard deviation of the sample needs two returns."""
+_SQUARE: Final = 2.0
 
 
 def metrics_of(record: RunRecord, strategies: Sequence[str] = ()) -> Metrics:
@@ -47,49 +54,51 @@ def metrics_of(record: RunRecord, strategies: Sequence[str] = ()) -> Metrics:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Basis:
-    """What figures are made of, for a run or one of its strategies; money in units, a ratio exact.
+    """What figures are made of, for a run or one of its strategies; money in units.
 
-    `nets` and `multiples` are by closed trade, the latter of those that had a risk; `sent` and `filled` count orders.
+    `nets` int64[t] and `multiples` float64[m] are by closed trade, the latter of those that had a risk; `returns`
+    int64[k, 2] as `session_returns` gives them; `sent` and `filled` count orders.
     """
 
-    nets: Sequence[int]
-    multiples: Sequence[float]
+    nets: Ints
+    multiples: Floats
     costs: int
     sent: int
     filled: int
     num_signals: int
-    returns: Sequence[Return]
+    returns: Ints
     max_drawdown: int
     max_drawdown_pct: float
-    exposure: Fraction
-    turnover_units: Fraction
+    exposure: Share
+    turnover_units: Share
     ambiguous_bars: int
     fills_beyond_volume: int
 
 
 def figures_of(basis: Basis, initial_cash: int) -> StrategyMetrics:
     """Give the figures of a basis."""
-    nets = basis.nets
-    net = sum(nets)
-    lost = -sum(value for value in nets if value < 0)
-    won = sum(value for value in nets if value > 0)
-    average = net / (len(nets) * PRICE_SCALE) if nets else None
+    count = len(basis.nets)
+    net, lost, wins, multiples = totals(basis.nets, basis.multiples)
+    won = net + lost
+    average = net / (count * PRICE_SCALE) if count else None
+    exposed, moments = basis.exposure
+    turned, of_turned = basis.turnover_units
     return StrategyMetrics(
         net_pnl=_money(net),
         max_drawdown=_money(basis.max_drawdown),
         max_drawdown_pct=basis.max_drawdown_pct,
-        num_trades=len(nets),
-        win_rate=sum(value > 0 for value in nets) / len(nets) if nets else None,
+        num_trades=count,
+        win_rate=wins / count if count else None,
         avg_trade=average,
         pnl_per_trade=average,
         sharpe=sharpe_of(basis.returns),
         sharpe_periods=len(basis.returns),
         profit_factor=won / lost if lost else None,
-        expectancy_r=math.fsum(basis.multiples) / len(basis.multiples) if basis.multiples else None,
-        exposure_pct=float(100 * basis.exposure),
-        turnover=float(basis.turnover_units / initial_cash),
+        expectancy_r=multiples / len(basis.multiples) if len(basis.multiples) else None,
+        exposure_pct=100 * exposed / moments,
+        turnover=turned / (of_turned * initial_cash),
         total_costs=_money(basis.costs),
         ambiguous_bars=basis.ambiguous_bars,
         num_signals=basis.num_signals,
@@ -99,40 +108,75 @@ def figures_of(basis: Basis, initial_cash: int) -> StrategyMetrics:
     )
 
 
-def session_returns(initial_cash: int, closes: Sequence[int]) -> list[Return]:
-    """Give the return of each session from the close before it; the first one's is from ``initial_cash``.
+@njit
+def totals(nets: Ints, multiples: Floats) -> tuple[int, int, int, float]:
+    """Give what was made in all, what was lost, the number of trades that won, and the sum of multiples."""
+    net, lost, wins = 0, 0, 0
+    for value in nets:
+        net += value
+        if value < 0:
+            lost -= value
+        if value > 0:
+            wins += 1
+    return net, lost, wins, exact_sum(multiples)
 
-    Money in any one unit. A session that begins without equity has no return and ends the list.
+
+def session_returns(initial_cash: int, closes: Sequence[int] | Ints) -> Ints:
+    """Give int64[k, 2], the return of each session: what was made, and the equity it was made of.
+
+    That is the close before it; the first one's is ``initial_cash``. Money in any one unit. A session that begins
+    without equity has no return and ends the list.
     """
-    returns = []
-    before = initial_cash
-    for close in closes:
-        if before <= 0:
-            break
-        returns.append((close - before, before))
-        before = close
-    return returns
+    ends = np.asarray(closes, np.int64)
+    returns = np.empty((len(ends), 2), np.int64)
+    returns[:1, 1] = initial_cash
+    returns[1:, 1] = ends[:-1]
+    returns[:, 0] = ends - returns[:, 1]
+    has_equity = returns[:, 1] > 0
+    return returns if has_equity.all() else returns[: int(has_equity.argmin())]
 
 
-def sharpe_of(returns: Sequence[Return]) -> float | None:
+def sharpe_of(returns: Sequence[Return] | Ints) -> float | None:
     """Give mean / sample standard deviation * sqrt(252), no risk-free rate; None below two returns.
 
     None too without variation, which is judged exactly: equal returns are no reason for a ratio of rounding errors.
     """
     if len(returns) < RETURNS_MIN:
         return None
-    first, of_first = returns[0]
-    if all(made * of_first == first * before for made, before in returns):
+    made = np.asarray(returns, np.int64)
+    mean, variance, looks_even = spread(made, np.empty(len(made)), _SQUARE)
+    if variance <= 0 or (looks_even and _is_even(made.tolist())):
         return None
-    values = [made / before for made, before in returns]
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return mean / math.sqrt(variance) * math.sqrt(SESSIONS_PER_YEAR) if variance > 0 else None
+    return mean / math.sqrt(variance) * math.sqrt(SESSIONS_PER_YEAR)
 
 
-def ratio(part: int, whole: int) -> Fraction:
+@njit
+def spread(returns: Ints, values: Floats, square: float) -> tuple[float, float, bool]:
+    """Give mean and sample variance of returns, and whether all of them round to one number.
+
+    `values` float64[k] is room for as many numbers. Both numbers of a return are far below 2**53, so that the division
+    is as exact as one of whole numbers. `square` is 2.0: a compiled power that knows it to be 2 becomes a product,
+    which rounds in another way than `**`.
+    """
+    count = len(returns)
+    looks_even = True
+    for k in range(count):
+        values[k] = returns[k, 0] / returns[k, 1]
+        looks_even = looks_even and values[k] == values[0]
+    mean = exact_sum(values) / count
+    for k in range(count):
+        values[k] = (values[k] - mean) ** square
+    return mean, exact_sum(values) / (count - 1), looks_even
+
+
+def _is_even(returns: Sequence[Return]) -> bool:
+    first, of_first = returns[0]
+    return all(made * of_first == first * before for made, before in returns)
+
+
+def share_of(part: int, whole: int) -> Share:
     """Give a part of a whole, 0 of none."""
-    return Fraction(part, whole) if whole else Fraction(0)
+    return (part, whole) if whole else (0, 1)
 
 
 def _seen(record: RunRecord) -> list[str]:
@@ -145,8 +189,8 @@ def _seen(record: RunRecord) -> list[str]:
 
 def _whole(record: RunRecord) -> Basis:
     return Basis(
-        nets=[trade.net_pnl for trade in record.trades],
-        multiples=[trade.r_multiple for trade in record.trades if trade.r_multiple is not None],
+        nets=_nets(record.trades),
+        multiples=_multiples(record.trades),
         costs=sum(trade.costs for trade in record.trades),
         sent=sum(outcome.was_sent for outcome in record.orders),
         filled=sum(outcome.was_sent and outcome.fill_qty > 0 for outcome in record.orders),
@@ -154,8 +198,8 @@ def _whole(record: RunRecord) -> Basis:
         returns=session_returns(record.initial_cash, [equity for _, equity in record.session_closes]),
         max_drawdown=record.max_drawdown,
         max_drawdown_pct=record.max_drawdown_pct,
-        exposure=ratio(record.moments_exposed, record.moments),
-        turnover_units=Fraction(record.turnover_units),
+        exposure=share_of(record.moments_exposed, record.moments),
+        turnover_units=(record.turnover_units, 1),
         ambiguous_bars=record.ambiguous_bars,
         fills_beyond_volume=record.fills_beyond_volume,
     )
@@ -167,8 +211,8 @@ def _part(record: RunRecord, name: str) -> StrategyMetrics:
     drawdown, drawdown_pct = _drawdown_of_trades(record.initial_cash, trades)
     neither = {outcome.order.oco_id for outcome in outcomes if outcome.reason == "ambiguous"}
     basis = Basis(
-        nets=[trade.net_pnl for trade in trades],
-        multiples=[trade.r_multiple for trade in trades if trade.r_multiple is not None],
+        nets=_nets(trades),
+        multiples=_multiples(trades),
         costs=sum(trade.costs for trade in trades),
         sent=sum(outcome.was_sent for outcome in outcomes),
         filled=sum(outcome.was_sent and outcome.fill_qty > 0 for outcome in outcomes),
@@ -176,8 +220,8 @@ def _part(record: RunRecord, name: str) -> StrategyMetrics:
         returns=_returns_of_trades(record, trades),
         max_drawdown=drawdown,
         max_drawdown_pct=drawdown_pct,
-        exposure=ratio(record.moments_exposed, record.moments) * ratio(_held_us(trades), _held_us(record.trades)),
-        turnover_units=record.turnover_units * ratio(_notional(trades), _notional(record.trades)),
+        exposure=share_of(record.moments_exposed * _held_us(trades), record.moments * _held_us(record.trades)),
+        turnover_units=share_of(record.turnover_units * _notional(trades), _notional(record.trades)),
         ambiguous_bars=sum(trade.ambiguous for trade in trades) + len(neither),
         fills_beyond_volume=record.fills_beyond_volume if trades else 0,
     )
@@ -196,7 +240,7 @@ def _drawdown_of_trades(initial_cash: int, trades: Sequence[Trade]) -> tuple[int
     return deepest, deepest_pct
 
 
-def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> list[Return]:
+def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> Ints:
     """Give what the trades closed in each session made of the account's equity at the close before it."""
     closes_us = [close_us for close_us, _ in record.session_closes]
     made = [0] * len(closes_us)
@@ -204,14 +248,17 @@ def _returns_of_trades(record: RunRecord, trades: Sequence[Trade]) -> list[Retur
         session = bisect_right(closes_us, trade.exit_ts_us)
         if session < len(made):
             made[session] += trade.net_pnl
-    returns = []
-    equity_before = record.initial_cash
-    for result, (_, equity) in zip(made, record.session_closes, strict=True):
-        if equity_before <= 0:
-            break
-        returns.append((result, equity_before))
-        equity_before = equity
+    returns = session_returns(record.initial_cash, [equity for _, equity in record.session_closes])
+    returns[:, 0] = made[: len(returns)]
     return returns
+
+
+def _nets(trades: Sequence[Trade]) -> Ints:
+    return np.array([trade.net_pnl for trade in trades], np.int64)
+
+
+def _multiples(trades: Sequence[Trade]) -> Floats:
+    return np.array([trade.r_multiple for trade in trades if trade.r_multiple is not None], np.float64)
 
 
 def _held_us(trades: Sequence[Trade]) -> int:

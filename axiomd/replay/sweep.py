@@ -26,7 +26,8 @@ from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
 from axiomd.contracts.units import PRICE_SCALE
-from axiomd.core.kernel_record import Rows, basis_of, run_rows
+from axiomd.core.kernel_figures import basis_of
+from axiomd.core.kernel_record import Rows, run_rows
 from axiomd.core.market.sessions import Int64Array, SessionTable
 from axiomd.core.market.tape import SYMBOL_INDEX, Tape
 from axiomd.core.metrics import figures_of
