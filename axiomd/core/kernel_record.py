@@ -78,20 +78,18 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     bursts = np.full((symbols, 2, fills if fills != OFF else 1), -(2**62), np.int64)
     sizings = np.concatenate([own.sizing for own in plan.strategies])
     # one setup a window is the usual strategy; whoever finds more is given more as it goes
-    windows = int((board.strategies["window_end"] - board.strategies["window_first"])[board.slots["strategy"]].sum())
+    windows = sum(len(own.windows) // 4 * len(own.symbols) for own in plan.strategies)
     room = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
     signals = np.empty((room, kernel.SIGNAL_WIDTH), np.int64)
     orders = np.empty((2 * room, kernel.ORDER_WIDTH), np.int64)
     trades = np.empty((2 * room, kernel.TRADE_WIDTH), np.int64)
     points = np.empty((4 * room + 2 * len(sessions), 5), np.int64)
     equity = np.full(len(sessions), NOT_TRADED, np.int64)
-    columns = tape.sessions
-    opens, closes = columns.open_us[sessions], columns.close_us[sessions]
     while not kernel.run(
-        tape.bars, strip.rows, strip.run_end, strip.is_even, strip.is_whole, strip.first, strip.start_us, opens, closes,
-        ranks, board.account, board.symbols, board.strategies, board.slots, board.intervals, board.int_state,
-        board.float_state, board.int_params, board.float_params, board.windows, board.limits, board.setups, sizings,
-        plan.costs, rules, legs, held, state, bursts,
+        tape.bars, strip.rows, strip.run_end, strip.is_even, strip.is_whole, strip.first, strip.start_us,
+        strip.open_us, strip.close_us, ranks, board.account, board.symbols, board.strategies, board.slots,
+        board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
+        board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, bursts,
         np.zeros(max(1, len(board.slots)), np.int64), signals, orders, trades, points, equity,
     ):  # fmt: skip
         signals, orders, trades, points = (_doubled(rows) for rows in (signals, orders, trades, points))
@@ -235,17 +233,18 @@ def _ranks(plan: Plan, board: Board, sessions: Int64Array, select: SelectCandida
 
 def _rules(plan: Plan, first_session: int, sessions: Int64Array, *, lists: bool) -> Records:
     rules = np.zeros(1, kernel.RULES)
-    rules["flatten_us"] = plan.flatten_us
-    rules["skips_ambiguous"] = plan.skips_ambiguous
-    rules["resumes"] = plan.resumes
-    rules["first_session"] = np.count_nonzero(sessions < first_session)
-    rules["lists_candidates"] = lists
+    r = rules[0]
+    r["flatten_us"] = plan.flatten_us
+    r["skips_ambiguous"] = plan.skips_ambiguous
+    r["resumes"] = plan.resumes
+    r["first_session"] = np.searchsorted(sessions, first_session)
+    r["lists_candidates"] = lists
     for column, guard in (
         ("daily_loss_level", "MaxDailyLoss"),
         ("drawdown_level", "MaxDrawdown"),
         ("streak_level", "ConsecutiveLosses"),
     ):
-        rules[column] = _LEVELS[plan.levels.get(guard, "halt")]
+        r[column] = _LEVELS[plan.levels.get(guard, "halt")]
     return rules
 
 

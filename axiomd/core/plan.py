@@ -144,11 +144,10 @@ def board_of(plan: Plan) -> b.Board:
         for k, strategy in enumerate(plan.strategies)
         for rank, symbol in enumerate(strategy.symbols)
     )
-    slots = np.zeros(len(places), b.SLOT)
+    slots = np.array([(k, index, 0, rank) for index, k, rank in places], b.SLOT)
     int_state = np.zeros((len(places), b.INT_STATE_SIZE), np.int64)
-    for position, (index, k, rank) in enumerate(places):
-        slots[position] = (k, index, 0, rank)
-        int_state[position, 0] = plan.instruments[index].tick_size
+    int_state[:, 0] = [plan.instruments[index].tick_size for index, _, _ in places]
+    position = 0
     for index, instrument in enumerate(plan.instruments):
         record = symbols[index]
         record["tick"], record["lot"] = instrument.tick_size, instrument.lot
@@ -156,19 +155,22 @@ def board_of(plan: Plan) -> b.Board:
         _limit_symbol(record, instrument.symbol, plan.risk)
         record["last_ts_us"] = -b.NEVER_US
         record["touch_high"], record["touch_low"] = b.ABOVE_ALL, b.BELOW_ALL
-        own = [position for position, place in enumerate(places) if place[0] == index]
-        if own:
-            record["slot_first"], record["slot_end"] = own[0], own[-1] + 1
+        first = position
+        while position < len(places) and places[position][0] == index:
+            position += 1
+        if position > first:
+            record["slot_first"], record["slot_end"] = first, position
     account = np.zeros(1, b.ACCOUNT)
-    account["bar_us"] = plan.bar_us
-    account["interval_us"] = plan.strategies[0].strategy.timeframe_us
-    account["deadline_us"] = b.NEVER_US
-    account["interval_begin_us"] = -b.NEVER_US
+    a = account[0]
+    a["bar_us"] = plan.bar_us
+    a["interval_us"] = plan.strategies[0].strategy.timeframe_us
+    a["deadline_us"] = b.NEVER_US
+    a["interval_begin_us"] = -b.NEVER_US
     for column in ("cash", "equity", "peak", "drawdown_peak", "session_equity", "loss_base"):
-        account[column] = plan.initial_cash
-    account["losses_judged"] = ALL_LOSSES
+        a[column] = plan.initial_cash
+    a["losses_judged"] = ALL_LOSSES
+    a["has_strategy_limits"] = any(s.daily_loss_limit != OFF for s in plan.strategies)
     strategies, int_params, float_params, windows = _strategy_arrays(plan)
-    account["has_strategy_limits"] = any(s.daily_loss_limit != OFF for s in plan.strategies)
     return b.Board(
         account=account,
         symbols=symbols,
@@ -209,12 +211,13 @@ def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
         ints, floats = own.strategy.numbers(own.params)
         int_params[k, : len(ints)] = ints
         float_params[k, : len(floats)] = floats
-        records[k]["step"] = step_address(own.strategy.observe, own.strategy.trigger)
-        records[k]["walk"] = walk_address(own.strategy.observe, own.strategy.trigger)
-        records[k]["daily_loss_limit"] = own.daily_loss_limit
-        records[k]["window_first"] = first
+        record = records[k]
+        record["step"] = step_address(own.strategy.observe, own.strategy.trigger)
+        record["walk"] = walk_address(own.strategy.observe, own.strategy.trigger)
+        record["daily_loss_limit"] = own.daily_loss_limit
+        record["window_first"] = first
         first += len(own.windows) // 4
-        records[k]["window_end"] = first
+        record["window_end"] = first
     return records, int_params, float_params, np.concatenate([own.windows for own in plan.strategies])
 
 

@@ -52,6 +52,7 @@ BarPaths = str | Path | Sequence[str | Path]
 
 TICK_UNITS_DEFAULT: Final = 100
 SUFFIXES: Final = (".parquet", ".csv")
+_FIRST_ROWS: Final = 2_000
 _NAMES_SHOWN_MAX: Final = 20
 _LINES_SHOWN_MAX: Final = 1_000
 """Bound on the lines of one CSV that are named one by one; a file of the wrong kind is wrong in every line."""
@@ -112,6 +113,13 @@ def duplicates_between(frames: Sequence[pl.DataFrame]) -> list[Violation]:
     again = once.filter(pl.struct(SYMBOL, TS).is_duplicated()).unique().sort(SYMBOL, TS)
     detail = "the bar is in more than one file"
     return [Violation(Rule.DUPLICATE_INDEX, symbol, ts, detail) for symbol, ts in again.iter_rows()]
+
+
+def timeframe_of(file: BarFile) -> Timeframe:
+    """Tell M5 bars from M1 bars by how far apart the first ones of a file are."""
+    first = BarFile(file.path, file.sha256, file.frame.head(_FIRST_ROWS))
+    gaps = np.diff(np.unique(_structured(first, Timeframe.M1)[TS].to_physical().to_numpy()))
+    return Timeframe.M5 if len(gaps) and int(gaps.min()) >= Timeframe.M5.us else Timeframe.M1
 
 
 def load_tape(

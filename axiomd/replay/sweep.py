@@ -1,71 +1,44 @@
 """A sweep: many parameter sets over many symbols through the compiled backtest, on all cores or on a Dask cluster.
 
-A trial is one run: a set of values, its symbols, and the sessions it may see. Trials are gathered into blocks of one
-symbol set each, and a block is one task: it reads the bars once. Rows come back in an order that does not depend on who
-computed them or when. No trial of a train part sees a session of its test part.
+Trials are gathered into blocks of one symbol set each, and a block is one task. Rows come back in an order that does
+not depend on who computed them or when. No trial of a train part sees a session of its test part.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from axiomd.config.binding import bind
-from axiomd.config.load import load_run
 from axiomd.config.yaml_text import read_yaml
-from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
-from axiomd.contracts.units import PRICE_SCALE
-from axiomd.core.kernel_figures import basis_of
-from axiomd.core.kernel_record import Rows, run_rows
-from axiomd.core.market.sessions import Int64Array, SessionTable
-from axiomd.core.market.tape import SYMBOL_INDEX, Tape
-from axiomd.core.metrics import figures_of
-from axiomd.core.plan import Plan
-from axiomd.feeds.files import load_tape
+from axiomd.replay.swept_bars import SharedBars, TapeBars
+from axiomd.replay.trials import (
+    Block,
+    MarketKey,
+    Row,
+    Trial,
+    basis_of_trial,
+    configured,
+    keep_market,
+    market_of,
+    plain_value,
+    run_block,
+    session_rows,
+)
 
-RUN_ID: Final = "sweep"
 EULER_GAMMA: Final = 0.5772156649015329
 BLOCK_TRIALS: Final = 200
-SETS_KEPT_MAX: Final = 4_096
-"""Sets whose configuration and plan a worker keeps."""
 _LEFT_OUT: Final = ("counts", "by_strategy")
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One run: the number and values of its set, its symbols, and its part of the sessions.
-
-    `first` and `last` are positions among the sessions that have a bar, `last` excluded; -1 means to the end.
-    """
-
-    set_number: int
-    values: Mapping[str, Any]
-    symbols: tuple[str, ...]
-    fold: int = 0
-    part: str = "all"
-    first: int = 0
-    last: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Trials over the same symbols, and where their bars and their base are; everything a worker needs."""
-
-    base: str
-    bars: str
-    all_symbols: tuple[str, ...]
-    trials: tuple[Trial, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +51,6 @@ class Sweep:
     symbols: tuple[str, ...]
 
 
-Row = dict[str, Any]
 RunBlocks = Callable[[Sequence[Block]], Iterator[list[Row]]]
 
 
@@ -104,9 +76,9 @@ def read_sweep(path: Path, base_folder: Path) -> Sweep:
     bars = (folder / config.bars).resolve()
     if not bars.exists():
         raise InputError("there are no bars", str(bars), "name a file or a folder under bars")
-    run = _configured(str(base), {}, config.symbols)
+    run = configured(str(base), {}, config.symbols)
     for values in config.parameter_sets():
-        _configured(str(base), values, config.symbols)
+        configured(str(base), values, config.symbols)
     return Sweep(config, str(base), str(bars), run.all_symbols())
 
 
@@ -141,33 +113,6 @@ def run_sweep(sweep: Sweep, run_blocks: RunBlocks) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def run_block(block: Block) -> list[Row]:
-    """Run one block's trials: what a worker does."""
-    tape = _tape(block.base, block.bars, block.all_symbols)
-    rows = []
-    for trial in block.trials:
-        own = _part_of(_alone(block, trial.symbols, tape), trial)
-        plan = _plan(block, trial, own)
-        rows.append(_row(trial, plan, run_rows(plan, own, None, _first_session(own, trial))))
-    return rows
-
-
-def _row(trial: Trial, plan: Plan, run: Rows) -> Row:
-    figures = figures_of(basis_of(plan, run), plan.initial_cash).model_dump(mode="json")
-    figures |= {
-        "initial_cash": plan.initial_cash / PRICE_SCALE,
-        "final_cash": int(run.board.account[0]["cash"]) / PRICE_SCALE,
-        "operator_resumes": int(run.state[0]["resumes"]),
-    }
-    symbol = trial.symbols[0] if len(trial.symbols) == 1 else ",".join(trial.symbols)
-    values = {key: _plain(value) for key, value in trial.values.items()}
-    return {"set": trial.set_number, "symbol": symbol, "fold": trial.fold, "part": trial.part, **values, **figures}
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (int, float, str, bool)) or value is None else str(value)
-
-
 # --- walk forward ---
 
 
@@ -176,7 +121,7 @@ def _parts(sweep: Sweep) -> list[tuple[int, str, int, int]]:
     forward = sweep.config.walk_forward
     if forward is None:
         return [(0, "all", 0, -1)]
-    count = len(_session_rows(_tape(sweep.base, sweep.bars, sweep.symbols)))
+    count = len(session_rows(market_of(sweep.base, sweep.bars, sweep.symbols).bars.tape_of(sweep.symbols)))
     parts = []
     fold, first = 0, 0
     while first + forward.train_sessions + forward.test_sessions <= count:
@@ -211,117 +156,6 @@ def _test_blocks(sweep: Sweep, rows: Sequence[Row]) -> list[Block]:
 
 def _number(value: float | None) -> float:
     return -math.inf if value is None else value
-
-
-# --- what a trial sees ---
-
-
-def _plan(block: Block, trial: Trial, tape: Tape) -> Plan:
-    """Bind a trial. Its set is read, checked and bound once for all symbols; of that its own are cut out.
-
-    Where strategies name symbols of their own, what a trial's symbols leave of them is for the configuration to say.
-    """
-    whole = _bound(block.base, _flags_of(trial.values, block.all_symbols), tape.sessions, tape.timeframe_us)
-    if any(own.symbols != block.all_symbols for own in whole.strategies):
-        return _bound(block.base, _flags_of(trial.values, trial.symbols), tape.sessions, tape.timeframe_us)
-    kept = [place for place, symbol in enumerate(whole.symbols) if symbol in trial.symbols]
-    return replace(
-        whole,
-        instruments=tuple(whole.instruments[place] for place in kept),
-        rates=tuple(whole.rates[place] for place in kept),
-        strategies=tuple(replace(own, symbols=trial.symbols) for own in whole.strategies),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Flags:
-    """Flags of a configuration; a cache compares only their text."""
-
-    text: tuple[tuple[str, str], ...]
-    values: Mapping[str, object] = field(compare=False)
-
-
-def _flags_of(values: Mapping[str, Any], symbols: Sequence[str] | None) -> _Flags:
-    flags: dict[str, object] = dict(values)
-    if symbols is not None:
-        flags["symbols"] = list(symbols)
-        flags.setdefault("stage1.max_candidates", max(50, len(symbols)))
-    return _Flags(tuple(sorted((key, repr(value)) for key, value in flags.items())), flags)
-
-
-def _configured(base: str, values: Mapping[str, Any], symbols: Sequence[str] | None) -> DaemonConfig:
-    return _loaded(base, _flags_of(values, symbols))
-
-
-@lru_cache(maxsize=SETS_KEPT_MAX)
-def _loaded(base: str, flags: _Flags) -> DaemonConfig:
-    return load_run(Path(base), flags=flags.values).config
-
-
-@lru_cache(maxsize=SETS_KEPT_MAX)
-def _bound(base: str, flags: _Flags, sessions: SessionTable, bar_us: int) -> Plan:
-    return bind(_loaded(base, flags), sessions, bar_us, RUN_ID, "backtest")
-
-
-@lru_cache(maxsize=2)
-def _tape(base: str, bars: str, symbols: tuple[str, ...]) -> Tape:
-    config = _configured(base, {}, None)
-    ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in symbols}
-    return load_tape(Path(bars), symbols, config.calendar, tick_units=ticks, timeframe=_timeframe(bars))
-
-
-def _timeframe(bars: str) -> str:
-    """Tell M5 bars from M1 bars by how far apart the first ones are."""
-    from axiomd.feeds.files import read_bars
-
-    starts = np.unique(read_bars(bars, "m1")["ts"].to_physical().to_numpy()[:2000])
-    gaps = np.diff(starts)
-    return "m5" if len(gaps) and int(gaps.min()) >= 300_000_000 else "m1"
-
-
-@lru_cache(maxsize=2)
-def _rows_by_symbol(base: str, bars: str, symbols: tuple[str, ...]) -> list[Int64Array]:
-    """Give the rows of every symbol of the tape, found once: to look for them by symbol reads all bars each time."""
-    code = _tape(base, bars, symbols).bars[:, SYMBOL_INDEX]
-    ends = np.cumsum(np.bincount(code, minlength=len(symbols)))
-    return np.split(np.argsort(code, kind="stable"), ends[:-1])
-
-
-@lru_cache(maxsize=4)
-def _alone_cached(base: str, bars: str, all_symbols: tuple[str, ...], symbols: tuple[str, ...]) -> Tape:
-    tape = _tape(base, bars, all_symbols)
-    wanted = [index for index, symbol in enumerate(tape.symbols) if symbol in symbols]
-    of_symbol = _rows_by_symbol(base, bars, all_symbols)
-    rows = tape.bars[np.sort(np.concatenate([of_symbol[index] for index in wanted]))]
-    names = tuple(tape.symbols[index] for index in wanted)
-    rows[:, SYMBOL_INDEX] = np.searchsorted(np.array(wanted), rows[:, SYMBOL_INDEX])
-    return Tape(names, rows, tape.timeframe_us, tape.sessions, 0, 0, "", ())
-
-
-def _alone(block: Block, symbols: tuple[str, ...], tape: Tape) -> Tape:
-    if set(symbols) == set(tape.symbols):
-        return tape
-    return _alone_cached(block.base, block.bars, block.all_symbols, symbols)
-
-
-def _session_rows(tape: Tape) -> list[tuple[int, int]]:
-    """Give (session, row behind its last bar) of every session that has a bar."""
-    starts_us, table = tape.bars[:, 0], tape.sessions
-    first, end = np.searchsorted(starts_us, table.open_us), np.searchsorted(starts_us, table.close_us)
-    return [(int(session), int(end[session])) for session in np.flatnonzero(end > first)]
-
-
-def _part_of(tape: Tape, trial: Trial) -> Tape:
-    """Cut a tape behind a trial's last session: what comes later does not exist for it."""
-    if trial.last < 0:
-        return tape
-    rows = _session_rows(tape)
-    end = rows[min(trial.last, len(rows)) - 1][1]
-    return Tape(tape.symbols, tape.bars[:end], tape.timeframe_us, tape.sessions, 0, 0, "", ())
-
-
-def _first_session(tape: Tape, trial: Trial) -> int:
-    return 0 if trial.first == 0 else _session_rows(tape)[trial.first][0]
 
 
 # --- how much of it is luck ---
@@ -364,16 +198,13 @@ def summary_of(sweep: Sweep, frame: pl.DataFrame) -> dict[str, Any]:
     symbols = tuple(best["symbol"].split(","))
     trials = [t for block in blocks_of(sweep) for t in block.trials]
     trial = next(t for t in trials if t.set_number == best["set"] and t.symbols == symbols and t.fold == best["fold"])
-    block = Block(sweep.base, sweep.bars, sweep.symbols, (trial,))
-    tape = _part_of(_alone(block, symbols, _tape(sweep.base, sweep.bars, sweep.symbols)), trial)
-    plan = _plan(block, trial, tape)
-    basis = basis_of(plan, run_rows(plan, tape, None, _first_session(tape, trial)))
-    returns = [made / before for made, before in basis.returns]
+    basis = basis_of_trial(market_of(sweep.base, sweep.bars, sweep.symbols), trial)
+    returns = [made / before for made, before in basis.returns.tolist()]
     by_session = [float(value) / math.sqrt(252) for value in judged["sharpe"].to_list()]
     return {
         **base,
         "best": {name: best[name] for name in ("set", "symbol", "fold", "sharpe", "net_pnl", "num_trades")},
-        "best_values": {key: _plain(value) for key, value in values.items()},
+        "best_values": {key: plain_value(value) for key, value in values.items()},
         "deflated_sharpe": deflated_sharpe(returns, by_session, base["trials"]),
     }
 
@@ -390,13 +221,29 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
-        # spawned, not forked: polars and numba keep threads that a fork would lose
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            for block, rows in zip(blocks, pool.map(run_block, blocks), strict=True):
-                yield rows
-                done(len(block.trials))
+        with TemporaryDirectory(prefix="axiomd-sweep-") as folder:
+            key, bars = _shared(blocks[0], Path(folder) / "bars")
+            # spawned, not forked: polars and numba keep threads that a fork would lose
+            with ProcessPoolExecutor(
+                jobs, mp_context=get_context("spawn"), initializer=keep_market, initargs=(key, bars)
+            ) as pool:
+                for block, rows in zip(blocks, pool.map(run_block, blocks), strict=True):
+                    yield rows
+                    done(len(block.trials))
 
     return run
+
+
+def _shared(block: Block, path: Path) -> tuple[MarketKey, SharedBars]:
+    """Lay out the bars of a sweep for its workers."""
+    key = (block.base, block.bars, block.all_symbols)
+    bars = market_of(*key).bars
+    assert isinstance(bars, TapeBars)
+    try:
+        return key, bars.share(path, by_symbol=len(block.trials[0].symbols) == 1)
+    except OSError as error:
+        reason = f"the bars cannot be laid out ({error.strerror})"
+        raise InputError(reason, str(path.parent), "make room there, name another TMPDIR, or give --jobs 1") from error
 
 
 def dask_blocks(scheduler: str, done: Callable[[int], None]) -> RunBlocks:

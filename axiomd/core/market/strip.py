@@ -30,7 +30,8 @@ class Strip:
     """Bars of a tape in narrow rows, and by session.
 
     `session` int64[k] are the sessions of the table that have a bar, `first` int64[k + 1] the row each begins with, and
-    where the last ends, `start_us` int64[k] the start of each one's first bar. `rows` is int32[n, 5]: O, H, L, C, V;
+    where the last ends, `start_us` int64[k] the start of each one's first bar, `open_us` and `close_us` int64[k] its
+    open and close. `rows` is int32[n, 5]: O, H, L, C, V;
     `run_end` int32[n] is the row behind the last that follows without a gap. `is_even` bool[k] says of which sessions
     all bars start on the grid of the timeframe from the session's open on and close within it, `is_whole` bool[k] of
     which of those no bar is missing between two others. No session is even where the tape has several symbols or a
@@ -40,6 +41,8 @@ class Strip:
     session: Int64Array
     first: Int64Array
     start_us: Int64Array
+    open_us: Int64Array
+    close_us: Int64Array
     rows: Int32Array
     run_end: Int32Array
     is_even: BoolArray
@@ -56,23 +59,21 @@ def strip_of(tape: Tape) -> Strip:
 
 
 def _strip(tape: Tape) -> Strip:
-    bars, opens_us = tape.bars, tape.sessions.open_us
-    first = first_rows(bars, opens_us)
+    bars = tape.bars
+    first = first_rows(bars, tape.sessions.open_us)
     session = np.flatnonzero(first[1:] > first[:-1])
     first = np.append(first[session], len(bars))
+    open_us, close_us = tape.sessions.open_us[session], tape.sessions.close_us[session]
     count = len(bars) if len(tape.symbols) == 1 else 0
     rows, run_end = np.empty((count, ROW_WIDTH), np.int32), np.empty(count, np.int32)
     is_even, is_whole = np.zeros(len(session), np.bool_), np.zeros(len(session), np.bool_)
     if count:
-        closes_us = tape.sessions.close_us[session]
-        largest = lay_out(
-            bars, first, opens_us[session], closes_us, tape.timeframe_us, rows, run_end, is_even, is_whole
-        )
+        largest = lay_out(bars, first, open_us, close_us, tape.timeframe_us, rows, run_end, is_even, is_whole)
         if largest > NUMBER_MAX:
             rows, run_end = rows[:0], run_end[:0]
             is_even[:] = is_whole[:] = False
     start_us = bars[first[:-1], TS_US]
-    return Strip(session, first, start_us, rows, run_end, is_even, is_whole)
+    return Strip(session, first, start_us, open_us, close_us, rows, run_end, is_even, is_whole)
 
 
 @njit
