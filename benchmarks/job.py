@@ -19,7 +19,8 @@ from axiomd.contracts.runs import CANDIDATES_MAX, RunConfig
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.strategies.stage1 import listed
-from axiomd.replay.driver import Identity, Log, NoLog, Replay
+from axiomd.replay.driver import Log, NoLog, Replay
+from axiomd.replay.identity import Identity
 
 WINDOWS: Final = ("09:30-11:00", "14:00-15:00")
 INITIAL_CASH: Final = 10_000_000

@@ -12,7 +12,8 @@ from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.market.tape import Tape
 from axiomd.core.strategies.stage1 import listed
-from axiomd.replay.driver import Identity, NoLog, Replay
+from axiomd.replay.driver import NoLog, Replay
+from axiomd.replay.identity import Identity
 from tests.markets import Row
 from tests.reference.reading import Reading, read_day
 

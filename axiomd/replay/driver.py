@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -35,6 +34,7 @@ from axiomd.core.plan import Plan
 from axiomd.core.scan import TOUCHED
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.uncollected import uncollected
+from axiomd.replay.identity import Identity
 from axiomd.runs.recorder import Recorder
 
 SIM_ACCOUNT: Final = "SIM"
@@ -93,16 +93,6 @@ class Pace:
         ahead_us = due_us - self._monotonic_us()
         if ahead_us > 0:
             self._sleep(ahead_us / 1e6)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What names a run in its journal."""
-
-    run_id: str
-    config_hash: str
-    config: Mapping[str, Any]
-    code_version: str
 
 
 class Replay:

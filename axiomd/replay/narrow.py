@@ -30,8 +30,9 @@ from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import metrics_of
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape
-from axiomd.replay.driver import Identity, NoLog, Replay
+from axiomd.replay.driver import NoLog, Replay
 from axiomd.replay.finish import Times, manifest_of
+from axiomd.replay.identity import Identity
 from axiomd.runs.artifacts import (
     CURVE_COLUMNS,
     FILLED_COLUMNS,

@@ -27,7 +27,7 @@ from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.stage1 import listed, screened
 from axiomd.feeds.ahead import BarsAhead
 from axiomd.feeds.files import load_daily, load_tape
-from axiomd.replay.driver import Identity
+from axiomd.replay.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)

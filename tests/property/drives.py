@@ -11,7 +11,8 @@ from axiomd.contracts import events as e
 from axiomd.contracts.runs import RunConfig, config_document, config_hash
 from axiomd.core.market.tape import Tape
 from axiomd.core.strategies.stage1 import listed
-from axiomd.replay.driver import Identity, Log, NoLog, Replay
+from axiomd.replay.driver import Log, NoLog, Replay
+from axiomd.replay.identity import Identity
 
 RUN_ID = "replay-drive"
 

@@ -189,7 +189,8 @@ class Invariants:
 
     def _undisturbed(self) -> None:
         """Crashes alone change nothing: the very trades of a replay that nobody disturbed."""
-        from axiomd.replay.driver import Identity, NoLog, Replay
+        from axiomd.replay.driver import NoLog, Replay
+        from axiomd.replay.identity import Identity
 
         world = self._world
         chosen: dict[str, tuple[str, ...]] = {own.id: own.symbols for own in world.plan.strategies}

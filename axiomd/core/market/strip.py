@@ -60,7 +60,8 @@ def strip_of(tape: Tape) -> Strip:
 
 def _strip(tape: Tape) -> Strip:
     bars = tape.bars
-    first = first_rows(bars, tape.sessions.open_us)
+    first = np.empty(len(tape.sessions.open_us) + 1, np.int64)
+    find_first_rows(bars, tape.sessions.open_us, first)
     session = np.flatnonzero(first[1:] > first[:-1])
     first = np.append(first[session], len(bars))
     open_us, close_us = tape.sessions.open_us[session], tape.sessions.close_us[session]
@@ -77,9 +78,11 @@ def _strip(tape: Tape) -> Strip:
 
 
 @njit
-def first_rows(bars: Int64Array, opens_us: Int64Array) -> Int64Array:
-    """Give the first row at or after each opening, and the number of rows behind the last."""
-    found = np.empty(len(opens_us) + 1, np.int64)
+def find_first_rows(bars: Int64Array, opens_us: Int64Array, found: Int64Array) -> None:
+    """Fill in the first row at or after each opening, and the number of rows behind the last.
+
+    `found` int64[sessions + 1] is made by who calls: code that makes arrays has all of numba's brought in with it.
+    """
     row = 0
     for session in range(len(opens_us)):
         # a session has about as many bars as the one before: gallop from there, then halve
@@ -98,7 +101,6 @@ def first_rows(bars: Int64Array, opens_us: Int64Array) -> Int64Array:
         row = low
         found[session] = row
     found[len(opens_us)] = len(bars)
-    return found
 
 
 @njit

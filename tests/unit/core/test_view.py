@@ -19,7 +19,8 @@ from axiomd.core.headroom import TRIPPING, UNITS
 from axiomd.core.recent import EVENTS_MAX, Recent
 from axiomd.core.strategies.stage1 import listed
 from axiomd.core.view import AlarmFact, Facts, LatchFact, TaskFact, delta, snapshot
-from axiomd.replay.driver import Identity, Replay
+from axiomd.replay.driver import Replay
+from axiomd.replay.identity import Identity
 from tests.parity import random_case
 
 RUN_ID = "paper-SIM-2025-01-02"

@@ -105,7 +105,8 @@ def _replayed_into(keeping: Any) -> None:
     from axiomd.config.binding import bind
     from axiomd.contracts.runs import RunConfig
     from axiomd.core.strategies.stage1 import listed
-    from axiomd.replay.driver import Identity, Replay
+    from axiomd.replay.driver import Replay
+    from axiomd.replay.identity import Identity
     from tests.parity import random_case
 
     config, _, tape = random_case(3)
