@@ -28,13 +28,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the sweep."""
     from axiomd.replay.sweep import (
-        blocks_of,
         dask_blocks,
         local_blocks,
         read_sweep,
         run_sweep,
         summary_of,
-        trials_in,
+        trial_count,
         write_results,
     )
 
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError(f"it cannot be written ({error.strerror})", str(args.out), "name another folder") from error
     sweep = read_sweep(args.grid, args.out)
-    with _progress(trials_in(blocks_of(sweep))) as step:
+    with _progress(trial_count(sweep)) as step:
         engine = local_blocks(jobs, step) if args.engine == "local" else dask_blocks(args.scheduler, step)
         frame = run_sweep(sweep, engine)
     write_results(frame, args.out / "results.parquet")

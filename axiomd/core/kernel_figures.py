@@ -25,13 +25,13 @@ def basis_of(plan: Plan, rows: Rows) -> Basis:
     nets, multiples = np.empty(len(rows.trades), np.int64), np.empty(len(rows.trades), np.float64)
     rates = np.array([plan.rates[index] for index in rows.board.slots["symbol"].tolist()], np.int64)
     costs, risked = outcomes(rows.trades, rows.orders, rows.signals, rates, nets, multiples)
-    status = rows.orders[:, kernel.O_STATUS]
+    refused, filled = ends(rows.orders)
     return Basis(
         nets=nets,
         multiples=multiples[:risked],
         costs=costs,
-        sent=int(np.count_nonzero(status != kernel.REFUSED)),
-        filled=int(np.count_nonzero(status == kernel.FILLED_)),
+        sent=len(rows.orders) - refused,
+        filled=filled,
         num_signals=len(rows.signals),
         returns=session_returns(plan.initial_cash, equity[equity != NOT_TRADED]),
         max_drawdown=int(account["max_drawdown"]),
@@ -66,3 +66,13 @@ def outcomes(trades: Ints, orders: Ints, signals: Ints, rates: Ints, nets: Ints,
             multiples[risked] = nets[k] / risk
             risked += 1
     return costs, risked
+
+
+@njit
+def ends(orders: Ints) -> tuple[int, int]:
+    """Count the orders that were refused, and those that filled."""
+    refused, filled = 0, 0
+    for k in range(len(orders)):
+        refused += orders[k, kernel.O_STATUS] == kernel.REFUSED
+        filled += orders[k, kernel.O_STATUS] == kernel.FILLED_
+    return refused, filled

@@ -232,20 +232,9 @@ def _ranks(plan: Plan, board: Board, sessions: Int64Array, select: SelectCandida
 
 
 def _rules(plan: Plan, first_session: int, sessions: Int64Array, *, lists: bool) -> Records:
-    rules = np.zeros(1, kernel.RULES)
-    r = rules[0]
-    r["flatten_us"] = plan.flatten_us
-    r["skips_ambiguous"] = plan.skips_ambiguous
-    r["resumes"] = plan.resumes
-    r["first_session"] = np.searchsorted(sessions, first_session)
-    r["lists_candidates"] = lists
-    for column, guard in (
-        ("daily_loss_level", "MaxDailyLoss"),
-        ("drawdown_level", "MaxDrawdown"),
-        ("streak_level", "ConsecutiveLosses"),
-    ):
-        r[column] = _LEVELS[plan.levels.get(guard, "halt")]
-    return rules
+    first = int(np.count_nonzero(sessions < first_session)) if first_session else 0
+    levels = [_LEVELS[plan.levels.get(guard, "halt")] for guard in ("MaxDailyLoss", "MaxDrawdown", "ConsecutiveLosses")]
+    return np.array([(plan.flatten_us, plan.skips_ambiguous, plan.resumes, first, lists, *levels)], kernel.RULES)
 
 
 def _doubled(rows: Ints) -> Ints:

@@ -182,7 +182,8 @@ def board_of(plan: Plan) -> b.Board:
         int_params=int_params,
         float_params=float_params,
         windows=windows,
-        limits=plan.limits.copy(),
+        # as plain numbers: numpy copies records column by column
+        limits=plan.limits.view(np.int64).copy().view(LIMITS),
         setups=np.zeros((max(1, len(places)), b.SETUP_SIZE), np.int64),
     )
 

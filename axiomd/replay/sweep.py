@@ -7,7 +7,7 @@ not depend on who computed them or when. No trial of a train part sees a session
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -103,6 +103,13 @@ def blocks_of(sweep: Sweep) -> list[Block]:
     return blocks
 
 
+def trial_count(sweep: Sweep) -> int:
+    """Count the trials of all blocks."""
+    groups = len(sweep.symbols) if sweep.config.each_symbol_alone else 1
+    parts = sum(part != "test" for _, part, _, _ in _parts(sweep))
+    return groups * parts * sum(1 for _ in sweep.config.parameter_sets())
+
+
 def run_sweep(sweep: Sweep, run_blocks: RunBlocks) -> pl.DataFrame:
     """Run everything and give the rows, sorted by set, symbol, fold and part."""
     rows = [row for block in run_blocks(blocks_of(sweep)) for row in block]
@@ -195,9 +202,9 @@ def summary_of(sweep: Sweep, frame: pl.DataFrame) -> dict[str, Any]:
         return {**base, "best": None, "deflated_sharpe": None}
     best = judged.sort(["sharpe", "set"], descending=[True, False]).row(0, named=True)
     values = dict(enumerate(sweep.config.parameter_sets()))[best["set"]]
-    symbols = tuple(best["symbol"].split(","))
-    trials = [t for block in blocks_of(sweep) for t in block.trials]
-    trial = next(t for t in trials if t.set_number == best["set"] and t.symbols == symbols and t.fold == best["fold"])
+    symbols, key = tuple(best["symbol"].split(",")), (best["fold"], best["part"])
+    first, last = next((first, last) for fold, part, first, last in _parts(sweep) if (fold, part) == key)
+    trial = Trial(best["set"], values, symbols, *key, first, last)
     basis = basis_of_trial(market_of(sweep.base, sweep.bars, sweep.symbols), trial)
     returns = [made / before for made, before in basis.returns.tolist()]
     by_session = [float(value) / math.sqrt(252) for value in judged["sharpe"].to_list()]
@@ -270,8 +277,3 @@ def dask_blocks(scheduler: str, done: Callable[[int], None]) -> RunBlocks:
 def write_results(frame: pl.DataFrame, path: Path) -> None:
     """Write results.parquet."""
     frame.write_parquet(path, compression="zstd")
-
-
-def trials_in(blocks: Iterable[Block]) -> int:
-    """Count trials."""
-    return sum(len(block.trials) for block in blocks)

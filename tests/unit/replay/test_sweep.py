@@ -13,7 +13,7 @@ from axiomd.contracts.errors import ConfigError
 from axiomd.core.kernel_record import backtest
 from axiomd.core.metrics import metrics_of
 from axiomd.replay.prepare import Request, prepare
-from axiomd.replay.sweep import blocks_of, deflated_sharpe, local_blocks, read_sweep, run_sweep, summary_of
+from axiomd.replay.sweep import blocks_of, deflated_sharpe, local_blocks, read_sweep, run_sweep, summary_of, trial_count
 from tests.markets import SPANS, frame_of, random_market, sessions_of
 
 GRID = """
@@ -137,7 +137,7 @@ def test_the_summary_counts_trials(grid: Path, tmp_path: Path) -> None:
     assert 8 == summary["trials"]
     assert summary["deflated_sharpe"] is None or 0 <= summary["deflated_sharpe"] <= 1
     assert not math.isnan(summary["deflated_sharpe"] or 0.0)
-    assert sum(len(block.trials) for block in blocks_of(sweep)) == 8
+    assert 8 == sum(len(block.trials) for block in blocks_of(sweep)) == trial_count(sweep)
 
 
 def test_a_wrong_key_of_the_grid_is_named(grid: Path, tmp_path: Path) -> None:
