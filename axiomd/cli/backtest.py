@@ -36,12 +36,13 @@ def _run(args: argparse.Namespace) -> int:
     bars = BarsAhead(args.bars)
     from axiomd.core.kernel_record import backtest
     from axiomd.daemon.clock import wall_us
+    from axiomd.replay.code_ahead import load_code
     from axiomd.replay.finish import Times, finish, quality_of
     from axiomd.replay.prepare import prepare
     from axiomd.runs.artifacts import check_target
 
     started_us = wall_us()
-    prepared = prepare(request_of(args), "backtest", bars)
+    prepared = prepare(request_of(args), "backtest", bars, load_code)
     folder = run_folder(args.out, prepared.plan.run_id)
     check_target(folder.resolve())
     select = prepared.select if prepared.screens else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from numba import carray, types
+from numba import types
 
 from axiomd.core.board import Floats
 from axiomd.core.compiled import njit
@@ -23,7 +23,7 @@ _own_parts = own_room(types.float64, PARTS_MAX)
 @njit
 def exact_sum(values: Floats) -> float:
     """Sum float64[n]."""
-    parts = carray(_own_parts(), (PARTS_MAX,))
+    parts = _own_parts()
     count = 0
     for value in values:
         count = add_exactly(parts, count, value)

@@ -7,7 +7,8 @@ sweep all begin with it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -27,6 +28,7 @@ from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.stage1 import listed, screened
 from axiomd.feeds.ahead import BarsAhead
 from axiomd.feeds.files import load_daily, load_tape
+from axiomd.feeds.frames import intraday_timeframe
 from axiomd.replay.identity import Identity
 
 
@@ -79,26 +81,35 @@ class Prepared:
         return chosen
 
 
-def prepare(request: Request, source: Source = "replay", bars: BarsAhead | None = None) -> Prepared:
+def prepare(
+    request: Request,
+    source: Source = "replay",
+    bars: BarsAhead | None = None,
+    meanwhile: Callable[[RunConfig, int], None] | None = None,
+) -> Prepared:
     """Read and check all that a run needs; `InputError` and its kind, each one line, before anything is written.
 
-    `bars` are the request's own where somebody began to read them already.
+    `bars` are the request's own where somebody began to read them already. `meanwhile` is called with the configuration
+    and the length of a bar in us, in a thread of its own while bars are checked, and over when this is.
     """
     flags: dict[str, object] = dict(request.overrides)
     if request.symbols is not None:
         flags["symbols"] = list(request.symbols)
     config = load_run(request.config, environ=os.environ, flags=flags).config
     ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
-    tape = load_tape(
-        request.bars,
-        config.all_symbols(),
-        config.calendar,
-        timeframe=request.timeframe,
-        first=request.first,
-        last=request.last,
-        tick_units=ticks,
-        files=None if bars is None else bars.files(),
-    )
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="meanwhile") as beside:
+        if meanwhile is not None:
+            beside.submit(meanwhile, config, intraday_timeframe(request.timeframe).us)
+        tape = load_tape(
+            request.bars,
+            config.all_symbols(),
+            config.calendar,
+            timeframe=request.timeframe,
+            first=request.first,
+            last=request.last,
+            tick_units=ticks,
+            files=None if bars is None else bars.files(),
+        )
     digest = config_hash(config, {})
     run_id = request.run_id or f"{source}-{digest[:8]}-{tape.sha256[:8]}"
     plan = bind(config, tape.sessions, tape.timeframe_us, run_id, source, str(request.config or "settings.yml"))

@@ -1,0 +1,27 @@
+"""The kernel's machine code, brought in by a run over no bars, for who has to wait for bars anyway.
+
+Checking and hashing bars leaves the interpreter to others most of the time, and loading code needs little else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from axiomd.config.binding import bind
+from axiomd.contracts.errors import AxiomdError
+from axiomd.contracts.runs import RunConfig
+from axiomd.core.kernel_record import run_rows
+from axiomd.core.market.sessions import SessionTable
+from axiomd.core.market.tape import TAPE_WIDTH, Tape
+
+
+def load_code(config: RunConfig, bar_us: int) -> None:
+    """Load what a backtest of a configuration calls. What is wrong with the configuration is for its own binding."""
+    none = np.empty(0, np.int64)
+    sessions = SessionTable(config.calendar, none, none, none, np.empty(0, np.bool_), none, none)
+    try:
+        plan = bind(config, sessions, bar_us, "", "backtest")
+    except AxiomdError:
+        return
+    tape = Tape(plan.symbols, np.empty((0, TAPE_WIDTH), np.int64), bar_us, sessions, 0, 0, "", ())
+    run_rows(plan, tape, None)
