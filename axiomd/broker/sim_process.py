@@ -16,7 +16,6 @@ import selectors
 import signal
 import socket
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -415,7 +414,3 @@ def _lock(path: Path) -> Iterator[bool]:
                 return
     finally:
         os.close(descriptor)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

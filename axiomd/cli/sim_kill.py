@@ -80,7 +80,7 @@ class SimConnection:
         os.posix_spawn(
             sys.executable,
             [
-                sys.executable, "-m", "axiomd.broker.sim_process",
+                sys.executable, "-m", "axiomd.broker",
                 "--state", self._state_dir, "--runtime", os.path.dirname(self._path),
             ],
             os.environ,

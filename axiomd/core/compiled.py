@@ -1,23 +1,13 @@
 """The one way a rule is compiled: numba with a cache on disk, no fastmath, no parallel reductions.
 
-Both of those would let a sum depend on the machine, and a decision must not. The cache folder carries a fingerprint of
-the package's own source, because numba notices a change in the file of a function but not in the functions it calls.
+Both of those would let a sum depend on the machine, and a decision must not. A process that runs its few rules as
+Python says so first, and never loads numba, which takes a sixth of a second and 50 MB.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
-
-import numba
-from llvmlite import ir
-from numba import config as _numba_config
-from numba.extending import intrinsic
-from platformdirs import user_cache_path
-
-from axiomd.core.kept_code import kept
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -28,20 +18,23 @@ numpy has no type for it that a checker could look into; the dtypes in `board`, 
 what the columns are.
 """
 
-
-def _source_fingerprint() -> str:
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+_compiles = True
 
 
-if not _numba_config.CACHE_DIR:  # NUMBA_CACHE_DIR, set by systemd's unit, wins
-    _numba_config.CACHE_DIR = str(user_cache_path("axiomd") / "numba" / _source_fingerprint())
+def run_as_python() -> None:
+    """Leave every rule of this process as Python runs it. To be called before any module of rules is loaded."""
+    global _compiles
+    _compiles = False
 
 
 def njit(function: F) -> F:
     """Compile a rule: cached, nopython, IEEE arithmetic, no bounds checks, wrap-free integer semantics of int64."""
+    if not _compiles:
+        return function
+    import numba
+
+    from axiomd.core.kept_code import kept
+
     compiled: F = kept(numba.njit(fastmath=False, parallel=False, error_model="numpy", forceinline=True)(function))
     return compiled
 
@@ -50,20 +43,3 @@ def plain(rule: F) -> F:
     """Give a rule as Python runs it: for a few numbers that is cheaper than going over to compiled code."""
     function: F = getattr(rule, "py_func", rule)
     return function
-
-
-@intrinsic
-def borrowed(_typing_context, array):  # type: ignore[no-untyped-def]
-    """Give an array (compiled code only) whose uses are not counted; the caller keeps the counted one alive.
-
-    Handing an array to a function counts it up and down atomically. In the kernel that was a quarter of the time.
-    """
-    signature = array(array)
-
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        view = context.make_array(signature.args[0])(context, builder, args[0])
-        view.meminfo = ir.Constant(view.meminfo.type, None)
-        view.parent = ir.Constant(view.parent.type, None)
-        return view._getvalue()
-
-    return signature, generate

@@ -2,18 +2,34 @@
 
 numba brings in every implementation of every operation it knows (70 modules, 0.15 s) before it looks into its cache;
 finished code refers to none of them. Where the cache has nothing, the compiler brings them itself, so what comes out is
-the same code either way.
+the same code either way. The cache's folder carries a fingerprint of the package's own source, because numba notices a
+change in the file of a function but not in the functions it calls.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numba
 from numba.core import config
 from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.core.runtime import rtsys
+from platformdirs import user_cache_path
+
+
+def _source_fingerprint() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+if not config.CACHE_DIR:  # NUMBA_CACHE_DIR, set by systemd's unit, wins
+    config.CACHE_DIR = str(user_cache_path("axiomd") / "numba" / _source_fingerprint())
 
 
 def kept(compiled: Any) -> Any:

@@ -33,7 +33,7 @@ class BrokerProcess:
         self._pid = os.posix_spawn(
             sys.executable,
             [
-                sys.executable, "-m", "axiomd.broker.sim_process",
+                sys.executable, "-m", "axiomd.broker",
                 "--state", str(self._state_dir), "--runtime", str(self.socket.parent),
             ],
             {**os.environ, "PYTHONUNBUFFERED": "1"},

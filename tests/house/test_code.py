@@ -41,7 +41,8 @@ def starts() -> set[str]:
     scripts = {target.partition(":")[0] for target in pyproject()["project"]["scripts"].values()}
     groups = pyproject()["project"]["entry-points"].values()
     plugins = {target.partition(":")[0] for group in groups for target in group.values()}
-    return programs | scripts | plugins | PUBLIC | {"axiomd.__main__"} | {entry[MODULE] for entry in COMMANDS.values()}
+    packages = {name for name in modules() if name.endswith(".__main__")}
+    return programs | scripts | plugins | PUBLIC | packages | {entry[MODULE] for entry in COMMANDS.values()}
 
 
 def reached() -> set[str]:

@@ -165,7 +165,7 @@ class Stage:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return 0
-        return pid if b"axiomd.broker.sim_process" in command and state not in "ZX" else 0
+        return pid if b"axiomd.broker" in command and state not in "ZX" else 0
 
     def kill_broker(self) -> None:
         pid = self.broker_pid()

@@ -8,7 +8,8 @@ not, is tested on markets drawn by chance.
 from __future__ import annotations
 
 from axiomd.core.board import Floats, Ints, Records
-from axiomd.core.compiled import borrowed, njit
+from axiomd.core.borrowed import borrowed
+from axiomd.core.compiled import njit
 from axiomd.core.kernel.decisions import decide
 from axiomd.core.kernel.market import end_session, match
 from axiomd.core.kernel.rows import SETUPS_A_SESSION

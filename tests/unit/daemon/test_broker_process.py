@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "axiomd.broker.sim_process", "--state", str(folder), "--runtime", str(folder), *more]
+    return [sys.executable, "-m", "axiomd.broker", "--state", str(folder), "--runtime", str(folder), *more]
 
 
 def test_one_without_clients_ends_by_itself(tmp_path: Path) -> None:
