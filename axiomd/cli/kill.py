@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import sys
 import time
 
@@ -237,8 +236,10 @@ def _end(who: presence.Presence) -> bool:
     """End exactly that process: its pid and its start time."""
     if presence.start_time_of(who.pid) != who.start_time:
         return True
+    from signal import SIGKILL
+
     try:
-        os.kill(who.pid, signal.SIGKILL)
+        os.kill(who.pid, SIGKILL)
     except ProcessLookupError:
         return True
     except PermissionError:

@@ -78,7 +78,7 @@ def _guarded(arguments: list[str]) -> int:
     import os
 
     try:
-        code = _dispatch(arguments)
+        code = _dispatched(arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -111,6 +111,16 @@ def _told(problem: Exception) -> tuple[int, str]:
     cause = " ".join(f"{type(problem).__name__}: {problem}".split())
     remedy = "run it again with AXIOMD_DEBUG=1 and report the traceback"
     return EXIT_INTERNAL, f"error: internal failure ({cause}) · axiomd · {remedy}"
+
+
+def _dispatched(arguments: list[str]) -> int:
+    if arguments[:1] == ["status"]:
+        from axiomd.cli.status import quick
+
+        done = quick(arguments[1:])
+        if done is not None:
+            return done
+    return _dispatch(arguments)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -7,12 +7,15 @@ are said), 4 killed.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
 from axiomd import latch, presence
-from axiomd.cli.control_client import ControlClient, ControlError
+
+TYPE_CHECKING = False
+"""Read as true by type checkers; `typing` itself is not loaded here."""
+if TYPE_CHECKING:
+    import argparse
 
 EXIT_HEALTHY = 0
 EXIT_DEGRADED = 1
@@ -55,10 +58,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instance", metavar="NAME", help="the instance to look at; without it, the one that runs")
 
 
+def quick(arguments: list[str]) -> int | None:
+    """Look without loading a parser, which costs more than a look; None where the words are for argparse to answer."""
+    if arguments not in ([], ["--json"]):
+        return None
+    return _show(None, as_json=bool(arguments))
+
+
 def run(args: argparse.Namespace) -> int:
     """Find out and print."""
-    status = look(dict(os.environ), args.instance)
-    if args.json:
+    return _show(args.instance, as_json=args.json)
+
+
+def _show(instance: str | None, *, as_json: bool) -> int:
+    status = look(dict(os.environ), instance)
+    if as_json:
         import json
 
         print(json.dumps(document(status), indent=2, ensure_ascii=False))
@@ -166,6 +180,8 @@ def rows(state: dict[str, object], name: str) -> list[tuple[str, dict[str, objec
 
 
 def _ask(present: presence.Presence) -> tuple[dict[str, object] | None, str]:
+    from axiomd.cli.control_client import ControlClient, ControlError
+
     try:
         with ControlClient(present.socket, role="observer", name="status", timeout_s=ANSWER_S_MAX) as client:
             return client.snapshot(), ""
