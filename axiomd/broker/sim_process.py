@@ -172,7 +172,7 @@ class SimDesk:
             return wire.Answer(
                 id=request.id,
                 # a daemon that died while a session closed asks for that session; nobody asks for older ones
-                reports=self._record.reports(self._session_before_us),
+                reports=self._record.reports(max(self._session_before_us, request.ts_us)),
                 positions={} if truth is None else truth.positions,
                 orders=() if truth is None else truth.orders,
             ), []

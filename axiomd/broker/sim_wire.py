@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request. `op` says which of the fields count.
 
     attach setup · place orders · cancel key reason · close key reference symbol qty is_urgent · moment ts_us bars ·
-    end_session ts_us · truth · kill flattens · stop.
+    end_session ts_us · truth ts_us (reports after it) · kill flattens · stop.
     """
 
     id: int

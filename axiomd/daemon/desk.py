@@ -14,6 +14,7 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from axiomd import latch
 from axiomd.contracts import events as e
@@ -87,7 +88,7 @@ class Desk:
         self.is_journal_dead = False
         self.is_latch_lost = False
         self.truth = Truth()
-        """The broker's word as of the last look."""
+        """The broker's word as of the last look, without its reports."""
         self.protection: dict[str, str] = {}
         """Exits that the broker has, by symbol; an entry's children lie with it before it fills."""
         self._state_dir = state_dir
@@ -225,9 +226,10 @@ class Desk:
     async def recover(self, since_us: int) -> Reconciliation:
         """Hear what was missed, decide what is unsure, and say what differs still."""
         await self.take(e.ReconStarted(ts_us=self.market_us))
-        await self._hear_missed(since_us)
+        truth, has_missed = await self._hear_missed(since_us)
         await self.commit()
-        truth = self.truth = await self.link.truth()
+        if has_missed:
+            truth = await self.link.truth(since_us)
         found = reconcile(self.engine, truth, since_us)
         if found.unsure or found.unanswered:
             commands, given_up = self.engine.settle_unsure(found.unsure, self.market_us, self._age_us_max)
@@ -235,15 +237,17 @@ class Desk:
             for key in (*given_up, *found.unanswered):
                 await self._report(e.OrderExpired(ts_us=self.market_us, key=key, reason="missed"))
             await self.commit()
-            truth = self.truth = await self.link.truth()
+            truth = await self.link.truth(since_us)
             found = reconcile(self.engine, truth, since_us)
+        # the reports were heard, and a busy day's are megabytes
+        self.truth = msgspec.structs.replace(truth, reports=())
         self._note_protection(truth)
         return found
 
     async def adopt(self, reason: str, operator: str, since_us: int) -> e.ReconAdopted:
         """Take the broker's truth for ours, after all that is still explained was heard; foreign entries go."""
         await self.recover(since_us)
-        truth = await self.link.truth()
+        truth = await self.link.truth(since_us)
         adopted = adoption_of(
             self.engine, truth, ts_us=self.market_us, reason=reason, operator=operator, since_us=since_us
         )
@@ -253,10 +257,13 @@ class Desk:
         await self.cancel(entries, "cancelled:operator")
         return adopted
 
-    async def _hear_missed(self, since_us: int) -> None:
-        truth = await self.link.truth()
-        for report in unheard_reports(self.engine, truth, since_us):
+    async def _hear_missed(self, since_us: int) -> tuple[Truth, bool]:
+        """Take in what the broker made known and we have not heard; gives its word, and whether there was any."""
+        truth = await self.link.truth(since_us)
+        unheard = unheard_reports(self.engine, truth, since_us)
+        for report in unheard:
             await self._report(report)
+        return truth, bool(unheard)
 
     def _note_protection(self, truth: Truth) -> None:
         roles: dict[str, list[str]] = {}

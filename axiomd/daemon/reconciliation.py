@@ -68,7 +68,7 @@ async def look(identity: Identity, process: BrokerProcess) -> Sides:
     async with anyio.create_task_group() as group:
         link = await _link(identity, process)
         await group.start(link.listen, lambda _: None)
-        truth = await link.truth()
+        truth = await link.truth(memory.reports_known_us)
         group.cancel_scope.cancel()
     for report in unheard_reports(engine, truth, memory.reports_known_us):
         engine.handle(report)
@@ -96,9 +96,10 @@ async def adopt(identity: Identity, process: BrokerProcess, reason: str, operato
         await Recovery(desk, reconciler, identity, source, memory, Adopts(reason, operator)).run()
         await desk.take(e.RunStopped(ts_us=desk.market_us, reason="reconciled"))
         await desk.commit()
+        truth = await link.truth(memory.reports_known_us)
         group.cancel_scope.cancel()
     journal.close()
-    return _sides(engine, desk.truth, memory.reports_known_us)
+    return _sides(engine, truth, memory.reports_known_us)
 
 
 async def _link(identity: Identity, process: BrokerProcess) -> SimLink:

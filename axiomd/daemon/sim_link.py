@@ -95,9 +95,9 @@ class SimLink:
         """Let a session end: what should be flat is closed, what is over expires."""
         return await self._reports(self._post(wire.Request(id=self._id(), op="end_session", ts_us=ts_us)))
 
-    async def truth(self) -> Truth:
-        """Ask what the broker knows."""
-        answer = await self._ask(wire.Request(id=self._id(), op="truth"))
+    async def truth(self, since_us: int = 0) -> Truth:
+        """Ask what the broker knows, with the reports of moments after `since_us`: a busy day has many."""
+        answer = await self._ask(wire.Request(id=self._id(), op="truth", ts_us=since_us))
         reports = tuple(wire.report_of(report) for report in answer.reports)
         return Truth(positions=answer.positions, orders=answer.orders, reports=reports)
 

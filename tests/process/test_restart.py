@@ -118,6 +118,7 @@ def ask_broker(stage: Stage, request: Request) -> Answer:
 
 def foreign_order(stage: Stage) -> Order:
     """An order that no journal here knows, like one of ours in everything but its key."""
+    wait_until(lambda: bool(stage.events(e.OrderIntent)), "an order is durable")
     like: Order = stage.events(e.OrderIntent)[0].order
     return replace(like, order_id="f" * 16, idempotency_key="f" * 16, oco_id="f" * 12)
 

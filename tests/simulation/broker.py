@@ -129,11 +129,11 @@ class RoughBroker(SimLink):
         self.ended_us = max(self.ended_us, ts_us)
         return self._answer(reports)
 
-    async def truth(self) -> Truth:
+    async def truth(self, since_us: int = 0) -> Truth:
         """Say what it knows: no fault reaches that."""
         self._faults.point("before truth")
         self._reach("truth")
-        return self.sim.truth(tuple(self.reports))
+        return self.sim.truth(tuple(report for report in self.reports if report.ts_us > since_us))
 
     def _reach(self, what: str) -> None:
         if self.is_down or (self._faults.is_rough and self._faults.chance(f"down at {what}")):

@@ -162,8 +162,8 @@ def protects_with_the_wrong_quantity() -> Iterator[None]:
     """After a partial fill the broker is left with exits for the whole order."""
     real = RoughBroker.truth
 
-    async def truth(self: RoughBroker) -> Truth:
-        return await real(self)
+    async def truth(self: RoughBroker, since_us: int = 0) -> Truth:
+        return await real(self, since_us)
 
     from axiomd.broker import sim
 
