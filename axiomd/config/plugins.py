@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ValidationError
 
 from axiomd.config.mistakes import config_error
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.runs import StrategyConfig
-from axiomd.core.guards.api import Guard
-from axiomd.core.strategies.api import Strategy
+
+if TYPE_CHECKING:
+    # with numpy behind them: a daemon reads its configuration before anything heavy is loaded
+    from axiomd.core.guards.api import Guard
+    from axiomd.core.strategies.api import Strategy
 
 STRATEGIES: Final = "axiomd.strategies"
 GUARDS: Final = "axiomd.guards"
@@ -64,6 +67,8 @@ def known_guards() -> tuple[str, ...]:
 
 def find_guard(key: str, where: str = "risk") -> Guard:
     """Load the plug-in guard of a key; `ConfigError` where it is none."""
+    from axiomd.core.guards.api import Guard
+
     for point in entry_points(group=GUARDS, name=key):
         try:
             guard = point.load()
@@ -85,6 +90,8 @@ def guard_params(guard: Guard, key: str, params: object, where: str = "risk") ->
 
 
 def _load(point: EntryPoint, where: str) -> Strategy:
+    from axiomd.core.strategies.api import Strategy
+
     try:
         plugin = point.load()
     except (ImportError, AttributeError, SyntaxError) as problem:

@@ -76,6 +76,11 @@ class Violation:
         return f"{self.rule}: {where}: {self.detail}" if where else f"{self.rule}: {self.detail}"
 
 
+def normalise_symbol(symbol: str) -> str:
+    """Give a symbol its one spelling: upper case, no blanks around it."""
+    return symbol.strip().upper()
+
+
 @dataclass(frozen=True, slots=True)
 class DailyFrameSpec:
     """What a daily frame must be: one row a symbol and session, `ts` = the session's date at 00:00 UTC."""

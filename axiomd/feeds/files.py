@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME, Rule, Timeframe, Violation
+from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME, Rule, Timeframe, Violation, normalise_symbol
 from axiomd.contracts.errors import DataContractError, InputError
 from axiomd.contracts.units import DAY_US
-from axiomd.core.market.columns import normalise, normalise_symbol, take_apart
+from axiomd.core.market.columns import normalise, take_apart
 from axiomd.core.market.sessions import SessionTable
 from axiomd.core.market.tape import (
     TS_US,

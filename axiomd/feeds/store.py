@@ -16,10 +16,10 @@ from urllib.parse import quote, unquote
 import msgspec
 import polars as pl
 
-from axiomd.contracts.bars import SYMBOL, TS, Timeframe
+from axiomd.contracts.bars import SYMBOL, TS, Timeframe, normalise_symbol
 from axiomd.contracts.errors import InputError
 from axiomd.contracts.quality import QualityReport
-from axiomd.core.market.columns import EMPTY, normalise, normalise_symbol
+from axiomd.core.market.columns import EMPTY, normalise
 
 
 class BarStore:

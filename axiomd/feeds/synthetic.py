@@ -23,18 +23,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME
+from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME, normalise_symbol
 from axiomd.contracts.errors import InputError
 from axiomd.contracts.units import DAY_US, MINUTE_US, PRICE_SCALE
-from axiomd.core.market.columns import DTYPES, normalise_symbol
 from axiomd.core.market.sessions import Int64Array, SessionTable
 from axiomd.core.market.tape import SYMBOL_INDEX, TAPE_WIDTH, TS_US
 from axiomd.feeds.calendars import session_table
-from axiomd.feeds.store import write_frame
 
 if TYPE_CHECKING:
+    import polars as pl
     from exchange_calendars import ExchangeCalendar
 
 UInt64Array = npt.NDArray[np.uint64]
@@ -189,6 +187,10 @@ def recent_sessions(calendar: str | ExchangeCalendar, last: date, sessions: int)
 
 def daily_bars(bars: pl.DataFrame, table: SessionTable) -> pl.DataFrame:
     """Add M1 bars up to daily ones: first OPEN, extremes, last CLOSE, sum of VOLUME; `ts` is the date at 00:00 UTC."""
+    import polars as pl
+
+    from axiomd.core.market.columns import DTYPES
+
     session = table.indices_of(bars[TS].to_physical().to_numpy())
     inside = bars.with_columns(session=pl.Series(session)).filter(pl.col("session") >= 0).sort(SYMBOL, TS)
     days = pl.Series(table.date_days * DAY_US)
@@ -217,6 +219,11 @@ def generate_daily(
 
 def to_frame(bars: Int64Array, symbols: Sequence[str]) -> pl.DataFrame:
     """Turn rows of a tape into a frame of the contract, sorted by (symbol, ts)."""
+    # a daemon plays the rows and never loads polars for it
+    import polars as pl
+
+    from axiomd.core.market.columns import DTYPES
+
     names = pl.Series(list(symbols), dtype=pl.String)
     frame = pl.DataFrame(
         {
@@ -320,6 +327,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--end", type=date.fromisoformat, default=END_DEFAULT, help="last date, default %(default)s")
     parser.add_argument("--calendar", default="XNYS")
     args = parser.parse_args(arguments)
+    from axiomd.feeds.store import write_frame
+
     try:
         table = recent_sessions(args.calendar, args.end, args.sessions)
         bars = _generate(args.symbols.split(","), table, args.seed, {})

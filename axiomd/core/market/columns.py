@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, SYMBOL, TS, VOLUME
+from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, SYMBOL, TS, VOLUME, normalise_symbol
 from axiomd.core.market.sessions import BoolArray, Int64Array
 
 Float64Array = npt.NDArray[np.float64]
@@ -48,11 +48,6 @@ class BarColumns:
     prices: dict[str, Float64Array]
     volume: Int64Array | None
     volume_known: BoolArray | None
-
-
-def normalise_symbol(symbol: str) -> str:
-    """Give a symbol its one spelling: upper case, no blanks around it."""
-    return symbol.strip().upper()
 
 
 def find_column(df: pl.DataFrame, name: str) -> str | None:

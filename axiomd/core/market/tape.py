@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import polars as pl
 
 from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, SYMBOL, TS, VOLUME
 from axiomd.contracts.units import PRICE_SCALE
-from axiomd.core.market.columns import Float64Array
 from axiomd.core.market.sessions import Int64Array, SessionTable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from axiomd.core.market.columns import Float64Array
 
 TS_US: Final = 0
 SYMBOL_INDEX: Final = 1
@@ -100,6 +103,8 @@ def bars_array(frame: pl.DataFrame, symbols: tuple[str, ...]) -> Int64Array:
         bars[some, VOLUME_SHARES] = volume[some]
     bars[:, SYMBOL_INDEX] = 0
     if len(symbols) > 1:
+        import polars as pl  # a frame is there, so it costs nothing: who only walks over tapes never loads it
+
         bars[:, SYMBOL_INDEX] = frame[SYMBOL].replace_strict(symbols, range(len(symbols)), return_dtype=pl.Int64)
     return in_order(bars)
 

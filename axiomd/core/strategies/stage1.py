@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from axiomd.contracts.bars import SYMBOL, TS, VOLUME
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.units import to_units
-from axiomd.core.market.columns import normalise
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.tape import price_units
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.indicators import atr
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ADV_SESSIONS = 50
 ATR_SESSIONS = 14
@@ -77,6 +79,11 @@ def screened(ranked: Sequence[str], *, among: Sequence[str], max_candidates: int
 
 
 def _finished(daily: pl.DataFrame, session_date: date) -> list[tuple[str, pl.DataFrame]]:
+    # listed symbols are candidates without a frame, in a daemon that then never loads polars
+    import polars as pl
+
+    from axiomd.core.market.columns import normalise
+
     before = normalise(daily).filter(pl.col(TS).dt.date() < session_date).sort(SYMBOL, TS)
     parts = before.partition_by(SYMBOL, maintain_order=True)
     return [(str(part[SYMBOL][0]), part) for part in parts if part.height]
