@@ -31,6 +31,11 @@ class DayWriter:
         self._beats = beats
         self._lock = anyio.Lock()
 
+    @property
+    def is_behind(self) -> bool:
+        """Say whether a day that is over has no folder yet."""
+        return bool(self._days.over)
+
     async def run(self) -> None:
         """Look for days that are over until cancelled."""
         own = self._identity

@@ -21,6 +21,7 @@ from axiomd.contracts.units import iso_time
 from axiomd.core.engine import Engine
 from axiomd.core.metrics import metrics_of
 from axiomd.runs.artifacts import write_run
+from axiomd.runs.for_people import write_beside
 from axiomd.runs.recorder import Recorder
 
 
@@ -139,4 +140,5 @@ def write_day(
         finished_at=iso_time(day.finished_us),
     )
     metrics = metrics_of(day.record, [own.id for own in strategies])
-    return write_run(artifacts_dir / "runs" / day.run_id, day.record, manifest, metrics)
+    folder = artifacts_dir / "runs" / day.run_id
+    return write_run(folder, day.record, manifest, metrics, for_people=write_beside)

@@ -197,6 +197,7 @@ class Daemon:
         trader = Trader(
             desk, own, source, inbox=inbox, pacing=pacing, standing=standing, beats=beats, alarms=self._alarms,
             on_session=portrait.write_presence, on_tape_over=lambda: self._ending.stop("tape ended", cancels=False),
+            waits_for_day=lambda: pacing.waits_for_us and day_writer.is_behind,
         )  # fmt: skip
         operators = OperatorDesk(
             desk, own, inbox=inbox, standing=standing, alarms=self._alarms, reconciler=reconciler,

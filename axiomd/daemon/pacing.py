@@ -21,9 +21,14 @@ class Pacing:
         self._machine_us = monotonic_us()
         self._is_in_session = False
 
+    @property
+    def waits_for_us(self) -> bool:
+        """Say whether market time stands still as long as nobody asks for it."""
+        return self._follows_feed or self._speed is None
+
     def now_us(self) -> int:
         """Give market time."""
-        if self._follows_feed or self._speed is None:
+        if self._speed is None or self._follows_feed:
             return self._market_us
         return self._market_us + int((monotonic_us() - self._machine_us) * self._speed)
 

@@ -1,7 +1,9 @@
 """The desk's task: one message after the other, what cannot wait first; nobody else touches the engine.
 
 A moment of the market that the broker could not be told of is kept and tried again once both truths agree; until then
-commands, looks and the kill switch go on. It ends when the daemon stops, or when the journal is dead and all is flat.
+commands, looks and the kill switch go on. Where market time waits for us, the next session is kept likewise until the
+folder of the one before is written: a fast tape would pile days up. It ends when the daemon stops, or when the journal
+is dead and all is flat.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from axiomd.daemon.standing import Standing
 from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds
 
 IDLE_S: Final = 0.5
-WARMING_S: Final = 0.02
+WAITING_S: Final = 0.02
 LEFT_OVER: Final = "LeftOver"
 
 
@@ -35,7 +37,10 @@ class JournalDead(RuntimeError):
 
 
 class Trader:
-    """Work the inbox. `on_session` is called when a session has begun, `on_tape_over` when the feed has ended."""
+    """Work the inbox. `on_session` is called when a session has begun, `on_tape_over` when the feed has ended.
+
+    `waits_for_day` says that the next session has to wait.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class Trader:
         alarms: Alarms,
         on_session: Callable[[], None],
         on_tape_over: Callable[[], Awaitable[None]],
+        waits_for_day: Callable[[], bool] = lambda: False,
     ) -> None:
         self._desk = desk
         self._identity = identity
@@ -61,6 +67,7 @@ class Trader:
         self._alarms = alarms
         self._on_session = on_session
         self._on_tape_over = on_tape_over
+        self._waits_for_day = waits_for_day
         self._kept: Item | None = None
 
     async def run(self) -> None:
@@ -71,13 +78,14 @@ class Trader:
                 raise JournalDead("the journal is dead and the account is flat")
 
     async def _turn(self) -> None:
-        if self._kept is not None and self._desk.engine.is_connected and not self._inbox.is_urgent:
+        is_early = isinstance(self._kept, SessionBegins) and self._waits_for_day()
+        if self._kept is not None and not is_early and self._desk.engine.is_connected and not self._inbox.is_urgent:
             item, self._kept = self._kept, None
             await self._take(item)
             return
         is_warm = self._standing.is_warm
         message = await self._inbox.get(
-            IDLE_S if is_warm else WARMING_S, only_urgent=self._kept is not None or not is_warm
+            IDLE_S if is_warm and not is_early else WAITING_S, only_urgent=self._kept is not None or not is_warm
         )
         self._beats.beat("desk", monotonic_us())
         match message:
@@ -87,6 +95,8 @@ class Trader:
                 await job()
             case FeedEnded():
                 await self._on_tape_over()
+            case SessionBegins() if self._waits_for_day():
+                self._kept = message
             case _:
                 await self._take(message)
 

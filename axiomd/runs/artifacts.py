@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,6 +28,7 @@ from axiomd.contracts.runs import Manifest, Metrics
 from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import iso_time
 from axiomd.runs import tables
+from axiomd.runs.for_people import write_for_people
 from axiomd.runs.tables import CURVE_COLUMNS, FILLED_COLUMNS, curve_rows, filled_order_rows, trade_rows
 
 __all__ = (
@@ -63,12 +64,14 @@ def write_run(
     label: str | None = None,
     journal: Path | None = None,
     plots: bool = True,
+    for_people: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write the run folder and give its path; a run folder that was there is replaced, whole.
 
     ``journal`` is a finished journal, which is moved in. Without ``label`` one is made from the manifest. ``plots``
-    False leaves both pictures out. Raises `InputError` where something that is no run folder is in the way, or the
-    place cannot be written: then nothing has changed.
+    False leaves both pictures out; ``for_people`` makes pictures and report where that is not done here. Raises
+    `InputError` where something that is no run folder is in the way, or the place cannot be written: then nothing has
+    changed.
     """
     folder = folder.resolve()
     check_target(folder)
@@ -82,7 +85,10 @@ def write_run(
             with ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk") as disk:
                 # the tables are on their way to the disk while the report is made of them
                 synced = disk.submit(_sync_files, sorted(fresh.iterdir()))
-                _write_for_people(fresh, plots=plots)
+                if for_people is not None:
+                    for_people(fresh)
+                else:
+                    write_for_people(fresh, plots=plots)
             synced.result()
             if journal is not None:
                 shutil.move(journal, fresh / JOURNAL)
@@ -181,17 +187,6 @@ def _write_orders(folder: Path, outcomes: Iterable[OrderOutcome]) -> None:
                     sent.add(outcome.order.idempotency_key)
                     new.append(line)
             orders.write(tables.text_of(new))
-
-
-def _write_for_people(folder: Path, *, plots: bool) -> None:
-    from axiomd.runs.report import write_report
-
-    if plots:
-        # matplotlib takes longer to load than a short replay to run
-        from axiomd.runs.plots import draw_curves
-
-        draw_curves(folder)
-    write_report(folder)
 
 
 def _write_table(path: Path, table: tables.Table[R], records: Iterable[R]) -> None:
