@@ -38,7 +38,7 @@ from axiomd.daemon.memory import Memory, open_journal, remember
 from axiomd.daemon.metrics_server import MetricsServer
 from axiomd.daemon.operator import OperatorDesk
 from axiomd.daemon.pacing import Pacing
-from axiomd.daemon.player import play
+from axiomd.daemon.player import READY_LOOK_S, play
 from axiomd.daemon.portrait import Portrait
 from axiomd.daemon.reconciler import Reconciler
 from axiomd.daemon.recovery import Recovery
@@ -227,6 +227,9 @@ class Daemon:
             await trader.run()
 
         async def warm() -> None:
+            # not beside the recovery, which it would slow down
+            while not standing.is_ready:
+                await anyio.sleep(READY_LOOK_S)
             # beside the desk, which waits with the first bar and with nothing else: a new version compiles for long
             await anyio.to_thread.run_sync(warm_up, engine.plan)
             standing.is_warm = True
@@ -273,9 +276,9 @@ class Daemon:
     def _say_ready(self, portrait: Portrait) -> None:
         self._standing.is_ready = True
         portrait.write_presence()
-        self._metrics.show(portrait.state()[1])
         self._notifier.ready(f"ready: {self._identity.mode} {self._identity.account}")
         self._log.note(Note.DAEMON_READY, {"ms": (wall_us() - self._identity.started_us) // 1000})
+        self._metrics.show(portrait.state()[1])
 
     def _note_death(self, task: str, error: str, restarts: int) -> None:
         self._metrics.restarted(task)
