@@ -73,11 +73,14 @@ def identity_of(args: argparse.Namespace, place: Places) -> Identity:
 def _run(identity: Identity, log_level: str, reread: Callable[[], DaemonConfig]) -> int:
     from axiomd.daemon.broker_process import BrokerProcess
     from axiomd.daemon.clock import wall_us
+    from axiomd.feeds.recorded import TapeProcess
 
-    place = identity.places
+    place, feed = identity.places, identity.config.feed
     process = BrokerProcess(place.state_dir, place.runtime_dir)
     if not identity.config.broker.sim.inside and not process.socket.exists():
         process.start()
+    # both come up while the packages load
+    reader = TapeProcess(Path(feed.path)) if feed.kind == "file" and feed.path is not None else None
     try:
         import anyio
 
@@ -86,9 +89,11 @@ def _run(identity: Identity, log_level: str, reread: Callable[[], DaemonConfig])
         from axiomd.observe.logging import to_stderr
 
         log = to_stderr(sys.stderr, os.environ, now_us=wall_us, level=log_level)
-        return anyio.run(run_daemon, identity, process, log, Notifier.of(os.environ, os.getpid()), reread)
+        return anyio.run(run_daemon, identity, process, reader, log, Notifier.of(os.environ, os.getpid()), reread)
     finally:
         process.end_unused()
+        if reader is not None:
+            reader.end()
 
 
 def _check(config: DaemonConfig, mode: Literal["paper", "live"]) -> None:

@@ -51,6 +51,7 @@ from axiomd.daemon.systemd import Notifier
 from axiomd.daemon.trader import Trader
 from axiomd.daemon.watchers import watch_clock, watch_health, watch_latch
 from axiomd.feeds.playback import items
+from axiomd.feeds.recorded import TapeProcess
 from axiomd.journal.log import LostJournal
 from axiomd.observe.logging import Log, Note
 from axiomd.observe.metrics import Metrics
@@ -59,14 +60,19 @@ BEATING: Final = ("desk", "feed", "latch", "truth", "artifacts")
 
 
 async def run_daemon(
-    identity: Identity, process: BrokerProcess, log: Log, notifier: Notifier, reread: Callable[[], DaemonConfig]
+    identity: Identity,
+    process: BrokerProcess,
+    reader: TapeProcess | None,
+    log: Log,
+    notifier: Notifier,
+    reread: Callable[[], DaemonConfig],
 ) -> int:
     """Run until stopped and give the exit code. Raises `AxiomdError` where it must not start.
 
-    The caller holds the lock on the state dir, and has the broker's process come up; `reread` reads the configuration
-    again.
+    The caller holds the lock on the state dir, has the broker's process come up and a recorded feed's file read;
+    `reread` reads the configuration again.
     """
-    return await Daemon(identity, process, log, notifier, reread).run()
+    return await Daemon(identity, process, reader, log, notifier, reread).run()
 
 
 class Daemon:
@@ -76,6 +82,7 @@ class Daemon:
         self,
         identity: Identity,
         process: BrokerProcess,
+        reader: TapeProcess | None,
         log: Log,
         notifier: Notifier,
         reread: Callable[[], DaemonConfig],
@@ -99,6 +106,7 @@ class Daemon:
             health=lambda: self._beats.judge(monotonic_us()),
         )
         self._process = process
+        self._reader = reader
         self._ending = Ending(
             identity, log, notifier, inbox=self._inbox, standing=self._standing, supervisor=self._supervisor
         )
@@ -131,7 +139,7 @@ class Daemon:
                 # what the umask took, a group of operators needs; another's file is that other's to open
                 with suppress(OSError):
                     (places.state_dir / name).chmod(self._identity.latch_mode)
-        source, engine, memory, days = remember(self._identity, self._recent)
+        source, engine, memory, days = remember(self._identity, self._recent, self._reader)
         run_id = self._identity.run_id(memory.position.session_date)
         try:
             journal = open_journal(places.journal, run_id)

@@ -25,6 +25,7 @@ from axiomd.daemon.days import Days
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.source import Source, source_of
 from axiomd.feeds.playback import Position
+from axiomd.feeds.recorded import TapeProcess
 from axiomd.journal.log import GENESIS, Journal, Row, row_hash, rows
 from axiomd.journal.verify import known_end
 from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
@@ -48,7 +49,9 @@ class Memory:
     has_orphaned_setups: bool = False
 
 
-def remember(identity: Identity, recent: Recent) -> tuple[Source, Engine, Memory, Days]:
+def remember(
+    identity: Identity, recent: Recent, reader: TapeProcess | None = None
+) -> tuple[Source, Engine, Memory, Days]:
     """Fold the journal of a state dir, in two readings: the feed's table must reach back to its first session.
 
     Raises `JournalCorrupt` with the last good row, `WrongAccount` where the dir is another's.
@@ -57,7 +60,7 @@ def remember(identity: Identity, recent: Recent) -> tuple[Source, Engine, Memory
     config = identity.config
     if path.exists():
         config = _widened(config, path)
-    source = source_of(config, _first_session(path) if path.exists() else "", wall_us())
+    source = source_of(config, _first_session(path) if path.exists() else "", wall_us(), reader)
     engine = Engine(bind(config, source.table, source.bar_us, "", identity.mode))
     days = Days(engine, identity.places.artifacts_dir)
     memory = Memory()

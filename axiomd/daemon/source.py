@@ -15,6 +15,7 @@ from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.units import MINUTE_US
 from axiomd.core.market.sessions import Int64Array, SessionTable
+from axiomd.feeds.recorded import TapeProcess
 
 SYNTHETIC_DAYS: Final = 400
 """So far the session table of a feed without an end reaches; a daemon is restarted more often than that."""
@@ -31,37 +32,35 @@ class Source:
     warm_up: tuple[int, int] = (0, 0)
 
 
-def source_of(config: DaemonConfig, first_session: str, wall_us: int) -> Source:
-    """Open the feed of a configuration. `first_session` is the first of the journal, empty for a new state dir."""
+def source_of(config: DaemonConfig, first_session: str, wall_us: int, reader: TapeProcess | None = None) -> Source:
+    """Open the feed of a configuration. `first_session` is the first of the journal, empty for a new state dir.
+
+    `reader` is who reads a recorded feed's file, where that has begun.
+    """
     if config.feed.kind == "ib":
         raise ConfigError("feed.kind ib is not in this version", "feed.kind", "use synthetic or file")
     if config.feed.history is not None:
         raise ConfigError("feed.history is not in this version", "feed.history", "leave it null")
-    return _recorded(config) if config.feed.kind == "file" else _synthetic(config, first_session, wall_us)
+    return _recorded(config, reader) if config.feed.kind == "file" else _synthetic(config, first_session, wall_us)
 
 
-def _recorded(config: DaemonConfig) -> Source:
-    from axiomd.feeds.files import load_tape
-
+def _recorded(config: DaemonConfig, reader: TapeProcess | None) -> Source:
     assert config.feed.path is not None
     ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
-    tape = load_tape(Path(config.feed.path), config.all_symbols(), config.calendar, tick_units=ticks)
-    starts_us, sessions = tape.bars[:, 0], tape.sessions
-
-    def bars_of(session: int) -> Int64Array:
-        first = int(starts_us.searchsorted(int(sessions.open_us[session]), "left"))
-        return tape.bars[first : int(starts_us.searchsorted(int(sessions.close_us[session]), "left"))]
-
-    return Source(sessions, bars_of, tape.timeframe_us, is_endless=False)
+    reader = reader or TapeProcess(Path(config.feed.path))
+    recorded = reader.bars(config.all_symbols(), config.calendar, ticks)
+    return Source(recorded.table, recorded.session, recorded.bar_us, is_endless=False)
 
 
 def _synthetic(config: DaemonConfig, first_session: str, wall_us: int) -> Source:
-    from axiomd.feeds.calendars import session_table
+    from axiomd.feeds.known_sessions import known_sessions
     from axiomd.feeds.synthetic import SyntheticMarket
 
     today = datetime.fromtimestamp(wall_us / 1e6, UTC).date()
     origin = date.fromisoformat(first_session) if first_session else today
-    table = session_table(config.calendar, origin, max(today, origin) + timedelta(days=SYNTHETIC_DAYS))
+    # to the end of a month, so that the table is asked for once a month and not once a day
+    end = max(today, origin) + timedelta(days=SYNTHETIC_DAYS)
+    table = known_sessions(config.calendar, origin, (end.replace(day=1) + timedelta(days=31)).replace(day=1))
     market = SyntheticMarket(config.seed, config.all_symbols())
     made: dict[int, Int64Array] = {}
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import warnings
 import zoneinfo
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from importlib import metadata, resources
@@ -62,9 +63,18 @@ def _read(path: Path) -> SessionTable | None:
         return None
     if kept.zone_sha256 != _zone_sha256(kept.zone):
         return None
-    columns = [np.frombuffer(column, "<i8").astype(np.int64) for column in kept.columns]
-    days, opens, closes, early, breaks, resumes = columns
-    return SessionTable(kept.calendar, days, opens, closes, early.astype(np.bool_), breaks, resumes)
+    return table_of(kept.calendar, kept.columns)
+
+
+def columns_of(table: SessionTable) -> tuple[bytes, ...]:
+    """Give a table's columns as little-endian int64."""
+    return tuple(np.asarray(getattr(table, name)).astype("<i8").tobytes() for name in _COLUMNS)
+
+
+def table_of(calendar: str, columns: Sequence[bytes]) -> SessionTable:
+    """Give the table of such columns."""
+    days, opens, closes, early, breaks, resumes = (np.frombuffer(column, "<i8").astype(np.int64) for column in columns)
+    return SessionTable(calendar, days, opens, closes, early.astype(np.bool_), breaks, resumes)
 
 
 def _write(path: Path, table: SessionTable) -> None:
@@ -72,8 +82,7 @@ def _write(path: Path, table: SessionTable) -> None:
     digest = _zone_sha256(zone)
     if not digest:
         return
-    columns = tuple(np.asarray(getattr(table, name)).astype("<i8").tobytes() for name in _COLUMNS)
-    body = msgspec.msgpack.encode(_Kept(table.calendar, zone, digest, columns))
+    body = msgspec.msgpack.encode(_Kept(table.calendar, zone, digest, columns_of(table)))
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}-{os.getpid()}")

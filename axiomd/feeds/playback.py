@@ -78,7 +78,8 @@ def moments(
     bars: Int64Array, open_us: int, close_us: int, *, bar_us: int, interval_us: int, after_us: int
 ) -> Iterator[Moment]:
     """Give the moments of one session's bars, sorted by (ts, symbol index), that lie after `after_us`."""
-    starts, first = np.unique(bars[:, 0], return_index=True)
+    first = np.flatnonzero(np.diff(bars[:, 0], prepend=-1))
+    starts = bars[first, 0]
     bounds = [*first.tolist(), len(bars)]
     closes = (starts + bar_us).tolist()
     ends = np.minimum(open_us + (starts - open_us) // interval_us * interval_us + interval_us, close_us)
