@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from axiomd.contracts.errors import ConfigError, RefusedError, UsageError
 from axiomd.core.uncollected import uncollected
+from axiomd.feeds.recorded import TapeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from axiomd.daemon.identity import Identity
 
 MODE_VARIABLE = "TR_MODE"
+LOOKED_AT_BYTES = 64 * 1024
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +43,30 @@ def run(args: argparse.Namespace) -> int:
     """Run the daemon until it is stopped."""
     # A signal that comes before the daemon listens waits for it: none is lost, and none ends a start half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1))
-    # paused until the daemon is put together: it lets the collector go on itself
-    with uncollected():
-        return _locked(args)
+    # numpy's matrices would start a thread a core in every process, and let it spin: nothing here multiplies any
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    reader = TapeProcess() if _looks_recorded(args) else None
+    try:
+        # paused until the daemon is put together: it lets the collector go on itself
+        with uncollected():
+            return _locked(args, reader)
+    finally:
+        if reader is not None:
+            reader.end()
 
 
-def _locked(args: argparse.Namespace) -> int:
+def _looks_recorded(args: argparse.Namespace) -> bool:
+    """Guess whether a file of bars will be read, so that its reader can load packages meanwhile; it decides nothing."""
+    if args.feed is not None or args.config is None:
+        return bool(args.feed == "file")
+    try:
+        with args.config.open("rb") as config:
+            return b"file" in config.read(LOOKED_AT_BYTES)
+    except OSError:
+        return False
+
+
+def _locked(args: argparse.Namespace, reader: TapeProcess | None) -> int:
     from axiomd.config.settings import places
     from axiomd.daemon import locks
 
@@ -55,7 +75,7 @@ def _locked(args: argparse.Namespace) -> int:
     place.state_dir.mkdir(parents=True, exist_ok=True)
     place.runtime_dir.mkdir(parents=True, exist_ok=True)
     with locks.hold(place.state_dir / locks.STATE_LOCK, "the state dir"):
-        return _run(identity, args.log_level, lambda: _load(args, place).config)
+        return _run(identity, reader, args.log_level, lambda: _load(args, place).config)
 
 
 def identity_of(args: argparse.Namespace, place: Places) -> Identity:
@@ -70,17 +90,19 @@ def identity_of(args: argparse.Namespace, place: Places) -> Identity:
     return Identity(loaded.config, place, mode, ACCOUNT_SIM, config_hash(loaded.config, {}), wall_us())
 
 
-def _run(identity: Identity, log_level: str, reread: Callable[[], DaemonConfig]) -> int:
+def _run(identity: Identity, reader: TapeProcess | None, log_level: str, reread: Callable[[], DaemonConfig]) -> int:
     from axiomd.daemon.broker_process import BrokerProcess
     from axiomd.daemon.clock import wall_us
-    from axiomd.feeds.recorded import TapeProcess
 
     place, feed = identity.places, identity.config.feed
     process = BrokerProcess(place.state_dir, place.runtime_dir)
     if not identity.config.broker.sim.inside and not process.socket.exists():
         process.start()
-    # both come up while the packages load
-    reader = TapeProcess(Path(feed.path)) if feed.kind == "file" and feed.path is not None else None
+    if feed.kind == "file" and feed.path is not None:
+        reader = (reader or TapeProcess()).read(Path(feed.path))
+    elif reader is not None:
+        reader.end()
+        reader = None
     try:
         import anyio
 

@@ -47,7 +47,7 @@ def source_of(config: DaemonConfig, first_session: str, wall_us: int, reader: Ta
 def _recorded(config: DaemonConfig, reader: TapeProcess | None) -> Source:
     assert config.feed.path is not None
     ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
-    reader = reader or TapeProcess(Path(config.feed.path))
+    reader = reader or TapeProcess().read(Path(config.feed.path))
     recorded = reader.bars(config.all_symbols(), config.calendar, ticks)
     return Source(recorded.table, recorded.session, recorded.bar_us, is_endless=False)
 

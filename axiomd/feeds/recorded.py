@@ -31,7 +31,7 @@ END_S_MAX: Final = 2.0
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What the process is asked for: the arguments of `feeds.files.load_tape`."""
+    """What the process is asked for behind the path: the other arguments of `feeds.files.load_tape`."""
 
     symbols: tuple[str, ...]
     calendar: str
@@ -71,28 +71,36 @@ class RecordedBars:
 
 
 class TapeProcess:
-    """The process that reads a file of bars. It begins at once, and ends by itself when it has answered."""
+    """The process that reads a file of bars. It loads its packages at once, and ends by itself when it has answered."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self) -> None:
         # in memory: a full disk must not keep a daemon from its positions
         self._file = os.memfd_create("axiomd-bars")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "axiomd.feeds.tape_process", str(path), str(self._file)],
+            [sys.executable, "-m", "axiomd.feeds.tape_process", str(self._file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=(self._file,),
         )
         self.pid = self._process.pid
 
+    def read(self, path: Path) -> TapeProcess:
+        """Have a file or a folder read; once."""
+        assert self._process.stdin is not None
+        # where it is gone already, `bars` says so
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(msgspec.json.encode(str(path)) + b"\n")
+            self._process.stdin.flush()
+        return self
+
     def bars(self, symbols: Sequence[str], calendar: str, tick_units: Mapping[str, int]) -> RecordedBars:
-        """Wait for the bars of symbols, which are asked for once. Raises what `feeds.files.load_tape` does."""
+        """Wait for the bars of symbols in what is read; once. Raises what `feeds.files.load_tape` does."""
         from axiomd.feeds.known_sessions import table_of
 
         asked = Asked(tuple(symbols), calendar, dict(tick_units))
         answer, _ = self._process.communicate(msgspec.json.encode(asked))
         if self._process.returncode:
-            raise RuntimeError(f"the reader of {self._path} ended with {self._process.returncode}")
+            raise RuntimeError(f"the reader of recorded bars ended with {self._process.returncode}")
         laid = msgspec.msgpack.decode(answer, type=Laid)
         if laid.error is not None:
             name, what, where, remedy = laid.error

@@ -1,7 +1,8 @@
 """The other side of `feeds.recorded`: read a file of bars, check it, and lay its rows out in a file without a name.
 
-`python -m axiomd.feeds.tape_process PATH DESCRIPTOR`; what is asked comes on stdin, the answer goes to stdout. The file
-is read before the question is there. It ends when it has answered, or when nobody asks any more.
+`python -m axiomd.feeds.tape_process DESCRIPTOR`; a line with the path comes on stdin, then what is asked; the answer
+goes to stdout. The file is read before the question is there. It ends when it has answered, or when nobody asks any
+more.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from axiomd.feeds.recorded import ROW_BYTES, Asked, Laid
 
 def main(argv: Sequence[str]) -> int:
     """Read, wait for the question, answer."""
-    path, descriptor = argv[0], int(argv[1])
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return EXIT_OK
+    path = msgspec.json.decode(line, type=str)
     with uncollected():
         try:
             files = read_files(path)
             asked = sys.stdin.buffer.read()
-            laid = lay_out(path, msgspec.json.decode(asked, type=Asked), files, descriptor) if asked else Laid()
+            laid = lay_out(path, msgspec.json.decode(asked, type=Asked), files, int(argv[0])) if asked else Laid()
         except AxiomdError as error:
             laid = Laid(error=(type(error).__name__, error.what, error.where, error.remedy))
     sys.stdout.buffer.write(msgspec.msgpack.encode(laid))

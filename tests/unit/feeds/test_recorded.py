@@ -26,7 +26,7 @@ TICKS = dict.fromkeys(SYMBOLS, 100)
 
 @contextmanager
 def reading(path: Path) -> Iterator[TapeProcess]:
-    process = TapeProcess(path)
+    process = TapeProcess().read(path)
     try:
         yield process
     finally:
@@ -93,7 +93,7 @@ def test_a_symbol_that_is_not_there_is_named(market: Path) -> None:
 
 
 def test_a_process_that_is_not_wanted_any_more_is_gone(market: Path) -> None:
-    process = TapeProcess(market)
+    process = TapeProcess().read(market)
 
     process.end()
 
@@ -101,7 +101,7 @@ def test_a_process_that_is_not_wanted_any_more_is_gone(market: Path) -> None:
 
 
 def test_one_that_died_is_no_feed(market: Path) -> None:
-    process = TapeProcess(market)
+    process = TapeProcess().read(market)
     subprocess.run(["kill", "-KILL", str(process.pid)], check=True)
 
     with pytest.raises(RuntimeError, match="ended with -9"):
