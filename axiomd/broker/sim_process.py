@@ -4,7 +4,7 @@ Every request that changes something is durable in its SQLite record before it i
 played again through the same matching. One thread, one loop: requests that come together are one transaction, and are
 answered in their order when it is through. It trusts its socket's owner alone and takes no decision of ours. One
 process works a record: a second one waits for the first to go, and leaves when it does not; one that nobody speaks to
-for long ends by itself.
+for long ends by itself, and sooner where nobody ever did.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ LOCK_S_MAX: Final = 5.0
 """A process that was told to stop is gone by then."""
 IDLE_S_MAX: Final = 600.0
 """Without a client for so long it ends: its record is all that is needed to go on."""
+UNUSED_S_MAX: Final = 60.0
+"""Nobody has ever spoken to it: who started it is gone, or starts it again."""
 LOOK_S: Final = 0.5
 
 _DDL: Final = """
@@ -297,11 +299,11 @@ class SimServer:
         self._selector.register(listener, selectors.EVENT_READ)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is the daemon's, which stops us itself
-        heard_s = time.monotonic()
+        heard_s, waits_s_max = time.monotonic(), min(self._idle_s_max, UNUSED_S_MAX)
         while not self._is_stopped:
             if self._buffers:
-                heard_s = time.monotonic()
-            elif time.monotonic() - heard_s > self._idle_s_max:
+                heard_s, waits_s_max = time.monotonic(), self._idle_s_max
+            elif time.monotonic() - heard_s > waits_s_max:
                 break
             for key, _ in self._selector.select(timeout=LOOK_S):
                 if key.fileobj is listener:
@@ -310,6 +312,8 @@ class SimServer:
                     assert isinstance(key.fileobj, socket.socket)
                     self._read(key.fileobj)
         self._path.unlink(missing_ok=True)
+        self._selector.close()
+        listener.close()
 
     def _stop(self) -> None:
         self._is_stopped = True

@@ -26,8 +26,12 @@ class BrokerProcess:
         self._pid = 0
 
     def start(self) -> None:
-        """Start it apart from us, so that neither our end nor a terminal's ends it; one that runs already wins."""
-        self._reap()
+        """Start it apart from us, so that neither our end nor a terminal's ends it; one that runs already wins.
+
+        One that we started and that is still coming up is left to it: of two, only the last could be ended again.
+        """
+        if self._lives():
+            return
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._pid = os.posix_spawn(
@@ -53,8 +57,12 @@ class BrokerProcess:
                 os.kill(self._pid, signal.SIGTERM)
             self._pid = 0
 
-    def _reap(self) -> None:
+    def _lives(self) -> bool:
         if self._pid:
-            with suppress(ChildProcessError):
-                os.waitpid(self._pid, os.WNOHANG)
-            self._pid = 0
+            try:
+                ended, _ = os.waitpid(self._pid, os.WNOHANG)
+            except ChildProcessError:
+                ended = self._pid
+            if ended:
+                self._pid = 0
+        return self._pid != 0
