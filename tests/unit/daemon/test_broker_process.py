@@ -70,6 +70,7 @@ def test_one_that_has_ended_is_started_again(tmp_path: Path) -> None:
 
     wait_until(lambda: (tmp_path / LOCK_FILE).read_text() not in ("", str(first)), "another one works the record")
     process.end_unused()
+    assert start_time_of(first) is None
 
 
 def test_one_that_nobody_ever_speaks_to_ends_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
