@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from axiomd.contracts.outcome import RunRecord
+from axiomd.core.ahead import forget_observed
+from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from benchmarks.measure import NotBuiltError
@@ -21,9 +23,17 @@ AXIOMD = Path(sys.executable).with_name("axiomd")
 
 
 def compiled_backtest(tape: Tape, plan: Plan) -> Callable[[], object]:
-    """Give the compiled backtest of a tape: called, it leaves trades, orders and curve as rows."""
-    kernel = _kernel()
-    return lambda: kernel.run_rows(plan, tape, None)
+    """Give the compiled backtest of a tape: called, it leaves trades, orders and curve as rows.
+
+    What a run observed of the bars serves the next one, which a sweep lives on; here it is forgotten before each.
+    """
+    kernel, strip = _kernel(), strip_of(tape)
+
+    def run() -> object:
+        forget_observed(strip)
+        return kernel.run_rows(plan, tape, None)
+
+    return run
 
 
 def backtest_record(tape: Tape, plan: Plan) -> Callable[[], RunRecord]:

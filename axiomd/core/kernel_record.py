@@ -17,12 +17,13 @@ from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord, Status
 from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import side_of
 from axiomd.core import kernel
+from axiomd.core.ahead import NO_SETUPS, setups_ahead
 from axiomd.core.board import Board, Ints, Records
 from axiomd.core.fills import EXIT_NAMES
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.chain import GUARDS
 from axiomd.core.market.sessions import Int64Array
-from axiomd.core.market.strip import strip_of
+from axiomd.core.market.strip import is_even, strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.orders.bracket import order_of, signal_of
 from axiomd.core.plan import Plan, board_of
@@ -80,13 +81,18 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     # one setup a window is the usual strategy; whoever finds more is given more as it goes
     windows = sum(len(own.windows) // 4 * len(own.symbols) for own in plan.strategies)
     room = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
-    signals = np.empty((room, kernel.SIGNAL_WIDTH), np.int64)
-    orders = np.empty((2 * room, kernel.ORDER_WIDTH), np.int64)
-    trades = np.empty((2 * room, kernel.TRADE_WIDTH), np.int64)
-    points = np.empty((4 * room + 2 * len(sessions), 5), np.int64)
+    signals, orders, trades, points = _rooms(
+        (room, kernel.SIGNAL_WIDTH), (2 * room, kernel.ORDER_WIDTH), (2 * room, kernel.TRADE_WIDTH),
+        (4 * room + 2 * len(sessions), kernel.POINT_WIDTH),
+    )  # fmt: skip
+    run, ahead = kernel.run, NO_SETUPS
+    if symbols == len(board.slots) == 1 and plan.bar_us == plan.strategies[0].strategy.timeframe_us and is_even(strip):
+        run, first = kernel.run_alone, int(rules[0]["first_session"])
+        # a setup is read before its signal is written, in the same place
+        ahead = setups_ahead(strip, plan.strategies[0].strategy, board, ranks, first, signals)
     equity = np.full(len(sessions), NOT_TRADED, np.int64)
-    while not kernel.run(
-        tape.bars, strip.rows, strip.run_end, strip.is_even, strip.is_whole, strip.first, strip.start_us,
+    while not run(
+        tape.bars, strip.rows, strip.run_end, strip.is_whole, strip.first, ahead.row, ahead.found, strip.start_us,
         strip.open_us, strip.close_us, ranks, board.account, board.symbols, board.strategies, board.slots,
         board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
         board.limits, board.setups, sizings, plan.costs, rules, legs, held, state, bursts,
@@ -235,6 +241,18 @@ def _rules(plan: Plan, first_session: int, sessions: Int64Array, *, lists: bool)
     first = int(np.count_nonzero(sessions < first_session)) if first_session else 0
     levels = [_LEVELS[plan.levels.get(guard, "halt")] for guard in ("MaxDailyLoss", "MaxDrawdown", "ConsecutiveLosses")]
     return np.array([(plan.flatten_us, plan.skips_ambiguous, plan.resumes, first, lists, *levels)], kernel.RULES)
+
+
+def _rooms(*shapes: tuple[int, int]) -> Iterator[Ints]:
+    """Make room for rows, all in one piece: what is freed together is kept for the next run.
+
+    Of several pieces the allocator gives some back to the system each time, and a page that comes anew costs 2 us: it
+    was a quarter of a run.
+    """
+    room = np.empty(sum(rows * width for rows, width in shapes), np.int64)
+    for rows, width in shapes:
+        own, room = room[: rows * width], room[rows * width :]
+        yield own.reshape(rows, width)
 
 
 def _doubled(rows: Ints) -> Ints:

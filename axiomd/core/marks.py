@@ -72,9 +72,28 @@ def average_range(symbol: Row, high: int, low: int, close: int) -> None:
     symbol.interval_close = close
 
 
+ACCOUNT_MARKED: Final = (
+    "now_us", "equity", "peak", "drawdown_peak", "session_peak", "session_drawdown", "session_drawdown_pct",
+    "max_drawdown", "max_drawdown_pct",
+)  # fmt: skip
+SYMBOL_MARKED: Final = (
+    "last_ts_us", "close", "jump_until_us", "intervals", "interval_close", "atr", "atr_seen", "worst", "best",
+    "bars_held",
+)  # fmt: skip
+"""What the marks of a bar move: columns of an account and of a symbol."""
+
+
 @njit
 def settle(a: Row, symbols: Records, strategies: Records) -> None:
     """After the marks of a moment: peak, drawdown, the strategies' own loss limits."""
+    settle_account(a)
+    if a.has_strategy_limits:
+        pause_strategies(symbols, strategies)
+
+
+@njit
+def settle_account(a: Row) -> None:
+    """Keep the peaks of the equity and how far it is below them."""
     a.peak = max(a.peak, a.equity)
     a.drawdown_peak = max(a.drawdown_peak, a.equity)
     a.session_peak = max(a.session_peak, a.equity)
@@ -86,13 +105,17 @@ def settle(a: Row, symbols: Records, strategies: Records) -> None:
         a.max_drawdown = min(a.max_drawdown, drawdown)
         if 100.0 * drawdown < a.max_drawdown_pct * a.peak:
             a.max_drawdown_pct = 100.0 * drawdown / a.peak
-    if a.has_strategy_limits:
-        for k in range(len(strategies)):
-            strategy = strategies[k]
-            if strategy.daily_loss_limit != OFF and not strategy.is_paused:
-                equity = strategy_equity(k, symbols, strategies)
-                if equity <= strategy.session_equity - strategy.daily_loss_limit:
-                    strategy.is_paused = 1
+
+
+@njit
+def pause_strategies(symbols: Records, strategies: Records) -> None:
+    """Pause every strategy that has reached the loss it may make in a session."""
+    for k in range(len(strategies)):
+        strategy = strategies[k]
+        if strategy.daily_loss_limit != OFF and not strategy.is_paused:
+            equity = strategy_equity(k, symbols, strategies)
+            if equity <= strategy.session_equity - strategy.daily_loss_limit:
+                strategy.is_paused = 1
 
 
 @njit

@@ -6,8 +6,10 @@ written; a copy in the function's own frame is seen to be nobody else's and is k
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -23,7 +25,7 @@ def own_copy(kind: types.Type, size: int) -> Any:
     def copied(_typing_context, source):  # type: ignore[no-untyped-def]
         def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
             first = _room(context, builder, kind, size)
-            _copy(builder, args[0], first, size)
+            _copy(builder, args[0], first, range(size))
             return first
 
         return types.CPointer(kind)(source), generate
@@ -44,13 +46,51 @@ def own_room(kind: types.Type, size: int) -> Any:
     return room
 
 
+@intrinsic
+def own_record(_typing_context, record):  # type: ignore[no-untyped-def]
+    """Copy a record of eight-byte columns, and give the copy."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        words = _words(record)
+        own = _room(context, builder, types.int64, words)
+        _copy(builder, _as_words(builder, args[0]), own, range(words))
+        return builder.bitcast(own, context.get_value_type(signature.return_type))
+
+    return record(record), generate
+
+
+def put_columns(kind: np.dtype[Any], names: tuple[str, ...]) -> Any:
+    """Give the intrinsic that copies columns of a record: it takes the record to write to, then the one to read."""
+    assert kind.fields is not None
+    places = [int(kind.fields[name][1]) // 8 for name in names]
+
+    @intrinsic
+    def put(_typing_context, target, source):  # type: ignore[no-untyped-def]
+        def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+            _copy(builder, _as_words(builder, args[1]), _as_words(builder, args[0]), places)
+            return context.get_dummy_value()
+
+        return types.void(target, source), generate
+
+    return put
+
+
+def _words(record: Any) -> int:
+    assert record.size % 8 == 0, "a record of the board has eight-byte columns"
+    return int(record.size) // 8
+
+
+def _as_words(builder: Any, record: Any) -> Any:
+    return builder.bitcast(record, ir.IntType(64).as_pointer())
+
+
 def put_back(size: int) -> Any:
     """Give the intrinsic that copies `size` numbers: it takes the pointer to write to, then the one to read from."""
 
     @intrinsic
     def put(_typing_context, target, source):  # type: ignore[no-untyped-def]
         def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
-            _copy(builder, args[1], args[0], size)
+            _copy(builder, args[1], args[0], range(size))
             return context.get_dummy_value()
 
         return types.void(target, source), generate
@@ -71,12 +111,27 @@ def pointer_at(kind: types.Type) -> Any:
     return pointer
 
 
+@intrinsic
+def fetch_ahead(_typing_context, address):  # type: ignore[no-untyped-def]  # noqa: ARG001 numba goes by its place
+    """Have what stands at an address on its way before it is asked for, where memory would be waited for."""
+
+    def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        one, line = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [line, one, one, one])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        # to be read, kept near, data
+        builder.call(fetch, [builder.inttoptr(args[0], line), _INDEX(0), _INDEX(3), _INDEX(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
 def _room(context: Any, builder: Any, kind: types.Type, size: int) -> Any:
     zero = ir.Constant(_INDEX, 0)
     return builder.gep(cgutils.alloca_once(builder, ir.ArrayType(context.get_data_type(kind), size)), [zero, zero])
 
 
-def _copy(builder: Any, source: Any, target: Any, size: int) -> None:
-    for k in range(size):
+def _copy(builder: Any, source: Any, target: Any, places: Iterable[int]) -> None:
+    for k in places:
         at = [ir.Constant(_INDEX, k)]
         builder.store(builder.load(builder.gep(source, at)), builder.gep(target, at))

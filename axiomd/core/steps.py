@@ -93,15 +93,16 @@ def step_address(observe: Callable[..., int], trigger: Callable[..., int]) -> in
     An address in an array costs 2 ns a call and lets the scan be compiled once for every strategy there will ever be; a
     tuple of first-class numba functions cost 97 us to hand over, and generated source could not be cached.
     """
-    return _address(step, _STEP, observe, trigger)
+    return address_of(step, _STEP, observe, trigger)
 
 
 def walk_address(observe: Callable[..., int], trigger: Callable[..., int]) -> int:
     """Compile a strategy's steps over many bars, and give its address likewise."""
-    return _address(walk, _WALK, observe, trigger)
+    return address_of(walk, _WALK, observe, trigger)
 
 
-def _address(body: Callable[..., int], signature: Any, observe: Any, trigger: Any) -> int:
+def address_of(body: Callable[..., int], signature: Any, observe: Any, trigger: Any) -> int:
+    """Compile a body with a strategy's steps under the names `observe` and `trigger`, and give its address."""
     steps = (getattr(observe, "py_func", observe), getattr(trigger, "py_func", trigger))
     key = (body, *steps)
     if key not in _compiled:
@@ -122,7 +123,7 @@ def _with_steps(body: Any, observe: Any, trigger: Any) -> FunctionType:
     own = {"observe": njit(observe), "trigger": njit(trigger)}
     place = observe.__code__
     code = body.__code__.replace(co_filename=place.co_filename, co_firstlineno=place.co_firstlineno)
-    made = FunctionType(code, {**globals(), **own}, body.__name__)
+    made = FunctionType(code, {**body.__globals__, **own}, body.__name__)
     made.__module__ = observe.__module__
     made.__qualname__ = f"{body.__name__}.{observe.__qualname__}.{_fingerprint(observe, trigger)}"
     return made
@@ -180,6 +181,16 @@ def call_walk(  # type: ignore[no-untyped-def]
         return _call(builder, args[0], [*to.state(), first])
 
     return signature, generate
+
+
+@intrinsic
+def call_body(_typing_context, address, asked_at):  # type: ignore[no-untyped-def]
+    """Call what takes the address of all that it is asked, at its own (compiled code only)."""
+
+    def generate(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        return _call(builder, args[0], [args[1]])
+
+    return types.int64(address, asked_at), generate
 
 
 class _Places:

@@ -21,6 +21,7 @@ from axiomd.core.kernel.rows import (
     ORDER_WIDTH,
     OUTCOME,
     OUTCOMES,
+    POINT_WIDTH,
     REFUSED,
     RULES,
     SETUPS_A_SESSION,
@@ -40,7 +41,7 @@ from axiomd.core.kernel.rows import (
     TRADE_WIDTH,
     WORKING,
 )
-from axiomd.core.kernel.walk import run
+from axiomd.core.kernel.walk import run, run_alone
 
 __all__ = [
     "AMBIGUOUS",
@@ -63,6 +64,7 @@ __all__ = [
     "O_SIGNAL",
     "O_SLIPPAGE",
     "O_STATUS",
+    "POINT_WIDTH",
     "REFUSED",
     "RULES",
     "SETUPS_A_SESSION",
@@ -82,4 +84,5 @@ __all__ = [
     "T_WORST",
     "WORKING",
     "run",
+    "run_alone",
 ]

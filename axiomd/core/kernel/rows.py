@@ -52,6 +52,7 @@ STATE = np.dtype(
         ("streak_has_tripped", "i8"),
         ("filled_us", "i8"),
         ("has_curve", "i8"),
+        ("found", "i8"),  # of the setups found beforehand, those that are decided
         ("signals", "i8"),
         ("orders", "i8"),
         ("trades", "i8"),
@@ -122,6 +123,9 @@ T_BARS: Final = 8
 T_AMBIGUOUS: Final = 9
 T_ENTRY_FLOW: Final = 10
 TRADE_WIDTH: Final = 11
+
+# columns of a point: time, equity, cash, gross exposure, drawdown
+POINT_WIDTH: Final = 5
 
 SETUPS_A_SESSION: Final = 128
 """More than any session has intervals: so much room is kept for each slot before a session begins."""

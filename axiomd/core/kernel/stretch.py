@@ -1,55 +1,61 @@
 """A stretch: bars of one symbol, one after the other, in which nothing concerns us, taken in at once.
 
-What is over many bars what the scan is over one moment, by the same rules: first how far no level is touched, then the
-strategy's walk up to its first setup, then the books. Where equity cannot move, the first close stands for all. Only a
-symbol that is alone, with one slot, on bars that are its strategy's own, comes here; the scan takes the rest.
+What is over many bars what the scan is over one moment, by the same rules: how far no level is touched and no setup
+completed, then the books. Where equity cannot move, the first close stands for all. Only a symbol that is alone, with
+one slot, on bars that are its strategy's own, comes here; its setups are found beforehand, and the scan takes the rest.
 """
 
 from __future__ import annotations
 
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, Floats, Ints, Records
-from axiomd.core.compiled import Row, njit
+from numba import types
+
+from axiomd.core.board import ABOVE_ALL, ACCOUNT, BELOW_ALL, SYMBOL, Records
+from axiomd.core.compiled import Row, njit, njit_apart
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.loss import floor_broken
-from axiomd.core.market.strip import ROW_CLOSE, ROW_HIGH, ROW_LOW, ROW_VOLUME, Int32Array
+from axiomd.core.market.strip import ROW_BYTES, ROW_CLOSE, ROW_HIGH, ROW_LOW, ROW_VOLUME, ROW_WIDTH, Int32Array
 from axiomd.core.marks import (
+    ACCOUNT_MARKED,
     LOSS,
     SETUPS,
+    SYMBOL_MARKED,
     average_range,
     is_stale_judged,
     is_touched,
+    pause_strategies,
     settle,
+    settle_account,
     snapshot,
     stale_flag,
     value,
 )
+from axiomd.core.registers import own_record, pointer_at, put_columns
 from axiomd.core.scan import TOUCHED
-from axiomd.core.steps import call_walk
-from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
+
+_shorts_at = pointer_at(types.int32)
+_put_account, _put_symbol = put_columns(ACCOUNT, ACCOUNT_MARKED), put_columns(SYMBOL, SYMBOL_MARKED)
 
 
 @njit
 def take_stretch(
-    rows: Int32Array, row: int, run_end: int, start_us: int, is_matched: bool, filled_us: int, account: Records,
-    symbols: Records, strategies: Records, slots: Records, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints,
-    limits: Records, setups: Ints,
+    rows: Int32Array, row: int, run_end: int, setup_row: int, start_us: int, is_matched: bool, filled_us: int,
+    account: Records, symbols: Records, strategies: Records, limits: Records,
 ) -> tuple[int, int]:  # fmt: skip
     """Take in quiet bars from `row` on, which starts at `start_us`: the flags as the scan's, and how many were taken.
 
-    `run_end` is the row behind the last that follows without a gap; TOUCHED says that the next bar before it concerns
-    us. `is_matched` says that the first bar was matched already, `filled_us` is the scan's.
+    `run_end` is the row behind the last that follows without a gap, `setup_row` the next that completes a setup;
+    TOUCHED says that the next bar before either concerns us. `is_matched` says that the first bar was matched already,
+    `filled_us` is the scan's.
     """
     a, symbol, limit = account[0], symbols[0], limits[0]
     end = run_end
     if start_us + (run_end - row) * a.bar_us >= a.deadline_us:
         end = row + max((a.deadline_us - start_us - 1) // a.bar_us, 1 if is_matched else 0)
-    stop = first_touch(rows, row + 1 if is_matched else row, end, symbol)
-    count = stop - row
+    stop = first_touch(rows, row + 1 if is_matched else row, min(end, setup_row + 1), symbol)
+    taken = stop - row
     touched = TOUCHED if stop < run_end else 0
-    if count == 0:
+    if taken == 0:
         return touched, 0
-    strategy = strategies[slots[0].strategy]
-    windows_first, windows_count = strategy.window_first, strategy.window_end - strategy.window_first
     is_judged = is_stale_judged(limit) and symbol.work_legs > 0
     is_still = symbol.position == 0 and limit.jump_bp == OFF and limit.collar_atr < 0 and not is_judged
     flags = 0
@@ -59,30 +65,12 @@ def take_stretch(
         if a.now_us == filled_us:
             snapshot(a, symbols)
         if floor_broken(a, limit):
-            flags, count = LOSS, 1
-    # where the books may stop earlier than the strategy, its state is kept so that it can go back
-    can_stop = not is_still and (is_judged or limit.max_daily_loss != OFF or limit.max_drawdown != OFF)
-    kept_si, kept_sf = (si[0].copy(), sf[0].copy()) if can_stop else (si[0], sf[0])
-    is_candidate, found, taken = slots[0].is_candidate, 0, count
-    while True:
-        found = call_walk(
-            strategy.walk, si, sf, 0, pi, pf, slots[0].strategy, windows, windows_first, windows_count, start_us,
-            a.bar_us, rows, row, taken, is_candidate, setups, 0,
-        )  # fmt: skip
-        taken = found if found > 0 else taken
-        if is_still or flags:
-            break
-        flags, marked = mark_bars(rows, row, taken, start_us, filled_us, a, symbols, strategies, limit
-        )  # fmt: skip
-        if marked == taken:
-            break
-        si[0], sf[0], taken = kept_si, kept_sf, marked
-    leave_at(row + taken - 1, taken, start_us + (taken - 1) * a.bar_us, rows, a, symbol)
-    if is_still:
+            flags, taken = LOSS, 1
         symbol.intervals += taken
-    if found > 0:
-        setups[0, SLOT], setups[0, MOMENT], setups[0, VOLUME] = 0, a.now_us, symbol.volume
-        a.setups = 1
+    else:
+        flags, taken = mark_bars(rows, row, taken, start_us, filled_us, a, symbols, strategies, limit)
+    leave_at(row + taken - 1, taken, start_us + (taken - 1) * a.bar_us, rows, a, symbol)
+    if row + taken > setup_row:
         flags |= SETUPS
     return (flags, taken) if flags else (touched, taken)
 
@@ -103,25 +91,49 @@ def mark_bars(
     strategies: Records, limit: Row,
 ) -> tuple[int, int]:  # fmt: skip
     """Take bars into the books until a limit speaks: the flags of the last of them, and how many they were."""
-    symbol = symbols[0]
-    wants_atr = limit.collar_atr >= 0
+    is_judged = is_stale_judged(limit)
+    is_one_by_one = is_judged or a.has_strategy_limits
     flags, marked = 0, 0
     while marked < count and flags == 0:
-        at = row + marked
-        high, low, close = int(rows[at, ROW_HIGH]), int(rows[at, ROW_LOW]), int(rows[at, ROW_CLOSE])
-        a.now_us = start_us + (marked + 1) * a.bar_us
+        is_filled = start_us + (marked + 1) * a.bar_us == filled_us
+        together = 1 if is_one_by_one or is_filled else count - marked
+        bars_at = rows.ctypes.data + ROW_BYTES * (row + marked)
+        result = mark_together(bars_at, together, start_us + marked * a.bar_us, a, symbols[0], limit)
+        marked += result >> 8
+        flags = result & 255
+        if a.has_strategy_limits:
+            pause_strategies(symbols, strategies)
+        if is_filled:
+            snapshot(a, symbols)
+        if is_judged:
+            flags |= stale_flag(a, symbols, limit)
+    return flags, marked
+
+
+@njit_apart
+def mark_together(bars_at: int, count: int, start_us: int, account: Row, of_symbol: Row, limits: Row) -> int:
+    """Take bars in a row into the books of the account and the symbol alone: 256 times their number, and the flags.
+
+    The books are copied for that long, so that they stay in registers from bar to bar.
+    """
+    rows = _shorts_at(bars_at)
+    a, symbol, limit = own_record(account), own_record(of_symbol), own_record(limits)
+    flags, marked = 0, 0
+    while marked < count and flags == 0:
+        at = marked * ROW_WIDTH
+        high, low, close = int(rows[at + ROW_HIGH]), int(rows[at + ROW_LOW]), int(rows[at + ROW_CLOSE])
+        marked += 1
+        a.now_us = start_us + marked * a.bar_us
         value(a, symbol, a.now_us, high, low, close, limit)
         symbol.last_ts_us = a.now_us - a.bar_us
-        settle(a, symbols, strategies)
-        if a.now_us == filled_us:
-            snapshot(a, symbols)
+        settle_account(a)
         flags = LOSS if floor_broken(a, limit) else 0
         symbol.intervals += 1
-        if wants_atr:
+        if limit.collar_atr >= 0:
             average_range(symbol, high, low, close)
-        flags |= stale_flag(a, symbols, limit)
-        marked += 1
-    return flags, marked
+    _put_account(account, a)
+    _put_symbol(of_symbol, symbol)
+    return marked << 8 | flags
 
 
 @njit

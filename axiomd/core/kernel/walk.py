@@ -7,42 +7,81 @@ not, is tested on markets drawn by chance.
 
 from __future__ import annotations
 
-from axiomd.core.board import Floats, Ints, Records
+from typing import Any, Final
+
+from axiomd.core.board import FLOAT_STATE_SIZE, INT_STATE_SIZE, SETUP_SIZE, Floats, Ints, Records
 from axiomd.core.borrowed import borrowed
 from axiomd.core.compiled import njit
 from axiomd.core.kernel.decisions import decide
 from axiomd.core.kernel.market import end_session, match
-from axiomd.core.kernel.rows import SETUPS_A_SESSION
+from axiomd.core.kernel.rows import ORDER_WIDTH, POINT_WIDTH, SETUPS_A_SESSION, SIGNAL_WIDTH, TRADE_WIDTH
 from axiomd.core.kernel.standing import cancel_stale, draw_point, keep_point, repost, reset, trip_on_loss
 from axiomd.core.kernel.stretch import take_stretch
+from axiomd.core.market.resample import ACC_SIZE
 from axiomd.core.market.sessions import BoolArray
-from axiomd.core.market.strip import Int32Array
+from axiomd.core.market.strip import ROW_BYTES, ROW_WIDTH, Int32Array
+from axiomd.core.market.tape import TAPE_WIDTH
+from axiomd.core.registers import fetch_ahead
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED, advance, begin_session, settle
+from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
+
+FETCHED_LINES: Final = 5
+"""Of 64 bytes: 16 bars, in which most trades begin and end."""
+
+_list, _one = borrowed(), borrowed(1)
+_bars, _rows, _ranks = borrowed(None, TAPE_WIDTH), borrowed(None, ROW_WIDTH), borrowed(None, None)
+_setups, _one_setup = borrowed(None, SETUP_SIZE), borrowed(1, SETUP_SIZE)
+_intervals, _one_interval = borrowed(None, ACC_SIZE), borrowed(1, ACC_SIZE)
+_pairs, _one_pair, _bursts = borrowed(None, 2), borrowed(1, 2), borrowed(None, 2, None)
+_of_16, _of_8 = borrowed(None, INT_STATE_SIZE), borrowed(None, FLOAT_STATE_SIZE)
+_signals, _orders = borrowed(None, SIGNAL_WIDTH), borrowed(None, ORDER_WIDTH)
+_trades, _points = borrowed(None, TRADE_WIDTH), borrowed(None, POINT_WIDTH)
 
 
 @njit
-def run(
-    bars: Ints, rows: Int32Array, run_ends: Int32Array, is_even: BoolArray, is_whole: BoolArray, first_rows: Ints,
-    starts_us: Ints, opens_us: Ints, closes_us: Ints, ranks: Ints, account: Records, symbols: Records,
-    strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints,
-    limits: Records, setups: Ints, sizings: Records, costs: Records, rules: Records, legs: Records, held: Records,
-    state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints, points: Ints,
-    session_equity: Ints,
-) -> bool:  # fmt: skip
+def fetch_bars(rows: Int32Array, row: int) -> None:
+    """Have some bars from a row on at hand by the time their setup comes: the walk jumps past all before them."""
+    at = rows.ctypes.data + ROW_BYTES * row
+    for line in range(FETCHED_LINES):
+        fetch_ahead(at + 64 * line)
+
+
+@njit
+def run(*run_of: Any) -> bool:
     """Run sessions until all are done (True) or the room for another session's rows is used up (False)."""
-    rows, run_ends = borrowed(rows), borrowed(run_ends)
-    bars, ranks, account, symbols = borrowed(bars), borrowed(ranks), borrowed(account), borrowed(symbols)
-    strategies, slots, intervals = borrowed(strategies), borrowed(slots), borrowed(intervals)
-    si, sf, pi, pf, windows = borrowed(si), borrowed(sf), borrowed(pi), borrowed(pf), borrowed(windows)
-    limits, setups, sizings, costs, rules = (
-        borrowed(limits), borrowed(setups), borrowed(sizings), borrowed(costs), borrowed(rules),
-    )  # fmt: skip
-    legs, held, state = borrowed(legs), borrowed(held), borrowed(state)
-    bursts, order_of_setups, signals = borrowed(bursts), borrowed(order_of_setups), borrowed(signals)
-    orders, trades, points = borrowed(orders), borrowed(trades), borrowed(points)
+    return walk(False, *run_of)
+
+
+@njit
+def run_alone(*run_of: Any) -> bool:
+    """Run likewise where there is one symbol with one slot on bars of its own, whose setups were found ahead."""
+    return walk(True, *run_of)
+
+
+@njit
+def walk(
+    is_alone: bool, bars: Ints, rows: Int32Array, run_ends: Int32Array, is_whole: BoolArray, first_rows: Ints,
+    setup_rows: Ints, found: Ints, starts_us: Ints, opens_us: Ints, closes_us: Ints, ranks: Ints, account: Records,
+    symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats,
+    windows: Ints, limits: Records, setups: Ints, sizings: Records, costs: Records, rules: Records, legs: Records,
+    held: Records, state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints,
+    points: Ints, session_equity: Ints,
+) -> bool:  # fmt: skip
+    """Run sessions; `is_alone` is known when this is compiled, so that each way has code of its own."""
+    bars, rows, found = _bars(bars), _rows(rows), _setups(found)
+    run_ends, setup_rows, ranks, windows = _list(run_ends), _list(setup_rows), _ranks(ranks), _list(windows)
+    si, sf, pi, pf = _of_16(si), _of_8(sf), _of_16(pi), _of_8(pf)
+    signals, orders, trades, points = _signals(signals), _orders(orders), _trades(trades), _points(points)
+    order_of_setups, bursts = _list(order_of_setups), _bursts(bursts)
+    account, limits, rules, costs, state = _one(account), _one(limits), _one(rules), _one(costs), _one(state)
+    if is_alone:
+        symbols, strategies, slots, sizings = _one(symbols), _one(strategies), _one(slots), _one(sizings)
+        legs, held, setups, intervals = _one_pair(legs), _one(held), _one_setup(setups), _one_interval(intervals)
+    else:
+        symbols, strategies, slots, sizings = _list(symbols), _list(strategies), _list(slots), _list(sizings)
+        legs, held, setups, intervals = _pairs(legs), _list(held), _setups(setups), _intervals(intervals)
     a, z, r, limit = account[0], state[0], rules[0], limits[0]
     room = SETUPS_A_SESSION * len(slots)
-    is_single = len(symbols) == 1 and len(slots) == 1 and a.bar_us == a.interval_us
     while z.session < len(opens_us):
         if z.signals + room > len(signals) or z.points + 4 * room > len(points):
             return False
@@ -64,7 +103,8 @@ def run(
                 z.has_curve = 1
                 draw_point(a, z, symbols, points, a.now_us)
         row, matched_us = first, -1
-        is_alone = is_single and is_even[z.session]
+        if is_alone:
+            fetch_ahead(rows.ctypes.data + ROW_BYTES * (last - 1))
         run_row, run_us, run_end = first, starts_us[z.session], last if is_whole[z.session] else first
         while True:
             if is_alone:
@@ -74,10 +114,16 @@ def run(
                     run_row, run_us, run_end = row, bars[row, 0], run_ends[row]
                 start_us = run_us + (row - run_row) * a.bar_us
                 flags, taken = take_stretch(
-                    rows, row, run_end, start_us, start_us + a.bar_us == matched_us,
-                    z.filled_us, account, symbols, strategies, slots, si, sf, pi, pf, windows, limits, setups,
+                    rows, row, run_end, setup_rows[z.found], start_us, start_us + a.bar_us == matched_us, z.filled_us,
+                    account, symbols, strategies, limits,
                 )  # fmt: skip
                 row += taken
+                if flags & SETUPS:
+                    setups[0] = found[z.found]
+                    setups[0, SLOT], setups[0, MOMENT], setups[0, VOLUME] = 0, a.now_us, symbols[0].volume
+                    a.setups = 1
+                    z.found += 1
+                    fetch_bars(rows, setup_rows[min(z.found + 1, len(setup_rows) - 1)])
                 a.touched_us = start_us + (taken + 1) * a.bar_us
             else:
                 a.cursor = row

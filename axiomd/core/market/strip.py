@@ -7,7 +7,7 @@ not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ Int32Array: TypeAlias = npt.NDArray[np.int32]
 NUMBER_MAX: Final = 2**31 - 1
 """The largest price in units, or volume in shares, of a strip."""
 ROW_WIDTH: Final = TAPE_WIDTH - OPEN
+ROW_BYTES: Final = 4 * ROW_WIDTH
 ROW_OPEN, ROW_HIGH, ROW_LOW, ROW_CLOSE, ROW_VOLUME = range(ROW_WIDTH)
 
 
@@ -31,11 +32,12 @@ class Strip:
 
     `session` int64[k] are the sessions of the table that have a bar, `first` int64[k + 1] the row each begins with, and
     where the last ends, `start_us` int64[k] the start of each one's first bar, `open_us` and `close_us` int64[k] its
-    open and close. `rows` is int32[n, 5]: O, H, L, C, V;
-    `run_end` int32[n] is the row behind the last that follows without a gap. `is_even` bool[k] says of which sessions
-    all bars start on the grid of the timeframe from the session's open on and close within it, `is_whole` bool[k] of
-    which of those no bar is missing between two others. No session is even where the tape has several symbols or a
-    number too large; there are no rows then.
+    open and close. `ts_us` int64[n] is the start of every bar, `rows` int32[n, 5] its O, H, L, C, V, `run_end` int32[n]
+    the row behind the last that follows without a gap.
+    `is_even` bool[k] says of which sessions all bars start on the grid of the timeframe from the session's open on and
+    close within it, `is_whole` bool[k] of which of those no bar is missing between two others. No session is even where
+    the tape has several symbols or a number too large; there are no rows then. `memo` keeps what was found of the rows,
+    to be found once.
     """
 
     session: Int64Array
@@ -43,10 +45,12 @@ class Strip:
     start_us: Int64Array
     open_us: Int64Array
     close_us: Int64Array
+    ts_us: Int64Array
     rows: Int32Array
     run_end: Int32Array
     is_even: BoolArray
     is_whole: BoolArray
+    memo: list[object] = field(default_factory=list, init=False, repr=False)
 
 
 def strip_of(tape: Tape) -> Strip:
@@ -56,6 +60,11 @@ def strip_of(tape: Tape) -> Strip:
     strip = tape.memo[0]
     assert isinstance(strip, Strip)
     return strip
+
+
+def is_even(strip: Strip) -> bool:
+    """Say whether all sessions of a strip are even, so that it says all of its bars."""
+    return bool(strip.is_even.all())
 
 
 def _strip(tape: Tape) -> Strip:
@@ -73,8 +82,8 @@ def _strip(tape: Tape) -> Strip:
         if largest > NUMBER_MAX:
             rows, run_end = rows[:0], run_end[:0]
             is_even[:] = is_whole[:] = False
-    start_us = bars[first[:-1], TS_US]
-    return Strip(session, first, start_us, open_us, close_us, rows, run_end, is_even, is_whole)
+    start_us, ts_us = bars[first[:-1], TS_US], np.ascontiguousarray(bars[: len(rows), TS_US])
+    return Strip(session, first, start_us, open_us, close_us, ts_us, rows, run_end, is_even, is_whole)
 
 
 @njit

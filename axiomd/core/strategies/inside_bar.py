@@ -23,7 +23,7 @@ from axiomd.core.strategies import api
 if TYPE_CHECKING:
     import polars as pl
 
-# int state
+# int state, in front what `observe` keeps
 TICK: Final = 0
 SEEN: Final = 1
 CLOSE: Final = 2
@@ -83,7 +83,8 @@ def observe(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
     """Take a closed M5 bar in: it becomes the last bar, the last becomes the mother, ATR moves on."""
     tr = true_range(bar[2], bar[3], si[CLOSE])
     sf[ATR] = smooth(sf[ATR], float(tr), si[SEEN], pi[PERIOD])
-    si[SEEN] += 1
+    # nobody asks for more, and a count that ends depends on the last bars alone
+    si[SEEN] = min(si[SEEN] + 1, max(pi[PERIOD], 2))
     si[MOTHER_START] = si[START]
     si[MOTHER_HIGH] = si[HIGH]
     si[MOTHER_LOW] = si[LOW]
@@ -215,4 +216,5 @@ STRATEGY: Final = api.Strategy(
         "zero_validity": ZERO_VALIDITY,
         "narrow_mother": NARROW,
     },
+    memory=api.Memory(ints=(PERIOD,)),
 )

@@ -1,0 +1,425 @@
+"""The setups of a strategy, found ahead of the books: no step sees a position, so none has to wait for one.
+
+Where a strategy promises it (`api.Memory`), its `observe` first takes in all bars, in four pieces side by side, and
+what stands before each window is kept; its `trigger` is then asked within windows alone. What was observed serves every
+run over the same bars with the same windows and parameters. Without the promise every bar goes through both steps in
+turn. The steps are those the scan calls; this says only which bars they are handed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from axiomd.core.board import (
+    FLOAT_PARAMS_SIZE,
+    FLOAT_STATE_SIZE,
+    INT_PARAMS_SIZE,
+    INT_STATE_SIZE,
+    SETUP_SIZE,
+    Board,
+    Floats,
+    Ints,
+    Records,
+)
+from axiomd.core.compiled import njit
+from axiomd.core.market.sessions import BoolArray
+from axiomd.core.market.strip import ROW_BYTES, ROW_WIDTH, Int32Array, Strip
+from axiomd.core.registers import fetch_ahead, own_copy, own_room, pointer_at, put_back
+from axiomd.core.steps import address_of, call_body, call_walk
+from axiomd.core.strategies.api import OBSERVED_INTS, Step, Strategy
+
+KEPT_MAX: Final = 4
+"""So many observations, and placings of windows, are kept of a strip."""
+_PIECES: Final = 4
+_KEPT: Final = OBSERVED_INTS + FLOAT_STATE_SIZE
+_KEPT_BYTES: Final = 8 * _KEPT
+_INT_BYTES: Final = 8 * OBSERVED_INTS
+_STATE_BYTES: Final = 8 * INT_STATE_SIZE
+_SETUP_BYTES: Final = 8 * SETUP_SIZE
+_ROOM_MIN: Final = 4096
+FETCHED_AHEAD: Final = 8
+_BODY = types.int64(types.int64)
+
+# columns of what `observe_windows` and `ask_windows` are asked
+_ROWS, _TS_US, _FIRST, _END, _COUNT, _KEPT_AT, _INTS, _FLOATS, _INT_PARAMS, _FLOAT_PARAMS = range(10)
+_ROOM, _WINDOWS, _IS_ASKED, _SETUPS, _FOUND = range(10, 15)
+_ASKED: Final = 15
+
+# where a body is compiled for a strategy, its own steps stand under these names
+observe: Any = None
+trigger: Any = None
+
+_shorts_at, _longs_at, _doubles_at = pointer_at(types.int32), pointer_at(types.int64), pointer_at(types.float64)
+_own_ints, _own_floats = own_copy(types.int64, INT_STATE_SIZE), own_copy(types.float64, FLOAT_STATE_SIZE)
+_own_int_params, _own_float_params = own_copy(types.int64, INT_PARAMS_SIZE), own_copy(types.float64, FLOAT_PARAMS_SIZE)
+_own_bar = own_room(types.int64, 6)
+_put_observed, _put_ints, _put_floats = put_back(OBSERVED_INTS), put_back(INT_STATE_SIZE), put_back(FLOAT_STATE_SIZE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setups:
+    """What a strategy found in a strip: `row` int64[m + 1] of the bars that complete one, the last behind all bars.
+
+    `found` int64[m, 16] are the setups in their order, without what the scan fills in.
+    """
+
+    row: Ints
+    found: Ints
+
+
+NO_SETUPS: Final = Setups(np.zeros(1, np.int64), np.zeros((0, SETUP_SIZE), np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Windows in a strip: the first row of each and the one behind its last, its session (as the strip counts).
+
+    `is_asked` bool[w] is room for a run to say in which of them it asks."""
+
+    windows: Ints
+    first: Ints
+    end: Ints
+    session: Ints
+    is_asked: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Observed:
+    """What stands before each window's first row: int64[w, 17], with what it was made of."""
+
+    places: _Places
+    observe: object
+    numbers: bytes
+    kept: Ints
+
+
+def setups_ahead(
+    strip: Strip, strategy: Strategy, board: Board, ranks: Ints, first_session: int, room: Ints
+) -> Setups:  # fmt: skip
+    """Find every setup of the one slot of a board, in the sessions from `first_session` on in which it is a candidate.
+
+    `ranks` int64[k, 1] by session of the strip, or int64[1, 1] for all of them. `room` int64[r, 16] takes the setups
+    where one a window is all there can be. The board's state is left behind the last bar that was asked.
+    """
+    if strategy.memory is None:
+        return _walked(strip, board, ranks, first_session)
+    places = _places_of(strip, board.windows)
+    observed = _observed(strip, strategy, board, places)
+    count = len(places.first)
+    assert len(room) >= count, "a strategy with a memory finds one setup a window"
+    row, found = np.empty(count + 1, np.int64), room[:count]
+    m = ask(
+        address_of(ask_windows, _BODY, strategy.observe, strategy.trigger), np.empty(_ASKED, np.int64), strip.rows,
+        strip.ts_us, places.first, places.end, places.session, observed.kept, ranks, first_session, board.int_state,
+        board.float_state,
+        board.int_params, board.float_params, board.windows, places.is_asked, found, row,
+    )  # fmt: skip
+    row[m] = len(strip.rows)
+    return Setups(row[: m + 1], found[:m])
+
+
+def forget_observed(strip: Strip) -> None:
+    """Forget what was observed of a strip, for whoever measures it; where its windows lie is kept."""
+    strip.memo[:] = [memo for memo in strip.memo if not isinstance(memo, _Observed)]
+
+
+def _places_of(strip: Strip, windows: Ints) -> _Places:
+    for memo in strip.memo:
+        if isinstance(memo, _Places) and np.array_equal(memo.windows, windows):
+            return memo
+    begins_us, ends_us = windows.reshape(-1, 4)[:, :2].T
+    first, end = np.searchsorted(strip.ts_us, begins_us), np.searchsorted(strip.ts_us, ends_us)
+    session = np.minimum(np.searchsorted(strip.first, first, "right") - 1, len(strip.session) - 1)
+    places = _Places(windows.copy(), first, end, session, np.empty(len(first), np.bool_))
+    _keep(strip, places)
+    return places
+
+
+def _observed(strip: Strip, strategy: Strategy, board: Board, places: _Places) -> _Observed:
+    assert strategy.memory is not None
+    # what was not promised to be read cannot be read: it is not there
+    ints, floats = np.zeros(INT_PARAMS_SIZE, np.int64), np.zeros(FLOAT_PARAMS_SIZE, np.float64)
+    ints[list(strategy.memory.ints)] = board.int_params[0, list(strategy.memory.ints)]
+    floats[list(strategy.memory.floats)] = board.float_params[0, list(strategy.memory.floats)]
+    numbers = ints.tobytes() + floats.tobytes() + board.int_state[0, :1].tobytes()
+    for memo in strip.memo:
+        if (
+            isinstance(memo, _Observed) and memo.places is places and memo.observe is strategy.observe
+            and memo.numbers == numbers
+        ):  # fmt: skip
+            return memo
+    kept = np.empty((len(places.first), _KEPT), np.int64)
+    look(
+        address_of(observe_windows, _BODY, strategy.observe, strategy.trigger), np.empty(_ASKED, np.int64),
+        np.empty(_KEPT, np.int64), strip.rows, strip.ts_us, places.first, kept, board.int_state, board.float_state,
+        ints, floats,
+    )  # fmt: skip
+    observed = _Observed(places, strategy.observe, numbers, kept)
+    _keep(strip, observed)
+    return observed
+
+
+def _keep(strip: Strip, memo: _Places | _Observed) -> None:
+    alike = [other for other in strip.memo if type(other) is type(memo)]
+    if len(alike) >= KEPT_MAX:
+        strip.memo.remove(alike[0])
+    strip.memo.append(memo)
+
+
+@njit
+def look(
+    address: int, asked: Ints, room: Ints, rows: Int32Array, ts_us: Ints, first: Ints, kept: Ints, si: Ints, sf: Floats,
+    pi: Ints, pf: Floats,
+) -> int:  # fmt: skip
+    """Call a strategy's `observe_windows` at its address."""
+    asked[_ROWS], asked[_TS_US], asked[_FIRST], asked[_COUNT] = at(rows), at(ts_us), at(first), len(first)
+    asked[_KEPT_AT], asked[_ROOM], asked[_INTS], asked[_FLOATS] = at(kept), at(room), at(si), at(sf)
+    asked[_INT_PARAMS], asked[_FLOAT_PARAMS] = at(pi), at(pf)
+    result: int = call_body(address, at(asked))
+    return result
+
+
+@njit
+def ask(
+    address: int, asked: Ints, rows: Int32Array, ts_us: Ints, first: Ints, end: Ints, session: Ints, kept: Ints,
+    ranks: Ints,
+    first_session: int, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, is_asked: BoolArray, setups: Ints,
+    found: Ints,
+) -> int:  # fmt: skip
+    """Call a strategy's `ask_windows` at its address, for the windows in which it is a candidate."""
+    for w in range(len(first)):
+        # one row of ranks is that of every session
+        is_asked[w] = session[w] >= first_session and ranks[session[w] % len(ranks), 0] >= 0
+    asked[_ROWS], asked[_TS_US], asked[_FIRST], asked[_END] = at(rows), at(ts_us), at(first), at(end)
+    asked[_COUNT], asked[_KEPT_AT], asked[_INTS], asked[_FLOATS] = len(first), at(kept), at(si), at(sf)
+    asked[_INT_PARAMS], asked[_FLOAT_PARAMS], asked[_WINDOWS] = at(pi), at(pf), at(windows)
+    asked[_IS_ASKED], asked[_SETUPS], asked[_FOUND] = at(is_asked), at(setups), at(found)
+    result: int = call_body(address, at(asked))
+    return result
+
+
+@njit
+def at(array: NDArray[Any]) -> int:
+    """Give the address of an array's numbers; who asks for it keeps the array."""
+    address: int = array.ctypes.data
+    return address
+
+
+@njit
+def hand(
+    step: Step,
+    si: Any,
+    sf: Any,
+    pi: Any,
+    pf: Any,
+    win: Any,
+    n: int,
+    rows: Any,
+    ts_us: Any,
+    row: int,
+    bar: Any,
+    out: Any,
+) -> int:
+    """Hand a row of a strip to a step."""
+    at = row * ROW_WIDTH
+    bar[0], bar[1], bar[2] = ts_us[row], rows[at], rows[at + 1]
+    bar[3], bar[4], bar[5] = rows[at + 2], rows[at + 3], rows[at + 4]
+    return step(si, sf, pi, pf, win, n, bar, out)
+
+
+def observe_windows(asked_at):  # type: ignore[no-untyped-def]
+    """Observe all bars, and keep what stands before the first bar of each window.
+
+    The windows are cut into four pieces, each begun with nothing observed, so that four averages run side by side
+    where one would wait for itself. Then each piece is taken again from what truly stood before it, up to where it
+    makes no difference any more: what is kept is what one pass keeps, bit for bit.
+    """
+    asked = _longs_at(asked_at)
+    rows, ts_us, first, count = (
+        _shorts_at(asked[_ROWS]),
+        _longs_at(asked[_TS_US]),
+        _longs_at(asked[_FIRST]),
+        asked[_COUNT],
+    )
+    kept, room_at = asked[_KEPT_AT], asked[_ROOM]
+    pi, pf = _own_int_params(_longs_at(asked[_INT_PARAMS])), _own_float_params(_doubles_at(asked[_FLOAT_PARAMS]))
+    si_a, sf_a = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
+    si_b, sf_b = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
+    si_c, sf_c = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
+    si_d, sf_d = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
+    bar_a, bar_b, bar_c, bar_d = _own_bar(), _own_bar(), _own_bar(), _own_bar()
+    end_a, end_b, end_c = count // 4, count // 4 * 2, count // 4 * 3
+    a, b, c, d = 0, end_a, end_b, end_c
+    row_a = 0
+    row_b, row_c, row_d = (first[b - 1], first[c - 1], first[d - 1]) if end_a > 0 else (0, 0, 0)
+    while a < end_a and b < end_b and c < end_c and d < count:
+        length = min(first[a] - row_a, first[b] - row_b, first[c] - row_c, first[d] - row_d)
+        # the last two bars apart: what only the last ones leave is not carried along by all before them
+        if length > 1:
+            for k in range(length - 2):
+                hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a + k, bar_a, asked)
+                hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b + k, bar_b, asked)
+                hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c + k, bar_c, asked)
+                hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d + k, bar_d, asked)
+            hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a + length - 2, bar_a, asked)
+            hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b + length - 2, bar_b, asked)
+            hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c + length - 2, bar_c, asked)
+            hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d + length - 2, bar_d, asked)
+            hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a + length - 1, bar_a, asked)
+            hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b + length - 1, bar_b, asked)
+            hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c + length - 1, bar_c, asked)
+            hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d + length - 1, bar_d, asked)
+        elif length == 1:
+            hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a, bar_a, asked)
+            hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b, bar_b, asked)
+            hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c, bar_c, asked)
+            hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d, bar_d, asked)
+        row_a += length
+        row_b += length
+        row_c += length
+        row_d += length
+        if row_a == first[a]:
+            _put_observed(_longs_at(kept + a * _KEPT_BYTES), si_a)
+            _put_floats(_doubles_at(kept + a * _KEPT_BYTES + _INT_BYTES), sf_a)
+            a += 1
+        if row_b == first[b]:
+            _put_observed(_longs_at(kept + b * _KEPT_BYTES), si_b)
+            _put_floats(_doubles_at(kept + b * _KEPT_BYTES + _INT_BYTES), sf_b)
+            b += 1
+        if row_c == first[c]:
+            _put_observed(_longs_at(kept + c * _KEPT_BYTES), si_c)
+            _put_floats(_doubles_at(kept + c * _KEPT_BYTES + _INT_BYTES), sf_c)
+            c += 1
+        if row_d == first[d]:
+            _put_observed(_longs_at(kept + d * _KEPT_BYTES), si_d)
+            _put_floats(_doubles_at(kept + d * _KEPT_BYTES + _INT_BYTES), sf_d)
+            d += 1
+    # what is left of each piece, and its beginning once more, go one after the other
+    room = _longs_at(room_at)
+    for piece in range(4):
+        begin = count // 4 * piece
+        end = count if piece == 3 else begin + count // 4
+        for is_again in range(2):
+            if is_again:
+                if begin == 0 or begin == end:
+                    continue
+                place, row = begin, first[begin - 1]
+                _put_observed(si_a, _longs_at(kept + (begin - 1) * _KEPT_BYTES))
+                _put_floats(sf_a, _doubles_at(kept + (begin - 1) * _KEPT_BYTES + _INT_BYTES))
+            elif piece == 0:
+                place, row = a, row_a
+            elif piece == 1:
+                place, row = b, row_b
+                _put_observed(si_a, si_b)
+                _put_floats(sf_a, sf_b)
+            elif piece == 2:
+                place, row = c, row_c
+                _put_observed(si_a, si_c)
+                _put_floats(sf_a, sf_c)
+            else:
+                place, row = d, row_d
+                _put_observed(si_a, si_d)
+                _put_floats(sf_a, sf_d)
+            while place < end:
+                while row < first[place]:
+                    hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row, bar_a, asked)
+                    row += 1
+                _put_observed(room, si_a)
+                _put_floats(_doubles_at(room_at + _INT_BYTES), sf_a)
+                stood = _longs_at(kept + place * _KEPT_BYTES)
+                is_same = is_again == 1
+                for k in range(_KEPT):
+                    is_same = is_same and stood[k] == room[k]
+                if is_same:
+                    break
+                for k in range(_KEPT):
+                    stood[k] = room[k]
+                place += 1
+    return 0
+
+
+def ask_windows(asked_at):  # type: ignore[no-untyped-def]
+    """Take in the bars of each window from what stands before it, up to its setup; gives how many there are."""
+    asked = _longs_at(asked_at)
+    rows, ts_us, first, end = (
+        _shorts_at(asked[_ROWS]),
+        _longs_at(asked[_TS_US]),
+        _longs_at(asked[_FIRST]),
+        _longs_at(asked[_END]),
+    )
+    kept, found, win, n = asked[_KEPT_AT], _longs_at(asked[_FOUND]), _longs_at(asked[_WINDOWS]), asked[_COUNT]
+    is_asked, setups = _bytes_at(asked[_IS_ASKED]), asked[_SETUPS]
+    pi, pf = _own_int_params(_longs_at(asked[_INT_PARAMS])), _own_float_params(_doubles_at(asked[_FLOAT_PARAMS]))
+    si, sf, bar = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS])), _own_bar()
+    count = 0
+    for w in range(n):
+        if not is_asked[w]:
+            continue
+        _put_observed(si, _longs_at(kept + w * _KEPT_BYTES))
+        _put_floats(sf, _doubles_at(kept + w * _KEPT_BYTES + _INT_BYTES))
+        out = _longs_at(setups + count * _SETUP_BYTES)
+        later = min(w + FETCHED_AHEAD, n - 1)
+        fetch_ahead(asked[_TS_US] + first[later] * 8)
+        fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES)
+        fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 64)
+        fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 128)
+        for row in range(first[w], end[w]):
+            hand(observe, si, sf, pi, pf, win, n, rows, ts_us, row, bar, out)
+            if trigger(si, sf, pi, pf, win, n, bar, out):
+                found[count] = row
+                count += 1
+                break
+    _put_ints(_longs_at(asked[_INTS]), si)
+    _put_floats(_doubles_at(asked[_FLOATS]), sf)
+    return count
+
+
+_bytes_at = pointer_at(types.uint8)
+
+
+def _walked(strip: Strip, board: Board, ranks: Ints, first_session: int) -> Setups:
+    sessions = np.arange(len(strip.session))
+    is_asked = (ranks[sessions % len(ranks), 0] >= 0) & (sessions >= first_session)
+    room = _ROOM_MIN
+    row, found, done = np.empty(room, np.int64), np.empty((room, SETUP_SIZE), np.int64), np.zeros(2, np.int64)
+    while not walk_sessions(
+        strip.rows, strip.ts_us, strip.run_end, strip.first, is_asked, int(board.account[0]["bar_us"]),
+        board.strategies, board.int_state, board.float_state, board.int_params, board.float_params, board.windows, row,
+        found, done,
+    ):  # fmt: skip
+        row, found = np.concatenate([row, np.empty_like(row)]), np.concatenate([found, np.empty_like(found)])
+    m = int(done[1])
+    row[m] = len(strip.rows)
+    return Setups(row[: m + 1], found[:m])
+
+
+@njit
+def walk_sessions(
+    rows: Int32Array, ts_us: Ints, run_end: Int32Array, first: Ints, is_asked: BoolArray, bar_us: int,
+    strategies: Records, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, found: Ints, setups: Ints,
+    done: Ints,
+) -> bool:  # fmt: skip
+    """Walk all sessions, `done` of them so far with so many setups; False where there is no room for another one's."""
+    strategy = strategies[0]
+    windows_first, windows_count = strategy.window_first, strategy.window_end - strategy.window_first
+    while done[0] < len(is_asked):
+        session, count = done[0], done[1]
+        row, last = first[session], first[session + 1]
+        if count + last - row >= len(found):
+            return False
+        while row < last:
+            taken = call_walk(
+                strategy.walk, si, sf, 0, pi, pf, 0, windows, windows_first, windows_count, ts_us[row], bar_us, rows,
+                row, run_end[row] - row, 1 if is_asked[session] else 0, setups, count,
+            )  # fmt: skip
+            if taken > 0:
+                found[count] = row + taken - 1
+                count += 1
+            row = row + taken if taken > 0 else run_end[row]
+        done[0], done[1] = session + 1, count
+    return True
