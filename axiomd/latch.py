@@ -17,9 +17,7 @@ import os
 import time
 import zlib
 
-# What `json` itself works with: its Python half brings re and enum along, half of a kill's time until it is latched.
-from _json import encode_basestring_ascii as _quoted
-from _json import make_scanner
+from axiomd.bare_json import quoted, scan
 
 BLOCK_BYTES = 4096
 LOCK_WAIT_S = 0.2
@@ -256,26 +254,13 @@ def _faulty(trip_id: str, fault: str) -> LatchState:
 
 def _encode(state: LatchState) -> bytes:
     texts = {"state": state.state, "level": state.level, "trip_id": state.trip_id}
-    body = '{"version": 1' + "".join(f', "{name}": {_quoted(text)}' for name, text in texts.items())
-    body += f', "at_us": {state.at_us:d}, "by": {_quoted(state.by)}, "reason": {_quoted(state.reason)}'
+    body = '{"version": 1' + "".join(f', "{name}": {quoted(text)}' for name, text in texts.items())
+    body += f', "at_us": {state.at_us:d}, "by": {quoted(state.by)}, "reason": {quoted(state.reason)}'
     checksum = f"{zlib.crc32((body + '}').encode()):08x}"
-    block = f'{body}, "checksum": {_quoted(checksum)}}}'.encode()
+    block = f'{body}, "checksum": {quoted(checksum)}}}'.encode()
     assert len(block) < BLOCK_BYTES, len(block)
     return block + b" " * (BLOCK_BYTES - len(block) - 1) + b"\n"
 
-
-class _Plain:
-    """What a scanner of JSON asks of a decoder: nothing out of the ordinary."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_int = int
-    parse_float = float
-    parse_constant = float
-
-
-_scan = make_scanner(_Plain)  # type: ignore[arg-type]  # it asks for these names, of whatever has them
 
 _understood: tuple[bytes, LatchState] | None = None
 
@@ -295,7 +280,7 @@ def _parse(block: bytes) -> LatchState:
     torn = f"torn-{zlib.crc32(block):08x}"
     try:
         # blanks behind it and whatever else it may be are seen by the comparison
-        body = _scan(block.decode(), 0)[0]
+        body = scan(block.decode(), 0)[0]
         state = LatchState(
             level=body["level"],
             trip_id=body["trip_id"],

@@ -8,7 +8,8 @@ together with the moment it started. Nothing here opens a socket or a journal.
 from __future__ import annotations
 
 import os
-from _json import make_scanner
+
+from axiomd.bare_json import scan
 
 PRESENCE_FILE = "daemon.json"
 INSTANCE_DEFAULT = "main"
@@ -24,20 +25,6 @@ _OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 # Field 22 of stat(5), counted after the parenthesis that ends the name, which itself may hold blanks and parentheses.
 _START_FIELD = 22 - 3
 _STATE_FIELD = 0
-
-
-class _Plain:
-    """What a scanner of JSON asks of a decoder: nothing out of the ordinary."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_int = int
-    parse_float = float
-    parse_constant = float
-
-
-_scan = make_scanner(_Plain)  # type: ignore[arg-type]  # it asks for these names, of whatever has them
 
 
 class Presence:
@@ -226,7 +213,7 @@ def _folders(base: str) -> list[str]:
 def _parse(text: bytes) -> Presence | None:
     try:
         written = text.decode()
-        body, end = _scan(written, 0)
+        body, end = scan(written, 0)
         if written[end:].strip():
             return None
         present = Presence(

@@ -30,11 +30,12 @@ class DayWriter:
         self._identity = identity
         self._beats = beats
         self._lock = anyio.Lock()
+        self._fails = False
 
     @property
     def is_behind(self) -> bool:
-        """Say whether a day that is over has no folder yet."""
-        return bool(self._days.over)
+        """Say whether a day that is over has no folder yet; one that cannot be written is waited for by nobody."""
+        return bool(self._days.over) and not self._fails
 
     async def run(self) -> None:
         """Look for days that are over until cancelled."""
@@ -51,7 +52,12 @@ class DayWriter:
         """Write every day that is over. Raises where a folder cannot be written; the day stays in the queue."""
         async with self._lock:
             while self._days.over:
-                await self._write(self._days.over[0])
+                try:
+                    await self._write(self._days.over[0])
+                except Exception:
+                    self._fails = True
+                    raise
+                self._fails = False
                 self._days.over.pop(0)
                 # pictures are cycles of small objects, which the collector alone would leave for weeks of sessions
                 gc.collect()

@@ -29,19 +29,26 @@ def write_for_people(folder: Path, *, plots: bool) -> None:
 
 
 def write_beside(folder: Path) -> None:
-    """Have both done by a process of its own, and wait for it. Raises `InputError` with what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "axiomd.runs.for_people", str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        timeout=MADE_S_MAX,
-        start_new_session=True,  # a terminal's ^C is the daemon's
-        check=False,
-    )
+    """Have both done by a process of its own, and wait for it. Raises `InputError` with what went wrong."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "axiomd.runs.for_people", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=MADE_S_MAX,
+            start_new_session=True,  # a terminal's ^C is the daemon's
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _not_made(str(error), folder) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or [f"it ended with {done.returncode}"]
-        raise InputError(f"pictures and report cannot be made ({said[-1]})", str(folder), "run axiomd report on it")
+        raise _not_made(said[-1], folder)
+
+
+def _not_made(why: str, folder: Path) -> InputError:
+    return InputError(f"pictures and report cannot be made ({why})", str(folder), "run axiomd report on it")
 
 
 def main(argv: Sequence[str]) -> int:
