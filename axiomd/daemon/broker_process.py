@@ -28,7 +28,8 @@ class BrokerProcess:
     def start(self) -> None:
         """Start it apart from us, so that neither our end nor a terminal's ends it; one that runs already wins.
 
-        One that we started and that is still coming up is left to it: of two, only the last could be ended again.
+        One that we started and that is still there is left alone: of two, only the last could be ended again. It may
+        be dying, so whoever waits for the socket asks again.
         """
         if self._lives():
             return

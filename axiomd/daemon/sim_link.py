@@ -244,7 +244,6 @@ class ProcessLink(SimLink, asyncio.Protocol):
 
 async def connect(process: BrokerProcess) -> ProcessLink:
     """Find the broker's process, or start it, and open a line. `BrokerUnavailable` where it does not come up."""
-    is_started = False
     loop = asyncio.get_running_loop()
     with anyio.move_on_after(START_S_MAX):
         while True:
@@ -252,9 +251,8 @@ async def connect(process: BrokerProcess) -> ProcessLink:
                 _, link = await loop.create_unix_connection(ProcessLink, str(process.socket))
                 return link
             except OSError:
-                if not is_started:
-                    process.start()
-                    is_started = True
+                # one that is coming up is left to it; one that was still dying the time before is not coming up
+                process.start()
                 await anyio.sleep(0.01)
     raise BrokerUnavailable("its process does not come up", str(process.socket), f"look at {process.log}")
 
