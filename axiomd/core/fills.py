@@ -113,8 +113,10 @@ def exit_touch(
 @njit
 def slippage(costs: Row, price: int, tick: int) -> int:
     """Give by how many ticks a stop, market, EOD or KILL fill moves against us."""
-    tick_e8 = tick * _BPS_E4_IN_ONE
     fixed: int = costs.slippage_ticks
+    if costs.slippage_bps_e4 == 0:  # two divisions cost more than the rest of a fill
+        return fixed
+    tick_e8 = tick * _BPS_E4_IN_ONE
     return fixed + round_up(price * costs.slippage_bps_e4, tick_e8) // tick_e8
 
 

@@ -11,10 +11,11 @@ Check = tuple[bool, int, int]
 @njit
 def tick_and_lot(x: Row, limits: Row) -> Check:
     """Refuse off the tick grid or the lot, and what is not positive."""
-    if x.qty <= 0 or x.qty % x.lot != 0:
+    # a division costs more than the rest of the guard: none for lots of one, and none for a price that is not there
+    if x.qty <= 0 or (x.lot != 1 and x.qty % x.lot != 0):
         return True, x.qty, x.lot
     for price in (x.stop_price, x.limit_price, x.stop_loss, x.target):
-        if price < 0 or price % x.tick != 0:
+        if price != 0 and (price < 0 or price % x.tick != 0):
             return True, price, x.tick
     return False, x.qty, x.lot
 
