@@ -162,7 +162,9 @@ class Engine:
     def _fold_quietly(self, event: e.Event) -> list[Command]:
         """Take it in without a guard tripping on it: a trip is an event of its own, judged by the limits of its day."""
         level, has_tripped = self.kill.level, self.tripwires.has_streak_tripped
+        self.kill.is_folding = True
         out = self.handle(event)
+        self.kill.is_folding = False
         if not isinstance(event, e.KillReset):
             self.kill.level, self.tripwires.has_streak_tripped = level, has_tripped
         return out
@@ -411,9 +413,12 @@ class Engine:
             # told before its entry was: it waits, for what leaves must have come in
             books.wait(leg, event)
             return out
+        is_flattened = self.kill.level == "flatten"
         self._book_fill(out, event, leg, role)
         while not role and (early := books.next_early(leg)) is not None:
             self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
+        if is_flattened:
+            self.kill.close_late(out, leg.index, event.ts_us)
         return out
 
     def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:

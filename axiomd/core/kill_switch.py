@@ -35,6 +35,8 @@ class KillSwitch:
         self.trip_id = ""
         self.levels = levels
         """The level of each guard that has one of its own."""
+        self.is_folding = False
+        """What a journal led to stands in it: nothing is asked for."""
         self._books = books
         self._account = account
 
@@ -79,6 +81,12 @@ class KillSwitch:
                 if not holding.closing or is_manual(holding.closing):
                     self._close(out, holding, kill_reference(holding), holding.qty, ts_us, is_urgent=is_urgent)
         return out
+
+    def close_late(self, out: list[Command], index: int, ts_us: int) -> None:
+        """Close what came in after everything was closed: an entry that filled before its cancellation arrived."""
+        holding = self._books.holdings.get(index)
+        if holding is not None and not holding.closing and not self.is_folding:
+            self._close(out, holding, kill_reference(holding), holding.qty, ts_us, is_urgent=False)
 
     def close_left_over(self, open_us: int) -> list[Command]:
         """Close what an intraday strategy should have flattened before this session opened (04)."""

@@ -44,7 +44,7 @@ def plain(records: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
     return [{name: row[name].item() for name in names} for row in records]
 
 
-@pytest.mark.parametrize("seed", [*range(24), 156, 1177, 1522, 1526])
+@pytest.mark.parametrize("seed", [*range(24), 156, 1177, 1522, 1526, 20033, 30020])
 def test_scan_decides_what_every_moment_alone_decides(seed: int) -> None:
     config, _, tape = random_case(seed)
     alone, scanned = EventLog(), EventLog()
@@ -68,7 +68,7 @@ def decided_again(path: Path, tape: Tape) -> Confirmation:
     return replay_journal(path, lambda *_: tape)
 
 
-@pytest.mark.parametrize("seed", [*range(100, 116), 156, 1177, 1522, 1526])
+@pytest.mark.parametrize("seed", [*range(100, 116), 156, 1177, 1522, 1526, 20033, 30020])
 def test_journal_confirms_every_decision(seed: int, tmp_path: Path) -> None:
     config, _, tape = random_case(seed)
     path = tmp_path / "journal.sqlite"

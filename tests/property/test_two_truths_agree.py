@@ -38,7 +38,7 @@ class Compared(EveryMoment):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [*range(800, 810), 156, 1177])
+@pytest.mark.parametrize("seed", [*range(800, 810), 156, 1177, 20033, 30020])
 def test_positions_and_working_orders_are_the_brokers_at_every_moment(seed: int) -> None:
     config, _, tape = random_case(seed)
     Compared.moments = 0
