@@ -62,8 +62,8 @@ class Holding:
     """An open position and what it took so far; money in account units, `value` sums quantity * price in units."""
 
     __slots__ = (
-        "closing", "closing_qty", "commission", "cuts", "entered", "entry_flow", "entry_ts_us", "entry_value",
-        "exit_flow", "exit_value", "exited", "index", "is_ambiguous", "order", "sign", "strategy",
+        "closed_under", "closing", "closing_qty", "commission", "cuts", "entered", "entry_flow", "entry_ts_us",
+        "entry_value", "exit_flow", "exit_value", "exited", "index", "is_ambiguous", "order", "sign", "strategy",
     )  # fmt: skip
 
     def __init__(self, order: Order, index: int, strategy: int, sign: int, entry_ts_us: int) -> None:
@@ -83,6 +83,8 @@ class Holding:
         self.closing = ""
         """The reference of the order that closes it, or a part of it, right now."""
         self.closing_qty = 0
+        self.closed_under: tuple[str, ...] = ()
+        """References of closes that were carried out and left something: none is sent twice."""
         self.cuts = 0
         """How often a person closed a part of it."""
 
@@ -114,6 +116,7 @@ class Holding:
         if fill.reference == self.closing:
             self.closing_qty -= fill.qty
             if self.closing_qty <= 0 and self.qty:
+                self.closed_under = (*self.closed_under, self.closing)
                 self.keep()
         self.exit_value += fill.qty * fill.price
         self.exit_flow += flow

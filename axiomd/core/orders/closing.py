@@ -13,8 +13,10 @@ from axiomd.core.portfolio import Holding
 
 
 def kill_reference(holding: Holding) -> str:
-    """Name the kill switch's close of a position: there is one, whoever asks for it."""
-    return f"{holding.order.idempotency_key}{SUFFIX_KILL}"
+    """Name the kill switch's close of a position: there is one, whoever asks for it, until it was carried out."""
+    first = f"{holding.order.idempotency_key}{SUFFIX_KILL}"
+    over = sum(reference.startswith(first) for reference in holding.closed_under)
+    return f"{first}{over + 1}" if over else first
 
 
 def manual_reference(holding: Holding) -> str:
