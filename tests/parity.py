@@ -220,6 +220,24 @@ def random_risk(dice: Any, symbols: Sequence[str]) -> dict[str, Any]:
     return {key: pool[key] for key in chosen}
 
 
+def lone_case(seed: int) -> tuple[dict[str, Any], Tape]:
+    """Draw one symbol on bars of its strategy's own, half of the time without any limit: the kernel's short ways."""
+    import random
+
+    from tests.markets import SPANS, random_market, sessions_of, tape_of
+
+    dice = random.Random(f"lone {seed}")
+    table = sessions_of(dice.choice(SPANS))
+    rows = random_market(
+        seed, ["AAA"], table, step_minutes=5, missing=dice.choice((0, 0.01, 0.1, 0.4)), between=0,
+        wildness=dice.choice((2, 4, 12)),
+    )  # fmt: skip
+    config = random_config(dice, ["AAA"])
+    if dice.random() < 0.25:
+        config["risk"] = {}
+    return config, tape_of(rows, table, 5)
+
+
 def random_case(seed: int) -> tuple[dict[str, Any], list[Row], Tape]:
     """Draw a market and a configuration."""
     import random

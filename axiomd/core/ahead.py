@@ -130,12 +130,12 @@ def forget_observed(strip: Strip) -> None:
 
 def _places_of(strip: Strip, windows: Ints) -> _Places:
     for memo in strip.memo:
-        if isinstance(memo, _Places) and np.array_equal(memo.windows, windows):
+        if isinstance(memo, _Places) and (memo.windows is windows or np.array_equal(memo.windows, windows)):
             return memo
     begins_us, ends_us = windows.reshape(-1, 4)[:, :2].T
     first, end = np.searchsorted(strip.ts_us, begins_us), np.searchsorted(strip.ts_us, ends_us)
     session = np.minimum(np.searchsorted(strip.first, first, "right") - 1, len(strip.session) - 1)
-    places = _Places(windows.copy(), first, end, session, np.empty(len(first), np.bool_))
+    places = _Places(windows, first, end, session, np.empty(len(first), np.bool_))
     _keep(strip, places)
     return places
 

@@ -39,18 +39,6 @@ def njit(function: F) -> F:
     return compiled
 
 
-def njit_apart(function: F) -> F:
-    """Compile likewise, as a piece of its own: a loop amid a large caller finds every register taken."""
-    if not _compiles:
-        return function
-    import numba
-
-    from axiomd.core.kept_code import kept
-
-    compiled: F = kept(numba.njit(fastmath=False, parallel=False, error_model="numpy")(function))
-    return compiled
-
-
 def plain(rule: F) -> F:
     """Give a rule as Python runs it: for a few numbers that is cheaper than going over to compiled code."""
     function: F = getattr(rule, "py_func", rule)

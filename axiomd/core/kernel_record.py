@@ -87,7 +87,10 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
     )  # fmt: skip
     run, ahead = kernel.run, NO_SETUPS
     if symbols == len(board.slots) == 1 and plan.bar_us == plan.strategies[0].strategy.timeframe_us and is_even(strip):
-        run, first = kernel.run_alone, int(rules[0]["first_session"])
+        run, first = (
+            kernel.run_alone_unlimited if kernel.is_unlimited(plan.limits) else kernel.run_alone,
+            int(rules[0]["first_session"]),
+        )
         # a setup is read before its signal is written, in the same place
         ahead = setups_ahead(strip, plan.strategies[0].strategy, board, ranks, first, signals)
     equity = np.full(len(sessions), NOT_TRADED, np.int64)

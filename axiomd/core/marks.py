@@ -94,14 +94,33 @@ def settle(a: Row, symbols: Records, strategies: Records) -> None:
 @njit
 def settle_account(a: Row) -> None:
     """Keep the peaks of the equity and how far it is below them."""
+    rise(a)
+    fall(a, a.equity)
+
+
+@njit
+def roof_of(a: Row) -> int:
+    """Give the equity up to which no peak rises."""
+    roof: int = min(a.peak, a.drawdown_peak, a.session_peak)
+    return roof
+
+
+@njit
+def rise(a: Row) -> None:
+    """Raise every peak that the equity is above."""
     a.peak = max(a.peak, a.equity)
     a.drawdown_peak = max(a.drawdown_peak, a.equity)
     a.session_peak = max(a.session_peak, a.equity)
-    if a.equity - a.session_peak < a.session_drawdown:
-        a.session_drawdown = a.equity - a.session_peak
+
+
+@njit
+def fall(a: Row, lowest: int) -> None:
+    """Keep how far the equity fell below its peaks; of moments between two rises their lowest equity tells all."""
+    if lowest - a.session_peak < a.session_drawdown:
+        a.session_drawdown = lowest - a.session_peak
         a.session_drawdown_pct = 100.0 * a.session_drawdown / a.session_peak
-    if a.equity < a.peak:
-        drawdown = a.equity - a.peak
+    if lowest < a.peak:
+        drawdown = lowest - a.peak
         a.max_drawdown = min(a.max_drawdown, drawdown)
         if 100.0 * drawdown < a.max_drawdown_pct * a.peak:
             a.max_drawdown_pct = 100.0 * drawdown / a.peak
@@ -130,24 +149,29 @@ def strategy_equity(k: int, symbols: Records, strategies: Records) -> int:
 
 
 @njit
+def exposure(symbol: Row) -> int:
+    """Give |position| * last CLOSE in account currency."""
+    return abs(fraction(symbol.position * symbol.close, symbol.fx_num, symbol.fx_den))
+
+
+@njit
 def gross_exposure(symbols: Records) -> int:
-    """Give the sum of |position| * last CLOSE in account currency."""
+    """Give the sum of all exposures in account currency."""
     gross = 0
     for s in range(len(symbols)):
-        symbol = symbols[s]
-        if symbol.position != 0:
-            gross += abs(fraction(symbol.position * symbol.close, symbol.fx_num, symbol.fx_den))
+        if symbols[s].position != 0:
+            gross += exposure(symbols[s])
     return gross
 
 
 @njit
-def snapshot(a: Row, symbols: Records) -> None:
-    """Keep the books as they stand right after the marks of a moment with a fill."""
-    a.snap_us = a.now_us
-    a.snap_equity = a.equity
-    a.snap_cash = a.cash
-    a.snap_gross = gross_exposure(symbols)
-    a.snap_drawdown = a.equity - a.peak
+def snapshot(a: Row, books: Row, gross: int) -> None:
+    """Keep on the account the books as they stand right after the marks of a moment with a fill."""
+    a.snap_us = books.now_us
+    a.snap_equity = books.equity
+    a.snap_cash = books.cash
+    a.snap_gross = gross
+    a.snap_drawdown = books.equity - books.peak
 
 
 @njit

@@ -219,7 +219,10 @@ def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
         record["window_first"] = first
         first += len(own.windows) // 4
         record["window_end"] = first
-    return records, int_params, float_params, np.concatenate([own.windows for own in plan.strategies])
+    # nobody writes to windows: those of the only strategy are the board's without a copy
+    parts = [own.windows for own in plan.strategies]
+    windows = parts[0] if count == 1 else np.concatenate(parts)
+    return records, int_params, float_params, windows
 
 
 def _windows(table: WindowTable, sessions: SessionTable, flatten_us: int) -> b.Ints:

@@ -75,6 +75,30 @@ def put_columns(kind: np.dtype[Any], names: tuple[str, ...]) -> Any:
     return put
 
 
+def set_columns(kind: np.dtype[Any], names: tuple[str, ...], value: int) -> Any:
+    """Give the intrinsic that sets columns of a record to one number, known when it is compiled.
+
+    Done to a copy of one's own, code that such a column would lead to is left out.
+    """
+    assert kind.fields is not None
+    places = [(int(kind.fields[name][1]) // 8, kind.fields[name][0].kind) for name in names]
+
+    @intrinsic
+    def known(_typing_context, target):  # type: ignore[no-untyped-def]
+        def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+            words = _as_words(builder, args[0])
+            for place, of_kind in places:
+                at = builder.gep(words, [ir.Constant(_INDEX, place)])
+                if of_kind == "f":
+                    at = builder.bitcast(at, ir.DoubleType().as_pointer())
+                builder.store(ir.Constant(at.type.pointee, float(value) if of_kind == "f" else value), at)
+            return context.get_dummy_value()
+
+        return types.void(target), generate
+
+    return known
+
+
 def _words(record: Any) -> int:
     assert record.size % 8 == 0, "a record of the board has eight-byte columns"
     return int(record.size) // 8

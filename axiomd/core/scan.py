@@ -107,7 +107,7 @@ def advance(
             if a.positions > 0:
                 a.moments_exposed += 1
         if closes_us == filled_us:
-            snapshot(a, symbols)
+            snapshot(a, a, gross_exposure(symbols))
         flags = LOSS if floor_broken(a, limits[0]) else 0
         if a.interval_end_us == closes_us:
             flags |= finish_intervals(

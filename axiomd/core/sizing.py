@@ -62,21 +62,40 @@ def size(
     `equity` is account money units (before the strategy's budget), `entry` and `stop` price units on the grid, `volume`
     the VOLUME of the bar that completed the setup.
     """
+    stake, cap = stakes(sizing, equity, fx_num, fx_den)
+    return quantity(sizing, stake, cap, entry, stop, tick, lot, volume)
+
+
+@njit
+def stakes(sizing: Row, equity: int, fx_num: int, fx_den: int) -> tuple[int, int]:
+    """Give what may be put in or lost, by the mode, and what a position may be worth, in the instrument's units."""
     own_equity = share_of(equity, sizing.budget_pct_ppm)
-    lot_price = entry * lot
-    cap_units = fraction(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num)
+    percent_ppm = sizing.risk_pct_ppm if sizing.mode == RISK else sizing.pos_pct_ppm
+    stake = fraction(share_of(own_equity, percent_ppm), fx_den, fx_num)
+    return stake, fraction(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num)
+
+
+@njit
+def quantity(sizing: Row, stake: int, cap: int, entry: int, stop: int, tick: int, lot: int, volume: int) -> int:
+    """Give the quantity of one leg for what is at stake: both legs of a group are sized from the same equity."""
     if sizing.mode == FIXED:
         qty = sizing.fixed_qty
     elif sizing.mode == PCT_EQUITY:
-        qty = fraction(share_of(own_equity, sizing.pos_pct_ppm), fx_den, fx_num) // lot_price * lot
+        qty = whole_lots(stake // entry, lot)
     else:
         distance_ticks = max(1, (abs(entry - stop) + tick // 2) // tick)
-        risk_amount = fraction(share_of(own_equity, sizing.risk_pct_ppm), fx_den, fx_num)
-        qty = risk_amount // (distance_ticks * tick * lot) * lot
-    if qty > cap_units // entry:
-        qty = cap_units // lot_price * lot
+        qty = whole_lots(stake // (distance_ticks * tick), lot)
+    if qty > cap // entry:
+        qty = whole_lots(cap // entry, lot)
     if sizing.max_volume_pct_ppm >= 0:
         shares = fraction(volume, sizing.max_volume_pct_ppm, _PERCENT_PPM)
         if qty > shares:
-            qty = shares // lot * lot
+            qty = whole_lots(shares, lot)
     return qty if qty >= max(sizing.min_qty, 1) else 0
+
+
+@njit
+def whole_lots(shares: int, lot: int) -> int:
+    """Give the shares that make whole lots."""
+    # a division costs more than the rest: none for lots of one
+    return shares if lot == 1 else shares // lot * lot

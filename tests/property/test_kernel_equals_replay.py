@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from tests.parity import random_case
+from axiomd.config.binding import bind
+from axiomd.contracts.runs import RunConfig
+from axiomd.core import kernel
+from axiomd.core.kernel_record import backtest
+from tests.parity import lone_case, random_case
 from tests.property.kernel_parity import differences_of
 
 SEEDS = int(os.environ.get("AXIOMD_PARITY_SEEDS", "60"))
@@ -30,6 +36,35 @@ def test_drawn_markets_leave_the_same_record(chunk: int) -> None:
     for seed in range(200_000 + chunk * count, 200_000 + (chunk + 1) * count):
         config, _, tape = random_case(seed)
         assert [] == differences_of(config, tape), f"python -m tests.property.kernel_parity --first {seed} --seeds 1"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_drawn_markets_of_one_symbol_leave_the_same_record(chunk: int) -> None:
+    count = SEEDS // CHUNKS
+    for seed in range(200_000 + chunk * count, 200_000 + (chunk + 1) * count):
+        again = f"python -m tests.property.kernel_parity --first {seed} --seeds 1 --lone"
+        assert [] == differences_of(*lone_case(seed)), again
+
+
+def test_drawn_markets_of_one_symbol_go_every_way_the_kernel_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = Counter[str]()
+    for name in ("run_alone", "run_alone_unlimited"):
+        monkeypatch.setattr(kernel, name, _counting(name, getattr(kernel, name), ways))
+    for seed in range(40):
+        config, tape = lone_case(seed)
+        backtest(bind(RunConfig.model_validate(config), tape.sessions, tape.timeframe_us, "way", "replay"), tape, None)
+
+    assert ways["run_alone"] > 10
+    assert ways["run_alone_unlimited"] > 10
+
+
+def _counting(name: str, walk: Any, ways: Counter[str]) -> Any:
+    def counted(*given: Any) -> Any:
+        ways[name] += 1
+        return walk(*given)
+
+    return counted
 
 
 @pytest.mark.parametrize("seed", REGRESSIONS)

@@ -41,7 +41,8 @@ from axiomd.core.kernel.rows import (
     TRADE_WIDTH,
     WORKING,
 )
-from axiomd.core.kernel.walk import run, run_alone
+from axiomd.core.kernel.unlimited import is_unlimited
+from axiomd.core.kernel.walk import run, run_alone, run_alone_unlimited
 
 __all__ = [
     "AMBIGUOUS",
@@ -83,6 +84,8 @@ __all__ = [
     "T_ORDER",
     "T_WORST",
     "WORKING",
+    "is_unlimited",
     "run",
     "run_alone",
+    "run_alone_unlimited",
 ]

@@ -28,7 +28,7 @@ from axiomd.core.kernel.rows import (
 )
 from axiomd.core.kernel.standing import post_symbol
 from axiomd.core.registers import own_room
-from axiomd.core.sizing import size
+from axiomd.core.sizing import quantity, stakes
 from axiomd.core.strategies import api
 
 _own_proposal = own_room(from_dtype(PROPOSAL), 1)
@@ -37,7 +37,7 @@ _own_verdicts = own_room(types.int64, 2 * PASSED)
 
 @njit
 def decide(
-    account: Records, symbols: Records, strategies: Records, slots: Records, limits: Records, setups: Ints,
+    account: Records, symbols: Records, strategies: Records, slots: Records, limit: Row, setups: Ints,
     sizings: Records, legs: Records, held: Records, z: Row, sequence: Ints, signals: Ints, orders: Ints,
 ) -> None:  # fmt: skip
     """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
@@ -66,21 +66,19 @@ def decide(
         signals[s, OUTCOME] = TOO_SMALL
         placed = False
         passed = 0
+        symbol = symbols[index]
+        stake, cap = stakes(sizings[k], a.equity, symbol.fx_num, symbol.fx_den)
         for place in range(2):
             entry = row[api.LONG_ENTRY] if place == 0 else row[api.SHORT_ENTRY]
             if entry == 0:
                 continue
             stop_loss = row[api.LONG_STOP] if place == 0 else row[api.SHORT_STOP]
-            symbol = symbols[index]
-            qty = size(
-                sizings[k], a.equity, entry, stop_loss, symbol.tick, symbol.lot, row[api.VOLUME], symbol.fx_num,
-                symbol.fx_den,
-            )  # fmt: skip
+            qty = quantity(sizings[k], stake, cap, entry, stop_loss, symbol.tick, symbol.lot, row[api.VOLUME])
             if qty == 0:
                 continue
             placed = True
             if propose_leg(
-                place, entry, stop_loss, qty, row, s, passed, index, account, symbols, limits, legs, z, orders
+                place, entry, stop_loss, qty, row, s, passed, index, account, symbols, limit, legs, z, orders
             ):
                 passed += 1
         if placed:
@@ -104,7 +102,7 @@ def comes_before(one: Row, other: Row) -> bool:
 @njit
 def propose_leg(
     place: int, entry: int, stop_loss: int, qty: int, row: Ints, s: int, passed: int, index: int, account: Records,
-    symbols: Records, limits: Records, legs: Records, z: Row, orders: Ints,
+    symbols: Records, limit: Row, legs: Records, z: Row, orders: Ints,
 ) -> bool:  # fmt: skip
     """One leg through the chain: refused, or working from here on."""
     a = account[0]
@@ -116,7 +114,7 @@ def propose_leg(
     side = 1 if place == 0 else -1
     now_us = row[api.MOMENT]
     while z.sends_head < z.orders and (
-        orders[z.sends_head, O_SENT_US] < now_us - limits[0].rate_us or orders[z.sends_head, O_STATUS] == REFUSED
+        orders[z.sends_head, O_SENT_US] < now_us - limit.rate_us or orders[z.sends_head, O_STATUS] == REFUSED
     ):
         if orders[z.sends_head, O_STATUS] != REFUSED:
             z.sends -= 1
@@ -129,7 +127,7 @@ def propose_leg(
     # nobody reads the figures of a verdict here: in a place of their own they are not even written
     x, verdicts = carray(_own_proposal(), (1,)), carray(_own_verdicts(), (PASSED, 2))
     guard = judge_order(
-        x[0], a, symbols, limits[0], verdicts, index, side, qty, 0 if kind == MARKET else entry, stop, limit_price,
+        x[0], a, symbols, limit, verdicts, index, side, qty, 0 if kind == MARKET else entry, stop, limit_price,
         stop_loss, target, z.level > 0, True, True, False, z.sends + passed,
     )  # fmt: skip
     if guard != PASSED:

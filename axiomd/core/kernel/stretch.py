@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import types
 
 from axiomd.core.board import ABOVE_ALL, ACCOUNT, BELOW_ALL, SYMBOL, Records
-from axiomd.core.compiled import Row, njit, njit_apart
+from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.loss import floor_broken
 from axiomd.core.market.strip import ROW_BYTES, ROW_CLOSE, ROW_HIGH, ROW_LOW, ROW_VOLUME, ROW_WIDTH, Int32Array
@@ -20,11 +20,15 @@ from axiomd.core.marks import (
     SETUPS,
     SYMBOL_MARKED,
     average_range,
+    exposure,
+    fall,
+    gross_exposure,
     is_stale_judged,
     is_touched,
     pause_strategies,
+    rise,
+    roof_of,
     settle,
-    settle_account,
     snapshot,
     stale_flag,
     value,
@@ -39,7 +43,7 @@ _put_account, _put_symbol = put_columns(ACCOUNT, ACCOUNT_MARKED), put_columns(SY
 @njit
 def take_stretch(
     rows: Int32Array, row: int, run_end: int, setup_row: int, start_us: int, is_matched: bool, filled_us: int,
-    account: Records, symbols: Records, strategies: Records, limits: Records,
+    account: Records, symbols: Records, strategies: Records, limit: Row,
 ) -> tuple[int, int]:  # fmt: skip
     """Take in quiet bars from `row` on, which starts at `start_us`: the flags as the scan's, and how many were taken.
 
@@ -47,32 +51,32 @@ def take_stretch(
     TOUCHED says that the next bar before either concerns us. `is_matched` says that the first bar was matched already,
     `filled_us` is the scan's.
     """
-    a, symbol, limit = account[0], symbols[0], limits[0]
+    a, symbol = account[0], symbols[0]
     end = run_end
     if start_us + (run_end - row) * a.bar_us >= a.deadline_us:
         end = row + max((a.deadline_us - start_us - 1) // a.bar_us, 1 if is_matched else 0)
-    stop = first_touch(rows, row + 1 if is_matched else row, min(end, setup_row + 1), symbol)
-    taken = stop - row
-    touched = TOUCHED if stop < run_end else 0
-    if taken == 0:
-        return touched, 0
+    end = min(end, setup_row + 1)
     is_judged = is_stale_judged(limit) and symbol.work_legs > 0
     is_still = symbol.position == 0 and limit.jump_bp == OFF and limit.collar_atr < 0 and not is_judged
     flags = 0
     if is_still:
-        a.now_us = start_us + a.bar_us
-        settle(a, symbols, strategies)
-        if a.now_us == filled_us:
-            snapshot(a, symbols)
-        if floor_broken(a, limit):
-            flags, taken = LOSS, 1
-        symbol.intervals += taken
+        taken = first_touch(rows, row + 1 if is_matched else row, end, symbol) - row
+        if taken > 0:
+            a.now_us = start_us + a.bar_us
+            if is_matched:  # nothing but a fill moves the equity
+                settle(a, symbols, strategies)
+                if a.now_us == filled_us:
+                    snapshot(a, a, gross_exposure(symbols))
+            if floor_broken(a, limit):
+                flags, taken = LOSS, 1
+            symbol.intervals += taken
     else:
-        flags, taken = mark_bars(rows, row, taken, start_us, filled_us, a, symbols, strategies, limit)
-    leave_at(row + taken - 1, taken, start_us + (taken - 1) * a.bar_us, rows, a, symbol)
-    if row + taken > setup_row:
-        flags |= SETUPS
-    return (flags, taken) if flags else (touched, taken)
+        flags, taken = mark_bars(rows, row, end - row, is_matched, start_us, filled_us, a, symbols, strategies, limit)
+    if taken > 0:
+        leave_at(row + taken - 1, taken, start_us + (taken - 1) * a.bar_us, rows, a, symbol)
+        if row + taken > setup_row:
+            flags |= SETUPS
+    return flags if flags or row + taken == run_end else TOUCHED, taken
 
 
 @njit
@@ -87,50 +91,61 @@ def first_touch(rows: Int32Array, row: int, end: int, symbol: Row) -> int:
 
 @njit
 def mark_bars(
-    rows: Int32Array, row: int, count: int, start_us: int, filled_us: int, a: Row, symbols: Records,
-    strategies: Records, limit: Row,
+    rows: Int32Array, row: int, count: int, is_matched: bool, start_us: int, filled_us: int, a: Row,
+    symbols: Records, strategies: Records, limit: Row,
 ) -> tuple[int, int]:  # fmt: skip
-    """Take bars into the books until a limit speaks: the flags of the last of them, and how many they were."""
+    """Take bars into the books until one concerns us or a limit speaks: the flags of the last, and how many."""
     is_judged = is_stale_judged(limit)
     is_one_by_one = is_judged or a.has_strategy_limits
-    flags, marked = 0, 0
-    while marked < count and flags == 0:
-        is_filled = start_us + (marked + 1) * a.bar_us == filled_us
-        together = 1 if is_one_by_one or is_filled else count - marked
+    flags, marked, result = 0, 0, 256
+    while marked < count and flags == 0 and result != 0:
+        together = 1 if is_one_by_one else count - marked
         bars_at = rows.ctypes.data + ROW_BYTES * (row + marked)
-        result = mark_together(bars_at, together, start_us + marked * a.bar_us, a, symbols[0], limit)
+        looked_at = 1 if is_matched and marked == 0 else 0
+        us = start_us + marked * a.bar_us
+        result = mark_together(bars_at, together, looked_at, us, filled_us, a, symbols[0], limit)
         marked += result >> 8
         flags = result & 255
         if a.has_strategy_limits:
             pause_strategies(symbols, strategies)
-        if is_filled:
-            snapshot(a, symbols)
         if is_judged:
             flags |= stale_flag(a, symbols, limit)
     return flags, marked
 
 
-@njit_apart
-def mark_together(bars_at: int, count: int, start_us: int, account: Row, of_symbol: Row, limits: Row) -> int:
+@njit
+def mark_together(
+    bars_at: int, count: int, looked_at: int, start_us: int, filled_us: int, account: Row, of_symbol: Row, limit: Row
+) -> int:
     """Take bars in a row into the books of the account and the symbol alone: 256 times their number, and the flags.
 
+    They end before one that concerns us, but for the first `looked_at` of them.
     The books are copied for that long, so that they stay in registers from bar to bar.
     """
     rows = _shorts_at(bars_at)
-    a, symbol, limit = own_record(account), own_record(of_symbol), own_record(limits)
-    flags, marked = 0, 0
+    a, symbol = own_record(account), own_record(of_symbol)
+    flags, marked, roof, lowest = 0, 0, roof_of(a), ABOVE_ALL
     while marked < count and flags == 0:
         at = marked * ROW_WIDTH
         high, low, close = int(rows[at + ROW_HIGH]), int(rows[at + ROW_LOW]), int(rows[at + ROW_CLOSE])
+        if marked >= looked_at and is_touched(high, low, symbol):
+            break
         marked += 1
         a.now_us = start_us + marked * a.bar_us
         value(a, symbol, a.now_us, high, low, close, limit)
         symbol.last_ts_us = a.now_us - a.bar_us
-        settle_account(a)
+        if a.equity > roof:
+            fall(a, lowest)
+            rise(a)
+            roof, lowest = roof_of(a), a.equity
+        lowest = min(lowest, a.equity)
         flags = LOSS if floor_broken(a, limit) else 0
         symbol.intervals += 1
         if limit.collar_atr >= 0:
             average_range(symbol, high, low, close)
+        if a.now_us == filled_us:
+            snapshot(account, a, exposure(symbol))
+    fall(a, lowest)
     _put_account(account, a)
     _put_symbol(of_symbol, symbol)
     return marked << 8 | flags

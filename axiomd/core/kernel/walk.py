@@ -17,11 +17,12 @@ from axiomd.core.kernel.market import end_session, match
 from axiomd.core.kernel.rows import ORDER_WIDTH, POINT_WIDTH, SETUPS_A_SESSION, SIGNAL_WIDTH, TRADE_WIDTH
 from axiomd.core.kernel.standing import cancel_stale, draw_point, keep_point, repost, reset, trip_on_loss
 from axiomd.core.kernel.stretch import take_stretch
+from axiomd.core.kernel.unlimited import switch_off
 from axiomd.core.market.resample import ACC_SIZE
 from axiomd.core.market.sessions import BoolArray
 from axiomd.core.market.strip import ROW_BYTES, ROW_WIDTH, Int32Array
 from axiomd.core.market.tape import TAPE_WIDTH
-from axiomd.core.registers import fetch_ahead
+from axiomd.core.registers import fetch_ahead, own_record
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED, advance, begin_session, settle
 from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
 
@@ -49,25 +50,31 @@ def fetch_bars(rows: Int32Array, row: int) -> None:
 @njit
 def run(*run_of: Any) -> bool:
     """Run sessions until all are done (True) or the room for another session's rows is used up (False)."""
-    return walk(False, *run_of)
+    return walk(False, False, *run_of)
 
 
 @njit
 def run_alone(*run_of: Any) -> bool:
     """Run likewise where there is one symbol with one slot on bars of its own, whose setups were found ahead."""
-    return walk(True, *run_of)
+    return walk(True, False, *run_of)
+
+
+@njit
+def run_alone_unlimited(*run_of: Any) -> bool:
+    """Run likewise where no limit is set: `is_unlimited`."""
+    return walk(True, True, *run_of)
 
 
 @njit
 def walk(
-    is_alone: bool, bars: Ints, rows: Int32Array, run_ends: Int32Array, is_whole: BoolArray, first_rows: Ints,
-    setup_rows: Ints, found: Ints, starts_us: Ints, opens_us: Ints, closes_us: Ints, ranks: Ints, account: Records,
-    symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats, pi: Ints, pf: Floats,
-    windows: Ints, limits: Records, setups: Ints, sizings: Records, costs: Records, rules: Records, legs: Records,
-    held: Records, state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints, orders: Ints, trades: Ints,
-    points: Ints, session_equity: Ints,
+    is_alone: bool, has_no_limits: bool, bars: Ints, rows: Int32Array, run_ends: Int32Array, is_whole: BoolArray,
+    first_rows: Ints, setup_rows: Ints, found: Ints, starts_us: Ints, opens_us: Ints, closes_us: Ints, ranks: Ints,
+    account: Records, symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats,
+    pi: Ints, pf: Floats, windows: Ints, limits: Records, setups: Ints, sizings: Records, costs: Records,
+    rules: Records, legs: Records, held: Records, state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints,
+    orders: Ints, trades: Ints, points: Ints, session_equity: Ints,
 ) -> bool:  # fmt: skip
-    """Run sessions; `is_alone` is known when this is compiled, so that each way has code of its own."""
+    """Run sessions; the first two are known when this is compiled, so that each way has code of its own."""
     bars, rows, found = _bars(bars), _rows(rows), _setups(found)
     run_ends, setup_rows, ranks, windows = _list(run_ends), _list(setup_rows), _ranks(ranks), _list(windows)
     si, sf, pi, pf = _of_16(si), _of_8(sf), _of_16(pi), _of_8(pf)
@@ -80,7 +87,10 @@ def walk(
     else:
         symbols, strategies, slots, sizings = _list(symbols), _list(strategies), _list(slots), _list(sizings)
         legs, held, setups, intervals = _pairs(legs), _list(held), _setups(setups), _intervals(intervals)
-    a, z, r, limit = account[0], state[0], rules[0], limits[0]
+    a, z, r = account[0], state[0], rules[0]
+    limit = own_record(limits[0])
+    if has_no_limits:
+        switch_off(limit)
     room = SETUPS_A_SESSION * len(slots)
     while z.session < len(opens_us):
         if z.signals + room > len(signals) or z.points + 4 * room > len(points):
@@ -115,7 +125,7 @@ def walk(
                 start_us = run_us + (row - run_row) * a.bar_us
                 flags, taken = take_stretch(
                     rows, row, run_end, setup_rows[z.found], start_us, start_us + a.bar_us == matched_us, z.filled_us,
-                    account, symbols, strategies, limits,
+                    account, symbols, strategies, limit,
                 )  # fmt: skip
                 row += taken
                 if flags & SETUPS:
@@ -149,7 +159,7 @@ def walk(
                 cancel_stale(a, symbols, limit, legs, held, orders)
             if flags & SETUPS:
                 decide(
-                    account, symbols, strategies, slots, limits, setups, sizings, legs, held, z,
+                    account, symbols, strategies, slots, limit, setups, sizings, legs, held, z,
                     order_of_setups, signals, orders,
                 )  # fmt: skip
             if not flags and not is_alone and row >= last:

@@ -10,10 +10,13 @@ from axiomd.core.compiled import njit
 
 @njit
 def true_range(high: int, low: int, previous_close: int) -> int:
-    """Give max(H - L, |H - Cprev|, |L - Cprev|) in price units; `previous_close` 0 means there is none yet."""
+    """Give max(H - L, |H - Cprev|, |L - Cprev|) in price units; `previous_close` 0 means there is none yet.
+
+    A LOW is never above its HIGH, so that it is the span of all three prices.
+    """
     if previous_close == 0:
         return high - low
-    return max(high - low, abs(high - previous_close), abs(low - previous_close))
+    return max(high, previous_close) - min(low, previous_close)
 
 
 @njit
