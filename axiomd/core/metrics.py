@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -27,6 +27,8 @@ Return = tuple[int, int]
 Share = tuple[int, int]
 """A part and its whole, which is not 0: exact too."""
 
+NOT_TRADED: Final = -(2**62)
+"""The close of a session that was not traded, which has no return and is none's equity before."""
 SESSIONS_PER_YEAR: Final = 252
 RETURNS_MIN: Final = 2
 """A standard deviation of the sample needs two returns."""
@@ -79,33 +81,37 @@ class Basis:
 
 def figures_of(basis: Basis, initial_cash: int) -> StrategyMetrics:
     """Give the figures of a basis."""
+    return StrategyMetrics(**figure_values(basis, initial_cash))
+
+
+def figure_values(basis: Basis, initial_cash: int) -> dict[str, Any]:
+    """Give the figures of a basis by the names of `StrategyMetrics` and in their order, not checked once more."""
     count = len(basis.nets)
     net, lost, wins, multiples = totals(basis.nets, basis.multiples)
-    won = net + lost
     average = net / (count * PRICE_SCALE) if count else None
     exposed, moments = basis.exposure
     turned, of_turned = basis.turnover_units
-    return StrategyMetrics(
-        net_pnl=_money(net),
-        max_drawdown=_money(basis.max_drawdown),
-        max_drawdown_pct=basis.max_drawdown_pct,
-        num_trades=count,
-        win_rate=wins / count if count else None,
-        avg_trade=average,
-        pnl_per_trade=average,
-        sharpe=sharpe_of(basis.returns),
-        sharpe_periods=len(basis.returns),
-        profit_factor=won / lost if lost else None,
-        expectancy_r=multiples / len(basis.multiples) if len(basis.multiples) else None,
-        exposure_pct=100 * exposed / moments,
-        turnover=turned / (of_turned * initial_cash),
-        total_costs=_money(basis.costs),
-        ambiguous_bars=basis.ambiguous_bars,
-        num_signals=basis.num_signals,
-        num_orders=basis.sent,
-        fill_rate=basis.filled / basis.sent if basis.sent else None,
-        fills_beyond_volume=basis.fills_beyond_volume,
-    )
+    return {
+        "net_pnl": _money(net),
+        "max_drawdown": _money(basis.max_drawdown),
+        "num_trades": count,
+        "win_rate": wins / count if count else None,
+        "avg_trade": average,
+        "pnl_per_trade": average,
+        "sharpe": sharpe_of(basis.returns),
+        "max_drawdown_pct": basis.max_drawdown_pct,
+        "profit_factor": (net + lost) / lost if lost else None,
+        "expectancy_r": multiples / len(basis.multiples) if len(basis.multiples) else None,
+        "exposure_pct": 100 * exposed / moments,
+        "turnover": turned / (of_turned * initial_cash),
+        "total_costs": _money(basis.costs),
+        "ambiguous_bars": basis.ambiguous_bars,
+        "num_signals": basis.num_signals,
+        "num_orders": basis.sent,
+        "fill_rate": basis.filled / basis.sent if basis.sent else None,
+        "sharpe_periods": len(basis.returns),
+        "fills_beyond_volume": basis.fills_beyond_volume,
+    }
 
 
 @njit
@@ -129,11 +135,22 @@ def session_returns(initial_cash: int, closes: Sequence[int] | Ints) -> Ints:
     """
     ends = np.asarray(closes, np.int64)
     returns = np.empty((len(ends), 2), np.int64)
-    returns[:1, 1] = initial_cash
-    returns[1:, 1] = ends[:-1]
-    returns[:, 0] = ends - returns[:, 1]
-    has_equity = returns[:, 1] > 0
-    return returns if has_equity.all() else returns[: int(has_equity.argmin())]
+    return returns[: fill_returns(initial_cash, ends, returns)]
+
+
+@njit
+def fill_returns(initial_cash: int, closes: Ints, returns: Ints) -> int:
+    """Fill in what `session_returns` gives, and say how many they are; a session that was not traded is left out."""
+    before, count = initial_cash, 0
+    for close in closes:
+        if close == NOT_TRADED:
+            continue
+        if before <= 0:
+            break
+        returns[count, 0], returns[count, 1] = close - before, before
+        before = close
+        count += 1
+    return count
 
 
 def sharpe_of(returns: Sequence[Return] | Ints) -> float | None:

@@ -145,14 +145,9 @@ def board_of(plan: Plan) -> b.Board:
         for rank, symbol in enumerate(strategy.symbols)
     )
     slots = np.array([(k, index, 0, rank) for index, k, rank in places], b.SLOT)
-    int_state = np.zeros((len(places), b.INT_STATE_SIZE), np.int64)
-    int_state[:, 0] = [plan.instruments[index].tick_size for index, _, _ in places]
     position = 0
-    for index, instrument in enumerate(plan.instruments):
+    for index in range(len(plan.instruments)):
         record = symbols[index]
-        record["tick"], record["lot"] = instrument.tick_size, instrument.lot
-        record["fx_num"], record["fx_den"] = plan.rates[index]
-        _limit_symbol(record, instrument.symbol, plan.risk)
         record["last_ts_us"] = -b.NEVER_US
         record["touch_high"], record["touch_low"] = b.ABOVE_ALL, b.BELOW_ALL
         first = position
@@ -171,13 +166,13 @@ def board_of(plan: Plan) -> b.Board:
     a["losses_judged"] = ALL_LOSSES
     a["has_strategy_limits"] = any(s.daily_loss_limit != OFF for s in plan.strategies)
     strategies, int_params, float_params, windows = _strategy_arrays(plan)
-    return b.Board(
+    board = b.Board(
         account=account,
         symbols=symbols,
         strategies=strategies,
         slots=slots,
         intervals=np.full((len(symbols), 6), -1, np.int64),
-        int_state=int_state,
+        int_state=np.zeros((len(places), b.INT_STATE_SIZE), np.int64),
         float_state=np.zeros((len(places), b.FLOAT_STATE_SIZE), np.float64),
         int_params=int_params,
         float_params=float_params,
@@ -186,6 +181,20 @@ def board_of(plan: Plan) -> b.Board:
         limits=plan.limits.view(np.int64).copy().view(LIMITS),
         setups=np.zeros((max(1, len(places)), b.SETUP_SIZE), np.int64),
     )
+    for index, (instrument, rate) in enumerate(zip(plan.instruments, plan.rates, strict=True)):
+        lay_instrument(board, index, instrument, rate, plan.risk)
+    return board
+
+
+def lay_instrument(
+    board: b.Board, index: int, instrument: Instrument, rate: tuple[int, int], risk: RiskConfig
+) -> None:  # fmt: skip
+    """Put what is traded onto a board, in a symbol's place and in the state of every slot that watches it."""
+    record = board.symbols[index]
+    record["tick"], record["lot"] = instrument.tick_size, instrument.lot
+    record["fx_num"], record["fx_den"] = rate
+    _limit_symbol(record, instrument.symbol, risk)
+    board.int_state[int(record["slot_first"]) : int(record["slot_end"]), 0] = instrument.tick_size
 
 
 def _limit_symbol(record: Row, symbol: str, risk: RiskConfig) -> None:
@@ -219,9 +228,7 @@ def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
         record["window_first"] = first
         first += len(own.windows) // 4
         record["window_end"] = first
-    # nobody writes to windows: those of the only strategy are the board's without a copy
-    parts = [own.windows for own in plan.strategies]
-    windows = parts[0] if count == 1 else np.concatenate(parts)
+    windows = plan.strategies[0].windows if count == 1 else np.concatenate([own.windows for own in plan.strategies])
     return records, int_params, float_params, windows
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from axiomd.config.binding import bind
 from axiomd.contracts.errors import AxiomdError
 from axiomd.contracts.runs import RunConfig
-from axiomd.core.kernel_record import run_rows
+from axiomd.core.kernel_run import run_rows
 from axiomd.core.market.sessions import SessionTable
 from axiomd.core.market.tape import TAPE_WIDTH, Tape
 

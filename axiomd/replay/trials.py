@@ -23,9 +23,9 @@ from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.runs import CANDIDATES_MAX
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.kernel_figures import basis_of
-from axiomd.core.kernel_record import Rows, run_rows
+from axiomd.core.kernel_run import Rows, Start, run_from
 from axiomd.core.market.tape import TS_US, Tape
-from axiomd.core.metrics import Basis, figures_of
+from axiomd.core.metrics import Basis, figure_values
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape, read_files, timeframe_of
 from axiomd.replay.swept_bars import SweptBars, TapeBars
@@ -78,12 +78,12 @@ def basis_of_trial(market: Market, trial: Trial) -> Basis:
 
 def _run(market: Market, trial: Trial) -> tuple[Plan, Rows]:
     tape = _part_of(market.bars.tape_of(trial.symbols), trial)
-    plan = market.plan_of(trial)
-    return plan, run_rows(plan, tape, None, _first_session(tape, trial))
+    start = market.start_of(trial)
+    return start.plan, run_from(start, tape, None, _first_session(tape, trial))
 
 
 def _row(trial: Trial, plan: Plan, run: Rows) -> Row:
-    figures = figures_of(basis_of(plan, run), plan.initial_cash).model_dump(mode="json")
+    figures = figure_values(basis_of(plan, run), plan.initial_cash)
     figures |= {
         "initial_cash": plan.initial_cash / PRICE_SCALE,
         "final_cash": int(run.board.account[0]["cash"]) / PRICE_SCALE,
@@ -106,35 +106,50 @@ class Market:
         self.bars = bars
         self._base = base
         self._symbols = symbols
-        self._plans: dict[object, Plan] = {}
+        self._sets: dict[str, _Set] = {}
 
-    def plan_of(self, trial: Trial) -> Plan:
-        """Bind a trial. Its set is read, checked and bound once for all symbols; of that its own are cut out.
+    def start_of(self, trial: Trial) -> Start:
+        """Bind a trial and make its run ready. A later trial may be given the same start, made ready anew.
 
-        Where strategies name symbols of their own, what a trial's symbols leave of them is for the configuration to
-        say.
+        A set is read, checked and bound once for all symbols, and what its runs begin with is laid out once for all
+        that trade one. Where strategies name symbols of their own, what a trial's symbols leave of them is for the
+        configuration to say.
         """
-        whole = self._bound(trial.values, self._symbols)
-        if trial.symbols == self._symbols:
-            return whole
-        if any(own.symbols != self._symbols for own in whole.strategies):
-            return self._bound(trial.values, trial.symbols)
-        kept = [bisect_left(self.bars.symbols, symbol) for symbol in sorted(trial.symbols)]
-        return replace(
-            whole,
-            instruments=tuple(whole.instruments[place] for place in kept),
-            rates=tuple(whole.rates[place] for place in kept),
-            strategies=tuple(replace(own, symbols=trial.symbols) for own in whole.strategies),
-        )
+        bound = self._bound(trial.values)
+        whole, symbols = bound.plan, trial.symbols
+        if not bound.names_all:
+            return Start(whole if symbols == self._symbols else self._plan(trial.values, symbols))
+        if len(symbols) > 1:
+            return Start(whole)
+        place = bisect_left(self.bars.symbols, symbols[0])
+        instrument, rate = whole.instruments[place], whole.rates[place]
+        if bound.start is None:
+            strategies = tuple(replace(own, symbols=symbols) for own in whole.strategies)
+            bound.start = Start(replace(whole, instruments=(instrument,), rates=(rate,), strategies=strategies))
+        bound.start.again(instrument, rate)
+        return bound.start
 
-    def _bound(self, values: Mapping[str, Any], symbols: tuple[str, ...]) -> Plan:
-        key = (symbols, *((name, repr(value)) for name, value in values.items()))
-        if key not in self._plans:
-            if len(self._plans) >= SETS_KEPT_MAX:
-                self._plans.clear()
-            config = configured(self._base, values, symbols)
-            self._plans[key] = bind(config, self.bars.sessions, self.bars.timeframe_us, RUN_ID, "backtest")
-        return self._plans[key]
+    def _bound(self, values: Mapping[str, Any]) -> _Set:
+        key = repr(values)
+        if key not in self._sets:
+            if len(self._sets) >= SETS_KEPT_MAX:
+                self._sets.clear()
+            plan = self._plan(values, self._symbols)
+            self._sets[key] = _Set(plan, all(own.symbols == self._symbols for own in plan.strategies))
+        return self._sets[key]
+
+    def _plan(self, values: Mapping[str, Any], symbols: tuple[str, ...]) -> Plan:
+        config = configured(self._base, values, symbols)
+        return bind(config, self.bars.sessions, self.bars.timeframe_us, RUN_ID, "backtest")
+
+
+@dataclass(slots=True, eq=False)
+class _Set:
+    """A set bound for all symbols, whether its strategies name all of them, and the start of a run of one."""
+
+    plan: Plan
+    names_all: bool
+    start: Start | None = None
 
 
 def market_of(base: str, bars: str, symbols: tuple[str, ...]) -> Market:

@@ -36,8 +36,8 @@ class Strip:
     the row behind the last that follows without a gap.
     `is_even` bool[k] says of which sessions all bars start on the grid of the timeframe from the session's open on and
     close within it, `is_whole` bool[k] of which of those no bar is missing between two others. No session is even where
-    the tape has several symbols or a number too large; there are no rows then. `memo` keeps what was found of the rows,
-    to be found once.
+    the tape has several symbols or a number too large; there are no rows then. `is_all_even` says whether all are, so
+    that the strip says all of its bars. `memo` keeps what was found of the rows, to be found once.
     """
 
     session: Int64Array
@@ -50,6 +50,7 @@ class Strip:
     run_end: Int32Array
     is_even: BoolArray
     is_whole: BoolArray
+    is_all_even: bool
     memo: list[object] = field(default_factory=list, init=False, repr=False)
 
 
@@ -60,11 +61,6 @@ def strip_of(tape: Tape) -> Strip:
     strip = tape.memo[0]
     assert isinstance(strip, Strip)
     return strip
-
-
-def is_even(strip: Strip) -> bool:
-    """Say whether all sessions of a strip are even, so that it says all of its bars."""
-    return bool(strip.is_even.all())
 
 
 def _strip(tape: Tape) -> Strip:
@@ -83,7 +79,8 @@ def _strip(tape: Tape) -> Strip:
             rows, run_end = rows[:0], run_end[:0]
             is_even[:] = is_whole[:] = False
     start_us, ts_us = bars[first[:-1], TS_US], np.ascontiguousarray(bars[: len(rows), TS_US])
-    return Strip(session, first, start_us, open_us, close_us, ts_us, rows, run_end, is_even, is_whole)
+    is_all_even = bool(is_even.all())
+    return Strip(session, first, start_us, open_us, close_us, ts_us, rows, run_end, is_even, is_whole, is_all_even)
 
 
 @njit

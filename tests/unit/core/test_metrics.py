@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from axiomd.contracts.fills import Trade
 from axiomd.contracts.orders import Order
 from axiomd.contracts.outcome import OrderOutcome, RunRecord, Status
+from axiomd.contracts.runs import StrategyMetrics
 from axiomd.contracts.units import MINUTE_US, PRICE_SCALE
-from axiomd.core.metrics import metrics_of, session_returns, sharpe_of
+from axiomd.core.metrics import NOT_TRADED, Basis, figure_values, metrics_of, session_returns, sharpe_of
 
 CASH = 100_000 * PRICE_SCALE
 
@@ -125,3 +127,21 @@ def test_parts_add_up_to_the_whole(nets: list[int], owners: list[str]) -> None:
     assert metrics.num_trades == sum(part.num_trades for part in parts)
     assert all(part.max_drawdown <= 0 for part in parts)
     assert "NaN" not in metrics.model_dump_json()
+
+
+def test_figures_come_in_the_order_of_their_model() -> None:
+    basis = Basis(
+        np.zeros(0, np.int64), np.zeros(0), 0, 0, 0, 0, np.zeros((0, 2), np.int64), 0, 0.0, (0, 1), (0, 1), 0, 0
+    )
+
+    assert list(StrategyMetrics.model_fields) == list(figure_values(basis, CASH))
+
+
+def test_a_session_that_was_not_traded_has_no_return() -> None:
+    assert session_returns(CASH, [CASH + 5, CASH + 3]).tolist() == (
+        session_returns(CASH, [NOT_TRADED, CASH + 5, NOT_TRADED, CASH + 3]).tolist()
+    )
+
+
+def test_returns_end_with_the_equity() -> None:
+    assert [[-CASH, CASH]] == session_returns(CASH, [0, 7, 9]).tolist()
