@@ -7,6 +7,7 @@ rounding and the guards read it on every decision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from axiomd.contracts.errors import ConfigError
@@ -14,8 +15,11 @@ from axiomd.contracts.errors import ConfigError
 SYMBOL_LENGTH_MAX: Final = 32
 """No exchange has a longer one; a bound keeps keys, file names and messages bounded."""
 _SYMBOL_PUNCTUATION: Final = frozenset(".-_ ")
+_SPELLINGS_KEPT_MAX: Final = 16_384
 
 
+# a configuration says its symbols in several places, and a sweep reads it once a set
+@lru_cache(_SPELLINGS_KEPT_MAX)
 def normal_symbol(text: str) -> str:
     """Return a symbol in its one spelling: trimmed and in upper case.
 
