@@ -14,6 +14,7 @@ from typing import Any
 
 from axiomd.contracts.outcome import RunRecord
 from axiomd.core.ahead import forget_observed
+from axiomd.core.kernel_run import Room, Start, run_from
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
@@ -25,13 +26,14 @@ AXIOMD = Path(sys.executable).with_name("axiomd")
 def compiled_backtest(tape: Tape, plan: Plan) -> Callable[[], object]:
     """Give the compiled backtest of a tape: called, it leaves trades, orders and curve as rows.
 
-    What a run observed of the bars serves the next one, which a sweep lives on; here it is forgotten before each.
+    What a run observed of the bars serves the next one, which a sweep lives on; here it is forgotten before each. The
+    rows go where those of the run before lay, as the bare loop's do.
     """
-    kernel, strip = _kernel(), strip_of(tape)
+    strip, room = strip_of(tape), Room()
 
     def run() -> object:
         forget_observed(strip)
-        return kernel.run_rows(plan, tape, None)
+        return run_from(Start(plan), tape, None, 0, room)
 
     return run
 

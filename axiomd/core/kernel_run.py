@@ -44,6 +44,27 @@ class Rows:
     session_equity: Ints
 
 
+class Room:
+    """Memory for the rows of a run, kept for the next one, which takes it all back.
+
+    It is one piece and stays ours: what a run frees the system gives on, even to other machines, and a page that comes
+    anew costs 2 us or ten times that. Of a small run that was a quarter, of a large one behind a pause most.
+    """
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.int64)
+
+    def lay_out(self, *shapes: tuple[int, int]) -> Iterator[Ints]:
+        """Give arrays of these shapes, with anything in them."""
+        size = sum(rows * width for rows, width in shapes)
+        if size > len(self._memory):
+            self._memory = np.empty(size, np.int64)
+        memory = self._memory
+        for rows, width in shapes:
+            own, memory = memory[: rows * width], memory[rows * width :]
+            yield own.reshape(rows, width)
+
+
 class Start:
     """What every run of a plan begins with. All that a run moves is one piece of memory.
 
@@ -76,7 +97,7 @@ class Start:
         self.sizings = np.concatenate([own.sizing for own in plan.strategies])
         # one setup a window is the usual strategy; whoever finds more is given more as it goes
         windows = sum(len(own.windows) // 4 * len(own.symbols) for own in plan.strategies)
-        self.room = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
+        self.setups_expected = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
         self.is_alone = symbols == len(board.slots) == 1 and plan.bar_us == plan.strategies[0].strategy.timeframe_us
         self._begun = self._piece.copy()
 
@@ -88,21 +109,21 @@ class Start:
 
 def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> Rows:
     """Run the kernel over a tape. `select` gives candidates by session; None means as listed, for every session."""
-    return run_from(Start(plan), tape, select, first_session)
+    return run_from(Start(plan), tape, select, first_session, Room())
 
 
-def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> Rows:
-    """Run likewise from a start that is ready; the board of the rows is the start's."""
+def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_session: int, room: Room) -> Rows:
+    """Run likewise from a start that is ready; the board of the rows is the start's, and they lie in the room."""
     plan, board, state, rules = start.plan, start.board, start.state, start.rules
     strip = strip_of(tape)
     sessions = strip.session
     ranks = start.ranks if select is None else _ranks(plan, board, sessions, select)
     first = int(np.count_nonzero(sessions < first_session)) if first_session else 0
     rules["first_session"], rules["lists_candidates"] = first, select is None
-    room = start.room
-    signals, orders, trades, points = _rooms(
-        (room, kernel.SIGNAL_WIDTH), (2 * room, kernel.ORDER_WIDTH), (2 * room, kernel.TRADE_WIDTH),
-        (4 * room + 2 * len(sessions), kernel.POINT_WIDTH),
+    setups = start.setups_expected
+    signals, orders, trades, points = room.lay_out(
+        (setups, kernel.SIGNAL_WIDTH), (2 * setups, kernel.ORDER_WIDTH), (2 * setups, kernel.TRADE_WIDTH),
+        (4 * setups + 2 * len(sessions), kernel.POINT_WIDTH),
     )  # fmt: skip
     run, ahead = kernel.run, NO_SETUPS
     if start.is_alone and strip.is_all_even:
@@ -161,18 +182,6 @@ def _ranks(plan: Plan, board: Board, sessions: Int64Array, select: SelectCandida
 def _rules(plan: Plan) -> Records:
     levels = [_LEVELS[plan.levels.get(guard, "halt")] for guard in ("MaxDailyLoss", "MaxDrawdown", "ConsecutiveLosses")]
     return np.array([(plan.flatten_us, plan.skips_ambiguous, plan.resumes, 0, 0, *levels)], kernel.RULES)
-
-
-def _rooms(*shapes: tuple[int, int]) -> Iterator[Ints]:
-    """Make room for rows, all in one piece: what is freed together is kept for the next run.
-
-    Of several pieces the allocator gives some back to the system each time, and a page that comes anew costs 2 us: it
-    was a quarter of a run.
-    """
-    room = np.empty(sum(rows * width for rows, width in shapes), np.int64)
-    for rows, width in shapes:
-        own, room = room[: rows * width], room[rows * width :]
-        yield own.reshape(rows, width)
 
 
 def _doubled(rows: Ints) -> Ints:

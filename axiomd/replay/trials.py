@@ -23,7 +23,7 @@ from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.runs import CANDIDATES_MAX
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.kernel_figures import basis_of
-from axiomd.core.kernel_run import Rows, Start, run_from
+from axiomd.core.kernel_run import Room, Rows, Start, run_from
 from axiomd.core.market.tape import TS_US, Tape
 from axiomd.core.metrics import Basis, figure_values
 from axiomd.core.plan import Plan
@@ -79,7 +79,7 @@ def basis_of_trial(market: Market, trial: Trial) -> Basis:
 def _run(market: Market, trial: Trial) -> tuple[Plan, Rows]:
     tape = _part_of(market.bars.tape_of(trial.symbols), trial)
     start = market.start_of(trial)
-    return start.plan, run_from(start, tape, None, _first_session(tape, trial))
+    return start.plan, run_from(start, tape, None, _first_session(tape, trial), market.room)
 
 
 def _row(trial: Trial, plan: Plan, run: Rows) -> Row:
@@ -104,6 +104,7 @@ class Market:
 
     def __init__(self, base: str, symbols: tuple[str, ...], bars: SweptBars) -> None:
         self.bars = bars
+        self.room = Room()
         self._base = base
         self._symbols = symbols
         self._sets: dict[str, _Set] = {}

@@ -9,7 +9,7 @@ import pytest
 from axiomd.contracts.instruments import Instrument
 from axiomd.contracts.outcome import RunRecord
 from axiomd.core.kernel_record import backtest, record_of
-from axiomd.core.kernel_run import Start, run_from
+from axiomd.core.kernel_run import Room, Start, run_from
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from benchmarks.job import plan_of
@@ -26,9 +26,9 @@ def of_symbol(tape: Tape, plan: Plan, instrument: Instrument, rate: tuple[int, i
     return replace(tape, symbols=(instrument.symbol,), bars=bars), other
 
 
-def record_from(start: Start, tape: Tape, plan: Plan) -> RunRecord:
+def record_from(start: Start, tape: Tape, plan: Plan, room: Room) -> RunRecord:
     """Run, and name what came: a column that nothing filled in is of no run."""
-    return record_of(plan, tape, run_from(start, tape, None))
+    return record_of(plan, tape, run_from(start, tape, None, 0, room))
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
@@ -39,14 +39,14 @@ def test_a_start_taken_up_again_is_as_a_fresh_one(is_alone: bool) -> None:
         tape.bars[100, 0] += 60_000_000
     plan = plan_of(tape)
     others = [(Instrument("AAA", tick_size=500, lot=10), HALF, 11), (Instrument("BBB"), (1, 1), 12)]
-    start = Start(plan)
+    start, room = Start(plan), Room()
 
-    first = record_from(start, tape, plan)
+    first = record_from(start, tape, plan, room)
     assert first == backtest(plan, tape, None)
     for instrument, rate, seed in others:
         bars, alone = of_symbol(tape, plan, instrument, rate, seed)
         start.again(instrument, rate)
-        again = record_from(start, bars, alone)
+        again = record_from(start, bars, alone, room)
         assert again == backtest(alone, bars, None)
         assert again.trades != first.trades
 
@@ -54,8 +54,8 @@ def test_a_start_taken_up_again_is_as_a_fresh_one(is_alone: bool) -> None:
 def test_a_first_session_holds_for_its_run_alone() -> None:
     tape = dense_tape(2_000)
     plan = plan_of(tape)
-    start = Start(plan)
-    run_from(start, tape, None, first_session=5)
+    start, room = Start(plan), Room()
+    run_from(start, tape, None, 5, room)
     start.again(plan.instruments[0], plan.rates[0])
 
-    assert record_from(start, tape, plan) == backtest(plan, tape, None)
+    assert record_from(start, tape, plan, room) == backtest(plan, tape, None)
