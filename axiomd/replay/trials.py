@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 
@@ -66,9 +67,14 @@ class Block:
 
 
 def run_block(block: Block) -> list[Row]:
-    """Run one block's trials: what a worker does."""
+    """Run one block's trials: what a worker does.
+
+    Trials that see the same bars, and that observe the same of them, come one after the other, in whatever order a grid
+    names its keys: what was found of the bars for one serves the next.
+    """
     market = market_of(block.base, block.bars, block.all_symbols)
-    return [_row(trial, *_run(market, trial)) for trial in block.trials]
+    trials = sorted(block.trials, key=lambda trial: (trial.last, market.observed_by(trial)))
+    return [_row(trial, *_run(market, trial)) for trial in trials]
 
 
 def basis_of_trial(market: Market, trial: Trial) -> Basis:
@@ -77,9 +83,9 @@ def basis_of_trial(market: Market, trial: Trial) -> Basis:
 
 
 def _run(market: Market, trial: Trial) -> tuple[Plan, Rows]:
-    tape = _part_of(market.bars.tape_of(trial.symbols), trial)
+    tape, first_session = market.part_of(trial)
     start = market.start_of(trial)
-    return start.plan, run_from(start, tape, None, _first_session(tape, trial), market.room)
+    return start.plan, run_from(start, tape, None, first_session, market.room)
 
 
 def _row(trial: Trial, plan: Plan, run: Rows) -> Row:
@@ -108,6 +114,16 @@ class Market:
         self._base = base
         self._symbols = symbols
         self._sets: dict[str, _Set] = {}
+        self._parts: _Parts | None = None
+
+    def part_of(self, trial: Trial) -> tuple[Tape, int]:
+        """Give the bars that a trial may see, and the session it begins in."""
+        tape = self.bars.tape_of(trial.symbols)
+        if trial.first == 0 and trial.last < 0:
+            return tape, 0
+        if self._parts is None or self._parts.tape is not tape:
+            self._parts = _Parts(tape)
+        return self._parts.of(trial)
 
     def start_of(self, trial: Trial) -> Start:
         """Bind a trial and make its run ready. A later trial may be given the same start, made ready anew.
@@ -130,13 +146,18 @@ class Market:
         bound.start.again(instrument, rate)
         return bound.start
 
+    def observed_by(self, trial: Trial) -> str:
+        """Say what observing a trial's bars goes by."""
+        return self._bound(trial.values).observed_by
+
     def _bound(self, values: Mapping[str, Any]) -> _Set:
         key = repr(values)
         if key not in self._sets:
             if len(self._sets) >= SETS_KEPT_MAX:
                 self._sets.clear()
             plan = self._plan(values, self._symbols)
-            self._sets[key] = _Set(plan, all(own.symbols == self._symbols for own in plan.strategies))
+            names_all = all(own.symbols == self._symbols for own in plan.strategies)
+            self._sets[key] = _Set(plan, names_all, _observed_by(plan))
         return self._sets[key]
 
     def _plan(self, values: Mapping[str, Any], symbols: tuple[str, ...]) -> Plan:
@@ -146,11 +167,45 @@ class Market:
 
 @dataclass(slots=True, eq=False)
 class _Set:
-    """A set bound for all symbols, whether its strategies name all of them, and the start of a run of one."""
+    """A set bound for all symbols, whether its strategies name all of them, and the start of a run of one.
+
+    Sets that are `observed_by` the same find the same of the same bars before they are asked for a setup."""
 
     plan: Plan
     names_all: bool
+    observed_by: str
     start: Start | None = None
+
+
+def _observed_by(plan: Plan) -> str:
+    named = []
+    for own in plan.strategies:
+        memory = own.strategy.memory
+        if memory is not None:
+            ints, floats = own.strategy.numbers(own.params)
+            numbers = [ints[at : at + 1] for at in memory.ints], [floats[at : at + 1] for at in memory.floats]
+            named.append((crc32(own.windows.tobytes()), *numbers))
+    return repr(named)
+
+
+class _Parts:
+    """The parts of a tape by its sessions; of the last that was asked for it is kept, with what was found of it."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self._rows = session_rows(tape)
+        self._cut = tape
+
+    def of(self, trial: Trial) -> tuple[Tape, int]:
+        """Cut the tape behind a trial's last session, since what comes later does not exist for it."""
+        tape, rows = self.tape, self._rows
+        first_session = rows[trial.first][0]
+        if trial.last < 0:
+            return tape, first_session
+        end = rows[min(trial.last, len(rows)) - 1][1]
+        if len(self._cut) != end:
+            self._cut = Tape(tape.symbols, tape.bars[:end], tape.timeframe_us, tape.sessions, 0, 0, "", ())
+        return self._cut, first_session
 
 
 def market_of(base: str, bars: str, symbols: tuple[str, ...]) -> Market:
@@ -195,16 +250,3 @@ def session_rows(tape: Tape) -> list[tuple[int, int]]:
     starts_us, table = tape.bars[:, TS_US], tape.sessions
     first, end = np.searchsorted(starts_us, table.open_us), np.searchsorted(starts_us, table.close_us)
     return [(int(session), int(end[session])) for session in np.flatnonzero(end > first)]
-
-
-def _part_of(tape: Tape, trial: Trial) -> Tape:
-    """Cut a tape behind a trial's last session: what comes later does not exist for it."""
-    if trial.last < 0:
-        return tape
-    rows = session_rows(tape)
-    end = rows[min(trial.last, len(rows)) - 1][1]
-    return Tape(tape.symbols, tape.bars[:end], tape.timeframe_us, tape.sessions, 0, 0, "", ())
-
-
-def _first_session(tape: Tape, trial: Trial) -> int:
-    return 0 if trial.first == 0 else session_rows(tape)[trial.first][0]

@@ -10,7 +10,10 @@ import pytest
 
 from axiomd.cli.main import main
 from axiomd.contracts.errors import ConfigError
+from axiomd.core import ahead
+from axiomd.core.ahead import KEPT_MAX
 from axiomd.core.kernel_record import backtest
+from axiomd.core.market import strip
 from axiomd.core.metrics import metrics_of
 from axiomd.replay.prepare import Request, prepare
 from axiomd.replay.sweep import blocks_of, deflated_sharpe, local_blocks, read_sweep, run_sweep, summary_of, trial_count
@@ -74,6 +77,42 @@ def test_a_dask_cluster_gives_the_same_rows(grid: Path, tmp_path: Path) -> None:
         found = run_sweep(sweep, dask_blocks(cluster.scheduler_address, _done))
 
     assert run_sweep(sweep, local_blocks(1, _done)).equals(found)
+
+
+def test_bars_are_observed_once_for_all_sets_that_observe_the_same(
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many periods there are, and although the key that varies fastest is the period."""
+    own_interval = random_market(5, ["AAA", "BBB"], sessions_of(SPANS[0]), step_minutes=5)
+    frame_of(own_interval).write_parquet(tmp_path / "bars.parquet")
+    periods = list(range(2, 3 + 2 * KEPT_MAX))
+    grid.write_text(GRID + f"  strategy.params.atr_period: {periods}\n")
+    observed: list[None] = []
+    look = ahead.look
+    monkeypatch.setattr(ahead, "look", lambda *asked: observed.append(None) or look(*asked))
+    sweep = read_sweep(grid, tmp_path)
+
+    frame = run_sweep(sweep, local_blocks(1, _done))
+
+    assert (2 * 4 * len(periods), 2 * len(periods)) == (frame.height, len(observed))
+
+
+def test_a_part_of_the_sessions_is_laid_out_once_for_all_sets(
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid.write_text(GRID + "walk_forward: {train_sessions: 1, test_sessions: 1, choose: net_pnl}\n")
+    laid_out: list[tuple[str, int]] = []
+    lay_out = strip._strip
+    monkeypatch.setattr(
+        strip, "_strip", lambda tape: laid_out.append((tape.symbols[0], len(tape.bars))) or lay_out(tape)
+    )
+    sweep = read_sweep(grid, tmp_path)
+
+    frame = run_sweep(sweep, local_blocks(1, _done))
+
+    parts = frame.select("symbol", "fold", "part").unique()
+    assert parts.height == len(laid_out)
+    assert frame.height > len(laid_out)
 
 
 def test_a_test_part_is_run_with_the_set_its_train_part_chose(grid: Path, tmp_path: Path) -> None:
