@@ -53,8 +53,7 @@ def _windows(sessions: SessionTable, spec: WindowSpec) -> WindowTable:
 
 def _rates(config: RunConfig, where: str) -> dict[str, tuple[int, int]]:
     rates: dict[str, tuple[int, int]] = {}
-    for symbol in config.all_symbols():
-        currency = config.instrument_of(symbol).currency
+    for currency in dict.fromkeys(config.instrument_config(symbol).currency for symbol in config.all_symbols()):
         key = config.rate_key(currency)
         if key is None:
             continue
