@@ -21,7 +21,7 @@ from axiomd.config.yaml_text import read_yaml
 from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
-from axiomd.replay.swept_bars import SharedBars, TapeBars
+from axiomd.replay.swept_bars import TapeBars
 from axiomd.replay.trials import (
     Block,
     MarketKey,
@@ -29,7 +29,7 @@ from axiomd.replay.trials import (
     Trial,
     basis_of_trial,
     configured,
-    keep_market,
+    expect_market,
     market_of,
     plain_value,
     run_block,
@@ -229,11 +229,14 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
         from multiprocessing import get_context
 
         with TemporaryDirectory(prefix="axiomd-sweep-") as folder:
-            key, bars = _shared(blocks[0], Path(folder) / "bars")
+            path = Path(folder) / "bars"
             # spawned, not forked: polars and numba keep threads that a fork would lose
             with ProcessPoolExecutor(
-                jobs, mp_context=get_context("spawn"), initializer=keep_market, initargs=(key, bars)
+                jobs, mp_context=get_context("spawn"), initializer=expect_market, initargs=(_key(blocks[0]), path)
             ) as pool:
+                for _ in range(jobs):  # a process each, which starts and loads its code while the bars are read
+                    pool.submit(int)
+                _lay_out(blocks[0], path)
                 for block, rows in zip(blocks, pool.map(run_block, blocks), strict=True):
                     yield rows
                     done(len(block.trials))
@@ -241,13 +244,16 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
     return run
 
 
-def _shared(block: Block, path: Path) -> tuple[MarketKey, SharedBars]:
+def _key(block: Block) -> MarketKey:
+    return block.base, block.bars, block.all_symbols
+
+
+def _lay_out(block: Block, path: Path) -> None:
     """Lay out the bars of a sweep for its workers."""
-    key = (block.base, block.bars, block.all_symbols)
-    bars = market_of(*key).bars
+    bars = market_of(*_key(block)).bars
     assert isinstance(bars, TapeBars)
     try:
-        return key, bars.share(path, by_symbol=len(block.trials[0].symbols) == 1)
+        bars.share(path, by_symbol=len(block.trials[0].symbols) == 1)
     except OSError as error:
         reason = f"the bars cannot be laid out ({error.strerror})"
         raise InputError(reason, str(path.parent), "make room there, name another TMPDIR, or give --jobs 1") from error

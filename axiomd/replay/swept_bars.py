@@ -6,6 +6,7 @@ it: reading and sorting ten million bars takes longer than a sweep over them, an
 
 from __future__ import annotations
 
+import pickle
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,13 +60,15 @@ class TapeBars:
         return rows
 
     def share(self, path: Path, *, by_symbol: bool) -> SharedBars:
-        """Lay the bars out in a file, by symbol or as they are. Raises `OSError` where it cannot be written."""
+        """Lay the bars out in a file, by symbol or as they are, and what they are beside it. Raises `OSError`."""
         ends = [0]
         with path.open("wb") as file:
             for rows in map(self.rows_of, range(len(self.symbols))) if by_symbol else [self.tape.bars]:
                 ends.append(ends[-1] + len(rows))
                 file.write(rows.data)
-        return SharedBars(path, self.symbols, self.sessions, self.timeframe_us, ends)
+        shared = SharedBars(path, self.symbols, self.sessions, self.timeframe_us, ends)
+        _said_of(path).write_bytes(pickle.dumps(shared))
+        return shared
 
 
 class SharedBars:
@@ -80,6 +83,13 @@ class SharedBars:
         self._bars: Int64Array | None = None
         self._last: Tape | None = None
 
+    @classmethod
+    def at(cls, path: Path) -> SharedBars:
+        """Give the bars that a process of this sweep laid out in a file."""
+        shared = pickle.loads(_said_of(path).read_bytes())
+        assert isinstance(shared, cls)
+        return shared
+
     def tape_of(self, symbols: tuple[str, ...]) -> Tape:
         """Give the tape of one symbol, or of all."""
         is_whole = len(symbols) == len(self.symbols)
@@ -93,3 +103,7 @@ class SharedBars:
             rows = self._bars[self._ends[first] : self._ends[first + 1]]
             self._last = Tape(names, rows, self.timeframe_us, self.sessions, 0, 0, "", ())
         return self._last
+
+
+def _said_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.pickle")

@@ -22,16 +22,19 @@ from axiomd.config.load import load_run
 from axiomd.config.yaml_text import YamlText, read_yaml
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.runs import CANDIDATES_MAX
-from axiomd.contracts.units import PRICE_SCALE
+from axiomd.contracts.units import MINUTE_US, PRICE_SCALE
 from axiomd.core.kernel_figures import basis_of
 from axiomd.core.kernel_run import Room, Rows, Start, run_from
 from axiomd.core.market.tape import TS_US, Tape
 from axiomd.core.metrics import Basis, figure_values
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape, read_files, timeframe_of
-from axiomd.replay.swept_bars import SweptBars, TapeBars
+from axiomd.replay.code_ahead import load_code
+from axiomd.replay.swept_bars import SharedBars, SweptBars, TapeBars
 
 RUN_ID: Final = "sweep"
+_USUAL_BAR_US: Final = 5 * MINUTE_US
+"""Of other bars some code is loaded only when they come."""
 SETS_KEPT_MAX: Final = 4_096
 """Sets whose configuration and plan a process keeps."""
 
@@ -212,23 +215,29 @@ def market_of(base: str, bars: str, symbols: tuple[str, ...]) -> Market:
     """Give the market of a sweep: the one that this process has, or else read its bars."""
     key = (base, bars, symbols)
     if key not in _markets:
-        config = configured(base, {}, None)
-        ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in symbols}
-        files = read_files(bars)
-        timeframe = timeframe_of(files[0])
-        tape = load_tape(Path(bars), symbols, config.calendar, tick_units=ticks, timeframe=timeframe, files=files)
-        keep_market(key, TapeBars(tape))
+        _markets.clear()
+        _markets[key] = Market(base, symbols, SharedBars.at(_laid_out[key]) if key in _laid_out else _read(key))
     return _markets[key]
 
 
-def keep_market(key: MarketKey, bars: SweptBars) -> None:
-    """Have this process take a sweep's bars from here on."""
-    _markets.clear()
-    _markets[key] = Market(key[0], key[2], bars)
+def _read(key: MarketKey) -> TapeBars:
+    base, bars, symbols = key
+    config = configured(base, {}, None)
+    ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in symbols}
+    files = read_files(bars)
+    timeframe = timeframe_of(files[0])
+    return TapeBars(load_tape(Path(bars), symbols, config.calendar, tick_units=ticks, timeframe=timeframe, files=files))
+
+
+def expect_market(key: MarketKey, path: Path) -> None:
+    """Have this process take a sweep's bars from where they lie by the time of its first block, and load its code."""
+    _laid_out[key] = path
+    load_code(configured(key[0], {}, key[2]), _USUAL_BAR_US)
 
 
 _markets: Final[dict[MarketKey, Market]] = {}
 """The market of the sweep under way."""
+_laid_out: Final[dict[MarketKey, Path]] = {}
 
 
 def configured(base: str, values: Mapping[str, Any], symbols: Sequence[str] | None) -> DaemonConfig:

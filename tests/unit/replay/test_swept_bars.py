@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axiomd.replay.swept_bars import TapeBars
+from axiomd.replay.swept_bars import SharedBars, TapeBars
 from tests.markets import SPANS, random_market, sessions_of, tape_of
 
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -20,7 +20,8 @@ def bars() -> TapeBars:
 
 
 def test_shared_bars_of_one_symbol_are_its_own(bars: TapeBars, tmp_path: Path) -> None:
-    shared = bars.share(tmp_path / "bars", by_symbol=True)
+    bars.share(tmp_path / "bars", by_symbol=True)
+    shared = SharedBars.at(tmp_path / "bars")
 
     for symbol in ("BBB", "AAA", "CCC", "CCC"):
         expected, found = bars.tape_of((symbol,)), shared.tape_of((symbol,))
