@@ -99,6 +99,7 @@ class Start:
         windows = sum(len(own.windows) // 4 * len(own.symbols) for own in plan.strategies)
         self.setups_expected = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
         self.is_alone = symbols == len(board.slots) == 1 and plan.bar_us == plan.strategies[0].strategy.timeframe_us
+        self.is_unlimited = kernel.is_unlimited(plan.limits)
         self._begun = self._piece.copy()
 
     def again(self, instrument: Instrument, rate: tuple[int, int]) -> None:
@@ -127,7 +128,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
     )  # fmt: skip
     run, ahead = kernel.run, NO_SETUPS
     if start.is_alone and strip.is_all_even:
-        run = kernel.run_alone
+        run = kernel.run_alone_unlimited if start.is_unlimited else kernel.run_alone
         # a setup is read before its signal is written, in the same place
         ahead = setups_ahead(strip, plan.strategies[0].strategy, board, ranks, first, signals)
     equity = np.full(len(sessions), NOT_TRADED, np.int64)
