@@ -94,7 +94,7 @@ class _Observed:
 
     places: _Places
     observe: object
-    numbers: bytes
+    numbers: tuple[int, list[int], list[float]]
     kept: Ints
 
 
@@ -142,17 +142,20 @@ def _places_of(strip: Strip, windows: Ints) -> _Places:
 
 def _observed(strip: Strip, strategy: Strategy, board: Board, places: _Places) -> _Observed:
     assert strategy.memory is not None
-    # what was not promised to be read cannot be read: it is not there
-    ints, floats = np.zeros(INT_PARAMS_SIZE, np.int64), np.zeros(FLOAT_PARAMS_SIZE, np.float64)
-    ints[list(strategy.memory.ints)] = board.int_params[0, list(strategy.memory.ints)]
-    floats[list(strategy.memory.floats)] = board.float_params[0, list(strategy.memory.floats)]
-    numbers = ints.tobytes() + floats.tobytes() + board.int_state[0, :1].tobytes()
+    own_ints, own_floats = board.int_params[0].tolist(), board.float_params[0].tolist()
+    numbers = (
+        int(board.int_state[0, 0]), [own_ints[k] for k in strategy.memory.ints],
+        [own_floats[k] for k in strategy.memory.floats],
+    )  # fmt: skip
     for memo in strip.memo:
         if (
             isinstance(memo, _Observed) and memo.places is places and memo.observe is strategy.observe
             and memo.numbers == numbers
         ):  # fmt: skip
             return memo
+    # what was not promised to be read cannot be read: it is not there
+    ints, floats = np.zeros(INT_PARAMS_SIZE, np.int64), np.zeros(FLOAT_PARAMS_SIZE, np.float64)
+    ints[list(strategy.memory.ints)], floats[list(strategy.memory.floats)] = numbers[1:]
     kept = np.empty((len(places.first), _KEPT), np.int64)
     look(
         address_of(observe_windows, _BODY, strategy.observe, strategy.trigger), np.empty(_ASKED, np.int64),

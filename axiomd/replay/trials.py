@@ -23,6 +23,7 @@ from axiomd.config.yaml_text import YamlText, read_yaml
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.runs import CANDIDATES_MAX
 from axiomd.contracts.units import MINUTE_US, PRICE_SCALE
+from axiomd.core.board import Ints
 from axiomd.core.kernel_figures import basis_of
 from axiomd.core.kernel_run import Room, Rows, Start, run_from
 from axiomd.core.market.tape import TS_US, Tape
@@ -117,6 +118,7 @@ class Market:
         self._base = base
         self._symbols = symbols
         self._sets: dict[str, _Set] = {}
+        self._windows: dict[bytes, Ints] = {}
         self._parts: _Parts | None = None
 
     def part_of(self, trial: Trial) -> tuple[Tape, int]:
@@ -158,7 +160,14 @@ class Market:
         if key not in self._sets:
             if len(self._sets) >= SETS_KEPT_MAX:
                 self._sets.clear()
+                self._windows.clear()
             plan = self._plan(values, self._symbols)
+            # sets with the same windows share one array: where it lies in bars is then found once, and known again
+            strategies = tuple(
+                replace(own, windows=self._windows.setdefault(own.windows.tobytes(), own.windows))
+                for own in plan.strategies
+            )
+            plan = replace(plan, strategies=strategies)
             names_all = all(own.symbols == self._symbols for own in plan.strategies)
             self._sets[key] = _Set(plan, names_all, _observed_by(plan))
         return self._sets[key]
