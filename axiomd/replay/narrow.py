@@ -139,7 +139,7 @@ def simulate_insidebar_from_orders(
     order, `DataContractError` or `InputError` for bad bars, `ConfigError` for a wrong value.
     """
     orders = read_orders(Path(orders_csv))
-    config = _config(orders, tz, costs, initial_cash, fills, instrument, calendar)
+    config = orders_config(orders, tz, costs, initial_cash, fills, instrument, calendar)
     tape = load_tape(
         Path(data_path),
         config.all_symbols(),
@@ -210,7 +210,7 @@ def groups_of(orders: list[Order]) -> list[list[Order]]:
     return sorted(groups.values(), key=lambda group: min(order.valid_from_us for order in group))
 
 
-def _config(
+def orders_config(
     orders: list[Order],
     tz: str,
     costs: Mapping[str, Any] | None,
@@ -219,6 +219,7 @@ def _config(
     instrument: Mapping[str, Any] | None,
     calendar: str,
 ) -> RunConfig:
+    """Give the configuration that orders of a file and what is said of them amount to: no strategy and no limit."""
     symbols: dict[str, list[str]] = {}
     for order in orders:
         names = symbols.setdefault(order.strategy, [])
