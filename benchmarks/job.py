@@ -19,7 +19,7 @@ from axiomd.contracts.runs import CANDIDATES_MAX, RunConfig
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.strategies.stage1 import listed
-from axiomd.replay.driver import Log, NoLog, Replay
+from axiomd.replay.driver import Log, Replay
 from axiomd.replay.identity import Identity
 
 WINDOWS: Final = ("09:30-11:00", "14:00-15:00")
@@ -86,7 +86,7 @@ def replay_of(tape: Tape, plan: Plan, log: Log | None = None) -> Replay:
     """Make the replay of a tape, in memory where no journal is given; `run()` is what is measured."""
     chosen = {own.id: listed(own.symbols, max_candidates=own.stage1.max_candidates) for own in plan.strategies}
     identity = Identity(RUN_ID, "", {}, "0")
-    return Replay(plan, tape, log or NoLog(), lambda session: chosen, identity=identity)  # noqa: ARG005
+    return Replay(plan, tape, log, lambda session: chosen, identity=identity)  # noqa: ARG005
 
 
 def record_of(tape: Tape) -> RunRecord:

@@ -12,7 +12,7 @@ from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.market.tape import Tape
 from axiomd.core.strategies.stage1 import listed
-from axiomd.replay.driver import NoLog, Replay
+from axiomd.replay.driver import Replay
 from axiomd.replay.identity import Identity
 from tests.markets import Row
 from tests.reference.reading import Reading, read_day
@@ -25,7 +25,7 @@ def replay_record(config: Mapping[str, Any], tape: Tape) -> RunRecord:
     parsed = RunConfig.model_validate(config)
     plan = bind(parsed, tape.sessions, tape.timeframe_us, RUN_ID, "replay")
     chosen = {own.id: listed(own.symbols, max_candidates=50) for own in plan.strategies}
-    replay = Replay(plan, tape, NoLog(), lambda _: chosen, identity=Identity(RUN_ID, "", {}, "0"))
+    replay = Replay(plan, tape, None, lambda _: chosen, identity=Identity(RUN_ID, "", {}, "0"))
     replay.run()
     return replay.recorder.record
 

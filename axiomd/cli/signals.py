@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write signals.csv."""
     from axiomd.cli.printing import print_json
-    from axiomd.replay.driver import NoLog, Replay
+    from axiomd.replay.driver import Replay
     from axiomd.replay.prepare import prepare
     from axiomd.runs.artifacts import write_signals
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     replay = Replay(
         prepared.plan,
         prepared.tape,
-        NoLog(),
+        None,
         prepared.select,
         identity=prepared.identity,
         first_session=prepared.first_session,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
-from axiomd.contracts import events as e
 from axiomd.contracts.commands import Approved, Command, Record, SendEntries
+from axiomd.contracts.events import OrderBlocked, OrderIntent, OrderSized, SignalEmitted
 from axiomd.contracts.orders import Order
+from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import Side
 from axiomd.core import board as b
 from axiomd.core.board import Board, column
@@ -26,9 +26,9 @@ from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan, StrategyPlan
 from axiomd.core.strategies import api
 
-_qty_of = itemgetter(1)
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
-_SLOT_SIZE = b.SLOT.itemsize // 8
+_STRATEGY_SIZE, _SLOT_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8
+_IS_PAUSED = column(b.STRATEGY, "is_paused")
 _IS_CANDIDATE, _RANK = (column(b.SLOT, name) for name in ("is_candidate", "rank"))
 
 
@@ -113,76 +113,69 @@ class Entries:
         self, out: list[Command], own: StrategyPlan, k: int, index: int, rank: int, row: Sequence[int]
     ) -> None:
         """One setup: netting, size of each leg, guards, intents, one send."""
-        symbol = self._plan.instruments[index].symbol
-        sized: list[tuple[Side, int]] = []
-        if index in self._books.holdings or index in self._books.book.open or self._books.foreign.get(symbol):
+        books, footing = self._books, self._footing
+        symbol, now_us = self._plan.instruments[index].symbol, row[api.MOMENT]
+        long_qty = short_qty = 0
+        is_sized = False
+        if index in books.holdings or index in books.book.open or (books.foreign and books.foreign.get(symbol)):
             outcome = "blocked:netting"
-        elif self._board.strategies[k]["is_paused"] or self._pauses.holds(own.id, symbol, row[api.MOMENT]):
+        elif self._frame.strategies[k * _STRATEGY_SIZE + _IS_PAUSED] or self._pauses.holds(own.id, symbol, now_us):
             outcome = "blocked:paused"
-        elif self._footing.is_late:
+        elif footing.is_late:
             outcome = "missed"
         else:
-            sized = self._size(k, index, row)
-            outcome = "" if any(map(_qty_of, sized)) else "below_min_qty"
-        signal = signal_of(own, self._footing.run_id, symbol, row, rank, outcome)
-        now_us = row[api.MOMENT]
-        out.append(Record(event=e.SignalEmitted(ts_us=now_us, signal=signal)))
+            is_sized = True
+            long_qty, short_qty = self._size(k, index, row)
+            outcome = "" if long_qty or short_qty else "below_min_qty"
+        signal = signal_of(own, footing.run_id, symbol, row, rank, outcome)
+        out.append(Record(event=SignalEmitted(ts_us=now_us, signal=signal)))
+        if not is_sized:
+            return
+        group, sends = group_of(signal, footing.session), self._sends_until(now_us)
         approved: list[Approved[Order]] = []
-        equity, flatten_us = self._frame.account[_EQUITY], self._frame.account[_FLATTEN]
-        group = group_of(signal, self._footing.session) if sized else ""
-        sends = self._sends_until(now_us)
-        for side, qty in sized:
-            order = order_of(self._plan, signal, index, side, qty, self._footing.session, flatten_us, group)
-            key = order.idempotency_key
-            out.append(
-                Record(
-                    event=e.OrderSized(
-                        ts_us=now_us,
-                        key=key,
-                        symbol=symbol,
-                        side=side,
-                        qty=qty,
-                        equity_units=equity,
-                        reason="" if qty else "below_min_qty",
-                    )
-                )
-            )
-            if qty:
-                self._judge(out, approved, order, index, now_us, sends + len(approved))
+        if row[api.LONG_ENTRY]:
+            self._take_leg(out, approved, signal, group, index, "BUY", long_qty, now_us, sends)
+        if row[api.SHORT_ENTRY]:
+            self._take_leg(out, approved, signal, group, index, "SELL", short_qty, now_us, sends)
         if approved:
             self._intend(out, approved, index, k, now_us)
 
-    def _size(self, k: int, index: int, row: Sequence[int]) -> list[tuple[Side, int]]:
-        sized: list[tuple[Side, int]] = []
-        legs: tuple[tuple[Side, int, int], ...] = (
-            ("BUY", row[api.LONG_ENTRY], row[api.LONG_STOP]),
-            ("SELL", row[api.SHORT_ENTRY], row[api.SHORT_STOP]),
-        )
-        for side, entry, stop in legs:
-            if entry:
-                sized.append((side, self._frame.size(k, index, entry, stop, row[api.VOLUME])))
-        return sized
+    def _size(self, k: int, index: int, row: Sequence[int]) -> tuple[int, int]:
+        """Give the quantities of a setup's long and its short leg."""
+        return self._frame.size(
+            k, index, row[api.LONG_ENTRY], row[api.LONG_STOP], row[api.SHORT_ENTRY], row[api.SHORT_STOP],
+            row[api.VOLUME],
+        )  # fmt: skip
 
-    def _judge(
-        self, out: list[Command], approved: list[Approved[Order]], order: Order, index: int, now_us: int, sends: int
-    ) -> None:
+    def _take_leg(
+        self, out: list[Command], approved: list[Approved[Order]], signal: Signal, group: str, index: int, side: Side,
+        qty: int, now_us: int, sends: int,
+    ) -> None:  # fmt: skip
+        """One leg with its quantity: through the guards, and an intent or a refusal of it."""
+        account, footing, book = self._frame.account, self._footing, self._books.book
+        order = order_of(self._plan, signal, index, side, qty, footing.session, account[_FLATTEN], group)
+        sized = OrderSized(
+            ts_us=now_us, key=order.idempotency_key, symbol=signal.symbol, side=side, qty=qty,
+            equity_units=account[_EQUITY], reason="" if qty else "below_min_qty",
+        )  # fmt: skip
+        out.append(Record(event=sized))
+        if not qty:
+            return
         passed, verdicts = self._chain.judge(
             order,
             index,
             is_latched=self._kill.level != "",
-            is_ready=self._footing.is_connected and self._footing.is_reconciled,
-            is_journal_ok=self._footing.is_journal_ok,
-            is_known=self._books.book.is_known(order),
-            sends=sends,
+            is_ready=footing.is_connected and footing.is_reconciled,
+            is_journal_ok=footing.is_journal_ok,
+            is_known=book.is_known(order),
+            sends=sends + len(approved),
         )
         if passed is None:
-            self._books.book.know(order)
-            out.append(
-                Record(event=e.OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
-            )
+            book.know(order)
+            out.append(Record(event=OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts)))
         else:
             approved.append(passed)
-            out.append(Record(event=e.OrderIntent(ts_us=now_us, order=order, verdicts=verdicts)))
+            out.append(Record(event=OrderIntent(ts_us=now_us, order=order, verdicts=verdicts)))
 
     def _sends_until(self, now_us: int) -> int:
         while self._sends and self._sends[0] < now_us - self._rate_us:
@@ -233,7 +226,7 @@ class Entries:
         )
         return approved
 
-    def adopt(self, event: e.OrderIntent) -> None:
+    def adopt(self, event: OrderIntent) -> None:
         """An entry that was decided before: of a journal that is folded, or of a file of orders."""
         order = event.order
         k = next(k for k, strategy in enumerate(self._plan.strategies) if strategy.id == order.strategy)

@@ -7,7 +7,8 @@ rules are those of `scan`, `guards.chain`, `sizing` and `portfolio`, called by t
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -58,11 +59,14 @@ _INTERVAL_SIZE: Final = 6
 class Frame:
     """A board's arrays by address. It keeps them alive; the arrays must never be replaced, but for the bars.
 
-    `account`, `symbols` and `slots` read and write single columns as plain numbers: `account[NOW_US]`,
+    `account`, `symbols`, `strategies` and `slots` read and write single columns as plain numbers: `account[NOW_US]`,
     `symbols[index * SYMBOL_SIZE + CLOSE]`. Of float columns they show the bits.
     """
 
-    __slots__ = ("_addresses", "_kept", "account", "setups", "slots", "symbols", "verdicts")
+    __slots__ = (
+        "_addresses", "_kept", "account", "advance", "begin_session", "book_fill", "floor_broken", "gross_exposure",
+        "is_stale", "judge", "post", "settle", "setups", "size", "slots", "strategies", "symbols", "verdicts",
+    )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
         proposal = np.zeros(1, PROPOSAL)
@@ -79,9 +83,36 @@ class Frame:
             self._addresses[2 * place], self._addresses[2 * place + 1] = address_of(part), len(part)
         self.account = ints_of(board.account)
         self.symbols = ints_of(board.symbols)
+        self.strategies = ints_of(board.strategies)
         self.slots = ints_of(board.slots)
         self.verdicts = ints_of(verdicts)
         self.setups = board.setups
+        # bound to the addresses once: a method around each would take half as long again as the call itself
+        at = self._addresses
+        self.advance: Callable[[int, int, int, int, bool], int] = partial(_advance, at)
+        """Scan on: `scan.advance` with (last, horizon_us, matched_us, filled_us, is_watched)."""
+        self.begin_session: Callable[[int, int, int], None] = partial(_begin_session, at)
+        """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
+        self.settle: Callable[[], None] = partial(_settle, at)
+        """Take in the marks of a moment: `scan.settle`."""
+        self.gross_exposure: Callable[[], int] = partial(_gross_exposure, at)
+        """Give the sum of |position| * last CLOSE: `scan.gross_exposure`."""
+        self.is_stale: Callable[[int], bool] = partial(_is_stale, at)
+        """Say whether the data of a symbol index is beyond the limits: `scan.symbol_is_stale`."""
+        self.post: Callable[[int, int, int, int, int, int, int], None] = partial(_post, at)
+        """Write down what works in a symbol: `scan.post` with (index, long, short, legs, high, low, deadline_us)."""
+        self.floor_broken: Callable[[], int] = partial(_floor_broken, at)
+        """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
+        self.size: Callable[[int, int, int, int, int, int, int], tuple[int, int]] = partial(_size_legs, at)
+        """Give the quantities of a setup of strategy `k`: `sizing.size` for its long and its short leg, 0 for none.
+
+        With (k, index, long entry, long stop, short entry, short stop, volume).
+        """
+        self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = partial(_book_fill, at)
+        """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission)."""
+        self.judge: Callable[[int, int, int, int, int, int, int, int, bool, bool, bool, bool, int], int]
+        self.judge = partial(_judge, at)
+        """Judge an order: `guards.chain.judge_order` from `index` on; `verdicts` then holds all figures and limits."""
 
     def symbol(self, index: int) -> list[int]:
         """Give all columns of one symbol, as they stand now; `column` says which is which."""
@@ -92,52 +123,6 @@ class Frame:
         assert bars.flags.c_contiguous
         self._kept[0] = bars
         self._addresses[_BARS], self._addresses[_BARS + 1] = address_of(bars), len(bars)
-
-    def advance(self, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool) -> int:
-        """Scan on: `scan.advance`."""
-        return _advance(self._addresses, last, horizon_us, matched_us, filled_us, is_watched)
-
-    def begin_session(self, open_us: int, close_us: int, flatten_us: int) -> None:
-        """Begin a day: `scan.begin_session`."""
-        _begin_session(self._addresses, open_us, close_us, flatten_us)
-
-    def settle(self) -> None:
-        """Take in the marks of a moment: `scan.settle`."""
-        _settle(self._addresses)
-
-    def gross_exposure(self) -> int:
-        """Give the sum of |position| * last CLOSE: `scan.gross_exposure`."""
-        return _gross_exposure(self._addresses)
-
-    def is_stale(self, index: int) -> bool:
-        """Say whether a symbol's data is beyond the limits: `scan.symbol_is_stale`."""
-        return _is_stale(self._addresses, index)
-
-    def post(self, index: int, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
-        """Write down what works in a symbol: `scan.post`."""
-        _post(self._addresses, index, long, short, legs, high, low, deadline_us)
-
-    def floor_broken(self) -> int:
-        """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
-        return _floor_broken(self._addresses)
-
-    def size(self, k: int, index: int, entry: int, stop: int, volume: int) -> int:
-        """Give the quantity of one leg of strategy `k`: `sizing.size`."""
-        return _size_leg(self._addresses, k, index, entry, stop, volume)
-
-    def book_fill(self, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
-        """Book one execution: `portfolio.book_fill`."""
-        return _book_fill(self._addresses, index, owner, signed_qty, price, commission)
-
-    def judge(
-        self, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int, stop_loss: int,
-        target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
-    ) -> int:  # fmt: skip
-        """Judge an order: `guards.chain.judge_order`; `verdicts` then holds figure and limit of each guard."""
-        return _judge(
-            self._addresses, index, side, qty, entry, stop_price, limit_price, stop_loss, target, is_latched, is_ready,
-            is_journal_ok, is_known, sends,
-        )  # fmt: skip
 
     def figures(self) -> dict[str, int | float]:
         """Give the figures of the order that was judged last, by name."""
@@ -257,12 +242,18 @@ def _floor_broken(at: Ints) -> int:
 
 
 @njit
-def _size_leg(at: Ints, k: int, index: int, entry: int, stop: int, volume: int) -> int:
+def _size_legs(
+    at: Ints, k: int, index: int, long_entry: int, long_stop: int, short_entry: int, short_stop: int, volume: int
+) -> tuple[int, int]:
     symbol = _symbols(at)[index]
-    sizings = carray(_pointer(at[_SIZINGS]), (at[_SIZINGS + 1],), SIZING)
-    return size(
-        sizings[k], _account(at)[0].equity, entry, stop, symbol.tick, symbol.lot, volume, symbol.fx_num, symbol.fx_den
-    )
+    sizing = carray(_pointer(at[_SIZINGS]), (at[_SIZINGS + 1],), SIZING)[k]
+    equity, tick, lot, num, den = _account(at)[0].equity, symbol.tick, symbol.lot, symbol.fx_num, symbol.fx_den
+    long = short = 0
+    if long_entry:
+        long = size(sizing, equity, long_entry, long_stop, tick, lot, volume, num, den)
+    if short_entry:
+        short = size(sizing, equity, short_entry, short_stop, tick, lot, volume, num, den)
+    return long, short
 
 
 @njit

@@ -24,6 +24,7 @@ from axiomd.contracts.commands import (
     SendEntries,
     TripLatch,
 )
+from axiomd.contracts.events import FillReceived, OrderIntent, SignalEmitted, key_of
 from axiomd.contracts.orders import split_reference
 from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
@@ -47,7 +48,7 @@ Progress = Callable[[int], None]
 
 
 class Log(Protocol):
-    """Where events go: a journal, or a count where none is kept."""
+    """Where events go where they are kept."""
 
     def append(self, event: e.Event, cause: int = 0) -> int:
         """Take an event in and give its seq."""
@@ -56,22 +57,6 @@ class Log(Protocol):
     def commit(self) -> None:
         """Make durable what was appended."""
         ...
-
-
-class NoLog:
-    """Count events and keep none: a replay in memory."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def append(self, event: e.Event, cause: int = 0) -> int:
-        """Count an event."""
-        del event, cause
-        self.count += 1
-        return self.count
-
-    def commit(self) -> None:
-        """Keep nothing."""
 
 
 class Pace:
@@ -96,13 +81,16 @@ class Pace:
 
 
 class Replay:
-    """Drive a plan over a tape. `first_session` is the first to be traded; those before it warm indicators up."""
+    """Drive a plan over a tape; without a log no event is kept, and nothing but the record is left of the run.
+
+    `first_session` is the first to be traded; those before it warm indicators up.
+    """
 
     def __init__(
         self,
         plan: Plan,
         tape: Tape,
-        log: Log,
+        log: Log | None,
         select: SelectCandidates,
         *,
         identity: Identity,
@@ -125,12 +113,15 @@ class Replay:
         self._tape = tape
         self._starts_us = ints_of(np.ascontiguousarray(tape.bars[:, 0]))
         self._log = log
+        self._append = None if log is None else log.append
         self._select = select
         self._identity = identity
         self._first_session = first_session
         self._progress = progress
         self._pace = pace
+        # looked up once: each is asked at every event
         self._recorded = self.recorder.stations.get
+        self._handle = self.engine.handle
         self._seq_of: dict[str, int] = {}
         self._tripped_by: set[str] = set()
         self._trips = 0
@@ -152,7 +143,8 @@ class Replay:
             if self._progress:
                 self._progress(last - first)
         self._take(e.RunStopped(ts_us=int(sessions.close_us[held[-1]]), reason="tape ended"))
-        self._log.commit()
+        if self._log is not None:
+            self._log.commit()
         self._finish()
 
     def _begin(self, ts_us: int) -> None:
@@ -221,13 +213,13 @@ class Replay:
     def _walk(self, first: int, last: int, horizon_us: int) -> None:
         """From one moment that concerns us to the next, until bars and time have come so far."""
         engine, bars, starts_us, bar_us = self.engine, self._tape.bars, self._starts_us, self.plan.bar_us
-        advance, match, report, append = engine.advance, self.broker.match, self._report, self._log.append
+        advance, match, report, append = engine.advance, self.broker.match, self._report, self._append
         row, matched_us = first, -1
         while True:
             flags, event, commands = advance(row, last, horizon_us, matched_us)
             row = engine.cursor
             if event is not None:
-                seq = append(event)
+                seq = append(event) if append else 0
                 if commands:
                     self._carry_out(commands, seq)
                 if engine.has_setups_left:
@@ -251,35 +243,38 @@ class Replay:
 
     def _report(self, event: Report) -> None:
         """Take a report of the broker in; its cause is the newest event of its order."""
-        key = event.fill.reference if isinstance(event, e.FillReceived) else event.key
-        seqs = self._seq_of
-        cause = seqs.get(key) or seqs.get(split_reference(key).key, 0)
-        seq = seqs[key] = self._log.append(event, cause)
-        record = self._recorded(type(event))
+        kind, append, seq = type(event), self._append, 0
+        if append:
+            key = event.fill.reference if isinstance(event, FillReceived) else event.key
+            seqs = self._seq_of
+            seq = seqs[key] = append(event, seqs.get(key) or seqs.get(split_reference(key).key, 0))
+        record = self._recorded(kind)
         if record:
             record(event)
-        commands = self.engine.handle(event)
+        commands = self._handle(event)
         if commands:
             self._carry_out(commands, seq)
 
     def _take(self, event: e.Event, cause: int = 0) -> None:
         """Write an event down, then let the engine have it."""
-        seq = self._log.append(event, cause)
+        seq = self._append(event, cause) if self._append else 0
         self.recorder.take(event)
-        self._carry_out(self.engine.handle(event), seq)
+        self._carry_out(self._handle(event), seq)
 
     def _carry_out(self, commands: list[Command], cause: int) -> None:
         """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
-        signal_seq = cause
+        signal_seq, append, recorded = cause, self._append, self._recorded
         for command in commands:
             if isinstance(command, Record):
                 event = command.event
-                seq = self._log.append(event, signal_seq)
-                if isinstance(event, e.SignalEmitted):
-                    signal_seq = seq
-                elif isinstance(event, e.OrderIntent):
-                    self._seq_of[event.order.idempotency_key] = seq
-                record = self._recorded(type(event))
+                kind = type(event)
+                if append:
+                    seq = append(event, signal_seq)
+                    if kind is SignalEmitted:
+                        signal_seq = seq
+                    elif kind is OrderIntent:
+                        self._seq_of[key_of(event)] = seq
+                record = recorded(kind)
                 if record:
                     record(event)
             elif isinstance(command, MarkEquity):

@@ -30,7 +30,7 @@ from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import metrics_of
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape
-from axiomd.replay.driver import NoLog, Replay
+from axiomd.replay.driver import Replay
 from axiomd.replay.finish import Times, manifest_of
 from axiomd.replay.identity import Identity
 from axiomd.runs.artifacts import (
@@ -76,7 +76,7 @@ class OrderReplay(Replay):
     """A replay whose orders come from a file: each group is placed at its `valid_from`."""
 
     def __init__(self, plan: Plan, tape: Tape, orders: list[list[Order]], identity: Identity) -> None:
-        super().__init__(plan, tape, NoLog(), self._nobody, identity=identity)
+        super().__init__(plan, tape, None, self._nobody, identity=identity)
         self._groups = orders
         self._next = 0
 

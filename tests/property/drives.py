@@ -11,7 +11,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.runs import RunConfig, config_document, config_hash
 from axiomd.core.market.tape import Tape
 from axiomd.core.strategies.stage1 import listed
-from axiomd.replay.driver import Log, NoLog, Replay
+from axiomd.replay.driver import Log, Replay
 from axiomd.replay.identity import Identity
 
 RUN_ID = "replay-drive"
@@ -52,7 +52,8 @@ class EveryMoment(Replay):
                 self._report(report)
             self._take(e.BarsClosed(ts_us=moment_us, rows=tuple(map(tuple, together))))
             if engine.has_setups_left:
-                self._carry_out(engine.take_setups(), self._log.append(e.BarsClosed(ts_us=moment_us)))
+                seq = self._log.append(e.BarsClosed(ts_us=moment_us)) if self._log else 0
+                self._carry_out(engine.take_setups(), seq)
             row = stop
 
 
@@ -64,6 +65,6 @@ def drive(
     plan = bind(parsed, tape.sessions, tape.timeframe_us, run_id, "replay")
     chosen = {own.id: listed(own.symbols, max_candidates=50) for own in plan.strategies}
     identity = Identity(run_id, config_hash(parsed, {}), config_document(parsed, {}), __version__)
-    replay = kind(plan, tape, NoLog() if log is None else log, lambda _: chosen, identity=identity)
+    replay = kind(plan, tape, log, lambda _: chosen, identity=identity)
     replay.run()
     return replay
