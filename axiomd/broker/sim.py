@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from axiomd.broker.port import BrokerCommand
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
@@ -48,7 +47,6 @@ LastBar = Callable[[int], tuple[int, int, int]]
 """Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
-_index_of, _close_of = itemgetter(1), itemgetter(0, 5, 6)
 _entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), plain(first_leg)
 _commission, _slippage = plain(commission), plain(slippage)
 
@@ -231,24 +229,21 @@ class SimBroker:
     def match(self, bars: Sequence[Bar], closes_us: int) -> list[Report]:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
         out: list[Report] = []
-        positions, groups = self._positions, self._groups
-        self._last.update(zip(map(_index_of, bars), map(_close_of, bars), strict=True))
+        positions, groups, last = self._positions, self._groups, self._last
         for bar in bars:
             index = bar[1]
-            if index not in positions and index not in groups:
-                continue
+            last[index] = bar[0], bar[5], bar[6]
             position = positions.get(index)
             if position is not None:
                 self._match_exits(out, position, bar, closes_us)
             if index in groups:
                 for group in list(groups[index]):
                     self._match_group(out, group, bar, closes_us, is_held=position is not None)
-        self._expire(out, closes_us)
+        if closes_us >= self._expiry_us:
+            self._expire(out, closes_us)
         return out
 
     def _expire(self, out: list[Report], now_us: int) -> None:
-        if now_us < self._expiry_us:
-            return
         self._expiry_us = NEVER_US
         for groups in list(self._groups.values()):
             for group in list(groups):
@@ -267,7 +262,8 @@ class SimBroker:
                 start_us, close, volume = self._last[index] if last_bar is None else last_bar(index)
                 reference = position.entry.order.idempotency_key + SUFFIX_EOD
                 self._leave(out, position, reference, close, start_us, close_us, volume, slips=True, is_ambiguous=False)
-        self._expire(out, close_us)
+        if close_us >= self._expiry_us:
+            self._expire(out, close_us)
         return out
 
     def _match_exits(self, out: list[Report], position: _Position, bar: Bar, closes_us: int) -> None:

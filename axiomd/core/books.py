@@ -13,7 +13,7 @@ from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import role_kind
 from axiomd.contracts.units import side_of
 from axiomd.core import board as b
-from axiomd.core.board import column
+from axiomd.core.board import ABOVE_ALL, BELOW_ALL, NEVER_US, column
 from axiomd.core.frame import Frame
 from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.closing import manual_reference
@@ -22,6 +22,7 @@ from axiomd.core.plan import Plan
 from axiomd.core.portfolio import Holding
 
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
+_NO_LEGS: Final[list[Leg]] = []
 _FILLED, _PARTLY_FILLED = Happening.FILLED, Happening.PARTLY_FILLED
 _SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
 _POSITION, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
@@ -42,8 +43,9 @@ class Books:
         self._plan = plan
         self._frame = frame
         self._symbols = frame.symbols
+        self._post, self._book = frame.post, frame.book_fill
         self._deadlines: dict[int, int] = {}
-        self._deadline_us = b.NEVER_US
+        self._deadline_us = NEVER_US
         self._early: dict[str, list[e.FillReceived]] = {}
         self._executions: set[str] = set()
         self._executions_before: set[str] = set()
@@ -55,7 +57,7 @@ class Books:
 
     def position(self, index: int) -> int:
         """Give the signed shares held in a symbol."""
-        return int(self._symbols[index * _SYMBOL_SIZE + _POSITION])
+        return self._symbols[index * _SYMBOL_SIZE + _POSITION]
 
     # --- executions ---
 
@@ -88,19 +90,19 @@ class Books:
 
     def book_fill(self, event: e.FillReceived, leg: Leg, role: str) -> Trade | None:
         """Book an execution: money, position, and the trade that it closes, if it closes one."""
-        fill, index = event.fill, leg.index
+        fill, index, qty = event.fill, leg.index, event.fill.qty
         self.filled_us = event.ts_us
-        signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
-        flow, charge = self._frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
+        signed_qty = qty if fill.side == "BUY" else -qty
+        flow, charge = self._book(index, leg.strategy, signed_qty, fill.price, fill.commission)
         holding = self.holdings.get(index)
         trade = None
         if not role:
             if holding is None:
                 holding = self.holdings[index] = Holding(leg.order, index, leg.strategy, leg.sign, fill.bar_ts_us)
             holding.enter(fill, flow, charge)
-            leg.filled += fill.qty
-            self.book.happen(leg, _FILLED if leg.filled >= leg.order.qty else _PARTLY_FILLED)
-            if leg.ending is not None and leg.filled >= leg.ends_at:
+            filled = leg.filled = leg.filled + qty
+            self.book.happen(leg, _FILLED if filled >= leg.order.qty else _PARTLY_FILLED)
+            if leg.ending is not None and filled >= leg.ends_at:
                 self.book.happen(leg, leg.ending)
         elif holding is not None:
             holding.leave(fill, flow, charge)
@@ -116,11 +118,10 @@ class Books:
     def move(self, leg: Leg, happening: Happening) -> bool:
         """Move an entry on; False where that cannot happen to it, and then nothing has changed."""
         was_open = leg.is_open
-        if not self.book.happen(leg, happening):
-            return False
-        if leg.is_open != was_open:
+        can_be = self.book.happen(leg, happening)
+        if leg.is_open is not was_open:
             self.post(leg.index)
-        return True
+        return can_be
 
     def end_closing(self, reference: str) -> None:
         """A close that will not come: the position goes on under its own exits."""
@@ -156,54 +157,47 @@ class Books:
 
     def post(self, index: int) -> None:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-        num, den = self._plan.rates[index]
         long = short = 0
-        high, low, deadline_us = b.ABOVE_ALL, b.BELOW_ALL, b.NEVER_US
-        legs = self.book.open.get(index, ())
-        for leg in legs:
-            order, is_buy = leg.order, leg.sign > 0
-            value = leg.open_qty * (leg.level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
-            if is_buy:
-                long += value
-            else:
-                short += value
-            if order.valid_to_us < deadline_us:
-                deadline_us = order.valid_to_us
-            stop, limit = order.stop_price, order.limit_price
-            if stop is None and limit is None:
-                high = b.BELOW_ALL
-            # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
-            if stop is not None:
-                if is_buy:
-                    high = min(high, stop)
+        high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
+        legs = self.book.open.get(index, _NO_LEGS)
+        if legs:
+            num, den = self._plan.rates[index]
+            for leg in legs:
+                order = leg.order
+                level = leg.level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]
+                value = (order.qty - leg.filled) * level * num // den
+                if leg.sign > 0:
+                    long += value
                 else:
-                    low = max(low, stop)
-            if limit is not None:
-                if is_buy:
-                    low = max(low, limit)
-                else:
-                    high = min(high, limit)
+                    short += value
+                if order.valid_to_us < deadline_us:
+                    deadline_us = order.valid_to_us
+                if leg.high < high:
+                    high = leg.high
+                if leg.low > low:
+                    low = leg.low
         holding = self.holdings.get(index)
         if holding is not None:
             order = holding.order
             if order.flatten_at_us:
                 deadline_us = min(deadline_us, order.flatten_at_us + self._plan.bar_us)
             stop, target = order.stop_loss_price, order.take_profit_price
-            if holding.sign > 0:
-                high, low = min(high, target or high), max(low, stop or low)
-            else:
-                high, low = min(high, stop or high), max(low, target or low)
+            upper, lower = (target, stop) if holding.sign > 0 else (stop, target)
+            if upper and upper < high:
+                high = upper
+            if lower and lower > low:
+                low = lower
             if holding.closing:
-                high = b.BELOW_ALL
-        self._frame.post(index, long, short, len(legs), high, low, self._first_deadline(index, deadline_us))
+                high = BELOW_ALL
+        if deadline_us != self._deadlines.get(index, NEVER_US):
+            self._note_deadline(index, deadline_us)
+        self._post(index, long, short, len(legs), high, low, self._deadline_us)
 
-    def _first_deadline(self, index: int, deadline_us: int) -> int:
-        """Note a symbol's deadline and give the first one of all; looked for anew only where the first one went."""
-        before_us = self._deadlines.get(index, b.NEVER_US)
-        if deadline_us != before_us:
-            self._deadlines[index] = deadline_us
-            if deadline_us <= self._deadline_us:
-                self._deadline_us = deadline_us
-            elif before_us == self._deadline_us:
-                self._deadline_us = min(self._deadlines.values())
-        return self._deadline_us
+    def _note_deadline(self, index: int, deadline_us: int) -> None:
+        """Note a symbol's deadline; the first one of all is looked for anew only where the first one went."""
+        before_us = self._deadlines.get(index, NEVER_US)
+        self._deadlines[index] = deadline_us
+        if deadline_us <= self._deadline_us:
+            self._deadline_us = deadline_us
+        elif before_us == self._deadline_us:
+            self._deadline_us = min(self._deadlines.values())

@@ -10,12 +10,14 @@ the events it was given. One short method a station, in the order of the walk; w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command, MarkEquity, Record
+from axiomd.contracts.events import BarsClosed, PositionChanged
 from axiomd.contracts.orders import Order, split_reference
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints, column
@@ -30,7 +32,7 @@ from axiomd.core.orders.closing import is_manual
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan, board_of, set_limits
-from axiomd.core.scan import LOSS, SETUPS, STALE
+from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED
 from axiomd.core.tripwires import Tripwires
 
 _NO_COMMANDS: Final[list[Command]] = []
@@ -63,6 +65,7 @@ class Engine:
         """Row of the tape that the scan has come to."""
         self.has_setups_left = False
         self._now = self.frame.account
+        self._scan = self.frame.advance
         self._signal_age_us_max = 0
         self._bars_until_us = -1
         self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = {
@@ -72,10 +75,10 @@ class Engine:
             e.BarsClosed: self._take_bars,
             e.SessionClosed: self._close_session,
             e.OrderIntent: self._adopt,
-            e.OrderSent: self._sent,
-            e.OrderAcked: self._acked,
-            e.OrderCancelled: lambda event: self._end(event, _CANCELLED),
-            e.OrderExpired: lambda event: self._end(event, Happening.EXPIRED),
+            e.OrderSent: partial(self._note, _SENT),
+            e.OrderAcked: partial(self._note, _ACKED),
+            e.OrderCancelled: partial(self._end, _CANCELLED),
+            e.OrderExpired: partial(self._end, Happening.EXPIRED),
             e.OrderRejected: self._reject,
             e.FillReceived: self._fill,
             e.BrokerConnected: self._connect,
@@ -115,15 +118,17 @@ class Engine:
         Gives (flags, the event that stands for what was taken in, the commands). It does what `handle` would do with
         each moment's event in turn; that the two agree is tested.
         """
-        account = self._now
+        account, filled_us = self._now, self.books.filled_us
         account[_CURSOR] = first
         before_us = account[_NOW]
-        flags = self.frame.advance(last, horizon_us, matched_us, self.books.filled_us, True)
+        flags = self._scan(last, horizon_us, matched_us, filled_us, True)
         cursor, now_us = account[_CURSOR], account[_NOW]
         self.cursor = cursor
         if cursor == first and now_us == before_us:
             return flags, None, _NO_COMMANDS
-        event = e.BarsClosed(ts_us=now_us, first=first, last=cursor)
+        event = BarsClosed(ts_us=now_us, first=first, last=cursor)
+        if filled_us < 0 and flags <= TOUCHED:
+            return flags, event, _NO_COMMANDS
         return flags, event, self._decide(flags)
 
     def fold(self, event: e.Event) -> list[MarkEquity]:
@@ -360,20 +365,15 @@ class Engine:
                 self.books.post(holding.index)
         return _NO_COMMANDS
 
-    def _sent(self, event: e.OrderSent) -> list[Command]:
-        return self._move(event.key, _SENT)
-
-    def _acked(self, event: e.OrderAcked) -> list[Command]:
-        return self._move(event.key, _ACKED)
-
-    def _move(self, key: str, happening: Happening) -> list[Command]:
-        """The broker said what became of an entry; of children only fills matter to the books."""
-        leg = self.book.legs.get(key)
-        if leg is None or self.books.move(leg, happening):
+    def _note(self, happening: Happening, event: e.OrderSent | e.OrderAcked) -> list[Command]:
+        """The broker has an entry, or is about to: that neither ends it nor opens it again."""
+        book = self.book
+        leg = book.legs.get(event.key)
+        if leg is None or book.happen(leg, happening):
             return _NO_COMMANDS
-        return self._contradict(f"order {key} is {leg.state.value} and was reported {happening.value}")
+        return self._contradict_leg(leg, happening)
 
-    def _end(self, event: e.OrderCancelled | e.OrderExpired, happening: Happening) -> list[Command]:
+    def _end(self, happening: Happening, event: e.OrderCancelled | e.OrderExpired) -> list[Command]:
         """An entry is over; one whose fills are not all told yet counts as open until they are."""
         leg = self.book.legs.get(event.key)
         if leg is None:
@@ -382,7 +382,16 @@ class Engine:
         if event.filled > leg.filled:
             leg.end_at(event.filled, happening)
             return _NO_COMMANDS
-        return self._move(event.key, happening)
+        return self._move(leg, happening)
+
+    def _move(self, leg: Leg, happening: Happening) -> list[Command]:
+        if self.books.move(leg, happening):
+            return _NO_COMMANDS
+        return self._contradict_leg(leg, happening)
+
+    def _contradict_leg(self, leg: Leg, happening: Happening) -> list[Command]:
+        key = leg.order.idempotency_key
+        return self._contradict(f"order {key} is {leg.state.value} and was reported {happening.value}")
 
     def _contradict(self, reason: str) -> list[Command]:
         """The broker says what our books cannot explain: nothing opens until both truths agree, and the latch trips."""
@@ -390,7 +399,8 @@ class Engine:
         return self.kill.contradict(reason)
 
     def _reject(self, event: e.OrderRejected) -> list[Command]:
-        out = list(self._move(event.key, Happening.REJECTED))
+        leg = self.book.legs.get(event.key)
+        out = [] if leg is None else list(self._move(leg, Happening.REJECTED))
         for trip in self.tripwires.reject(event):
             self.kill.trip(out, trip)
         return out
@@ -401,10 +411,10 @@ class Engine:
         if self.knows_execution(fill.exec_id):
             return _NO_COMMANDS
         key, role = split_reference(fill.reference)
+        leg = books.book.legs.get(key)
         if key in books.foreign_keys:
             books.note_foreign(fill)
             return _NO_COMMANDS
-        leg = books.book.legs.get(key)
         if leg is None:
             return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
         books.count(fill.exec_id)
@@ -415,27 +425,22 @@ class Engine:
             return out
         is_flattened = self.kill.level == "flatten"
         self._book_fill(out, event, leg, role)
-        while not role and (early := books.next_early(leg)) is not None:
-            self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
+        if not role:
+            while (early := books.next_early(leg)) is not None:
+                self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
         if is_flattened:
             self.kill.close_late(out, leg.index, event.ts_us)
         return out
 
     def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
-        fill = event.fill
-        trade = self.books.book_fill(event, leg, role)
-        out.append(
-            Record(
-                event=e.PositionChanged(
-                    ts_us=event.ts_us,
-                    symbol=fill.symbol,
-                    qty=self.books.position(leg.index),
-                    cash_units=self._now[_CASH],
-                    trade=trade,
-                )
-            )
+        fill, books, ts_us = event.fill, self.books, event.ts_us
+        trade = books.book_fill(event, leg, role)
+        position = books.position(leg.index)
+        changed = PositionChanged(
+            ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade
         )
-        for trip in self.tripwires.fill(event.ts_us, fill, leg, role):
+        out.append(Record(event=changed))
+        for trip in self.tripwires.fill(ts_us, fill, leg, role):
             self.kill.trip(out, trip)
         if trade is not None:
             for trip in self.tripwires.trade(trade.net_pnl):

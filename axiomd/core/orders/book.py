@@ -7,7 +7,8 @@ which deadline concern us. It sends nothing and decides nothing.
 from __future__ import annotations
 
 from axiomd.contracts.orders import Order
-from axiomd.core.orders.lifecycle import ENDED, Happening, State, step
+from axiomd.core.board import ABOVE_ALL, BELOW_ALL
+from axiomd.core.orders.lifecycle import AFTER, ENDED, Happening, State
 
 _INTENT = State.INTENT
 
@@ -16,7 +17,8 @@ class Leg:
     """One entry order and where it stands; `index` is its symbol's, `sign` +1 for a buy."""
 
     __slots__ = (
-        "cancelling", "ending", "ends_at", "filled", "index", "is_open", "level", "order", "sign", "state", "strategy",
+        "cancelling", "ending", "ends_at", "filled", "high", "index", "is_open", "level", "low", "order", "sign",
+        "state", "strategy",
     )  # fmt: skip
 
     def __init__(self, order: Order, index: int, strategy: int) -> None:
@@ -26,6 +28,8 @@ class Leg:
         self.sign = 1 if order.side == "BUY" else -1
         self.level = order.entry_level
         """What the entry is judged by: `Order.entry_level`."""
+        self.high, self.low = _reach(order)
+        """A bar that comes up or down so far may fill it."""
         self.state = _INTENT
         self.is_open = True
         """It may still fill."""
@@ -38,11 +42,6 @@ class Leg:
         """Remember an end that was told before the fills it counts: it comes when they are in."""
         self.ends_at, self.ending = filled, happening
 
-    @property
-    def open_qty(self) -> int:
-        """Give the shares that may still fill."""
-        return self.order.qty - self.filled
-
 
 class Book:
     """All entry legs of a run by key, and the open ones of each symbol."""
@@ -54,16 +53,18 @@ class Book:
 
     def is_known(self, order: Order) -> bool:
         """Say whether an order's key, or its group's side, stands in the journal."""
-        return order.idempotency_key in self._known or (order.oco_id, order.side) in self._known
+        known = self._known
+        return order.idempotency_key in known or (order.oco_id, order.side) in known
 
     def know(self, order: Order) -> None:
         """Remember an order that stands in the journal, sent or refused."""
-        self._known.update(_names(order))
+        known = self._known
+        known.add(order.idempotency_key)
+        known.add((order.oco_id, order.side))
 
     def intend(self, order: Order, index: int, strategy: int) -> Leg:
         """Take an intent in."""
-        leg = Leg(order, index, strategy)
-        self.legs[order.idempotency_key] = leg
+        leg = self.legs[order.idempotency_key] = Leg(order, index, strategy)
         self.know(order)
         self.open.setdefault(index, []).append(leg)
         return leg
@@ -82,22 +83,34 @@ class Book:
 
         False where that cannot happen to it: then nothing has changed.
         """
-        after = step(leg.state, happening)
+        after = AFTER[leg.state].get(happening)
         if after is None:
             return False
         leg.state = after
         is_open = after not in ENDED
-        if is_open is leg.is_open:
-            return True
-        leg.is_open = is_open
-        if is_open:
-            self.open.setdefault(leg.index, []).append(leg)
-        else:
-            left = self.open[leg.index]
-            left.remove(leg)
-            if not left:
-                del self.open[leg.index]
+        if is_open is not leg.is_open:
+            leg.is_open = is_open
+            if is_open:
+                self.open.setdefault(leg.index, []).append(leg)
+            else:
+                self._close(leg)
         return True
+
+    def _close(self, leg: Leg) -> None:
+        left = self.open[leg.index]
+        left.remove(leg)
+        if not left:
+            del self.open[leg.index]
+
+
+def _reach(order: Order) -> tuple[int, int]:
+    """Give the prices at and beyond which an entry may fill: from below, from above."""
+    stop, limit = order.stop_price, order.limit_price
+    if stop is None and limit is None:
+        return BELOW_ALL, BELOW_ALL
+    # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
+    below, above = (stop, limit) if order.side == "BUY" else (limit, stop)
+    return ABOVE_ALL if below is None else below, BELOW_ALL if above is None else above
 
 
 def _names(order: Order) -> tuple[str, tuple[str, str]]:

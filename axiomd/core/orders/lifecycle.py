@@ -101,6 +101,8 @@ TRANSITIONS: Final[dict[tuple[State, Happening], State]] = {
 }
 
 
-def step(state: State, happening: Happening) -> State | None:
-    """Give the next state, None where the broker says what cannot be: that is drift, and for the engine to say so."""
-    return TRANSITIONS.get((state, happening))
+AFTER: Final = {state: {what: after for (before, what), after in TRANSITIONS.items() if before is state} for state in S}
+"""The table by state: `AFTER[state].get(happening)`, None where the broker says what cannot be.
+
+That is drift, and for the engine to say so. Two steps, and no pair made at every message to look into the table with.
+"""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axiomd.core.orders.lifecycle import ENDED, TRANSITIONS, Happening, State, step
+from axiomd.core.orders.lifecycle import AFTER, ENDED, TRANSITIONS, Happening, State
 
 FILLS = {Happening.PARTLY_FILLED, Happening.FILLED}
 
@@ -47,6 +47,12 @@ def test_filled_is_final() -> None:
     assert {State.FILLED} == reached_from(State.FILLED)
 
 
+def test_neither_a_send_nor_an_acknowledgement_ends_an_order_or_opens_it_again() -> None:
+    told = {pair: after for pair, after in TRANSITIONS.items() if pair[1] in (Happening.SENT, Happening.ACKED)}
+    assert told
+    assert [] == [state for (state, _), after in told.items() if (state in ENDED) != (after in ENDED)]
+
+
 def test_nothing_returns_to_an_intent() -> None:
     assert State.INTENT not in TRANSITIONS.values()
 
@@ -60,7 +66,7 @@ def test_a_repeated_report_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("state", "happening"), sorted(set(product(State, Happening)) - set(TRANSITIONS)))
 def test_what_the_table_does_not_name_has_no_next_state(state: State, happening: Happening) -> None:
-    assert step(state, happening) is None
+    assert AFTER[state].get(happening) is None
 
 
 @given(st.lists(st.sampled_from(list(Happening)), max_size=12))
@@ -68,7 +74,7 @@ def test_whatever_is_told_in_whatever_order_a_full_fill_stays(told: list[Happeni
     state = State.INTENT
     was_filled = False
     for happening in told:
-        after = step(state, happening)
+        after = AFTER[state].get(happening)
         if after is None:
             continue
         state = after
