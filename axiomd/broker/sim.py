@@ -155,27 +155,25 @@ class SimBroker:
     def execute(self, command: BrokerCommand, ts_us: int) -> list[Report]:
         """Carry out a command; everything is acknowledged at once."""
         if isinstance(command, SendEntries):
-            return self._place([leg.value for leg in command.legs], ts_us)
+            return self.place([leg.value for leg in command.legs], ts_us)
         if isinstance(command, CancelEntry):
             return self._cancel(command, ts_us)
         return self._close(command, ts_us)
 
-    def _place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
+    def place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
+        """Take the legs of one group as they are: orders of a file were judged when they were exported."""
         out: list[Report] = []
         group: list[_Entry] = []
         for order in orders:
-            entry = _Entry(order, self._index_of[order.symbol], self._next_id)
+            key, broker_id = order.idempotency_key, self._next_id
             self._next_id += _IDS_A_LEG
-            group.append(entry)
-            self._expiry_us = min(self._expiry_us, order.valid_to_us)
-            out.append(OrderSent(ts_us=ts_us, key=order.idempotency_key))
-            out.append(OrderAcked(ts_us=ts_us, key=order.idempotency_key, broker_id=entry.broker_id))
+            group.append(_Entry(order, self._index_of[order.symbol], broker_id))
+            if order.valid_to_us < self._expiry_us:
+                self._expiry_us = order.valid_to_us
+            out.append(OrderSent(ts_us=ts_us, key=key))
+            out.append(OrderAcked(ts_us=ts_us, key=key, broker_id=broker_id))
         self._groups.setdefault(group[0].index, []).append(group)
         return out
-
-    def place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
-        """Take the legs of one group as they are: orders of a file were judged when they were exported."""
-        return self._place(orders, ts_us)
 
     def _cancel(self, command: CancelEntry, ts_us: int) -> list[Report]:
         for groups in self._groups.values():

@@ -96,7 +96,7 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Mark
     places, strategies = SymbolPlaces(engine.plan.symbols), {own.id for own in engine.plan.strategies}
     session_date, is_open = "", False
     for seq, ts_us, kind, run_id, key, cause, payload, previous, digest in _readable(path, memory):
-        expected = row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload.encode())
+        expected = row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload)
         if seq != memory.count + 1 or previous != head or digest != expected:
             raise _corrupt("the chain of hashes breaks", memory, path)
         memory.count, head = seq, digest

@@ -1,8 +1,8 @@
 """The journal of a replay: rows chained and written by a process of its own, beside the replay that makes them.
 
-Such a journal is thrown away when it is broken off, so nothing waits for it: events are packed as they come, and a
-block of them goes over a pipe to a process that hashes, chains and inserts it. A short one never gets that far, and is
-written in place. What stands in the file is what `Journal` would have written.
+Such a journal is thrown away when it is broken off, so nothing waits for it: events are kept as they come, and a block
+of them is packed at once and goes over a pipe to a process that hashes, chains and inserts it. A short one never gets
+that far, and is written in place. What stands in the file is what `Journal` would have written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sqlite3
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -21,20 +20,31 @@ import msgspec
 
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.contracts.events import Event, key_of
-from axiomd.journal.log import GENESIS, Appended, create, row_hash
-
-RawRow = tuple[int, str, str, str, int, bytes]
-"""What a row is before it is chained: ts_us, kind, run_id, key, cause, payload."""
+from axiomd.journal.log import GENESIS, Appended, Row, create, row_hash
 
 COLUMNS: Final = 9
 BLOCK_ROWS: Final = 3_600
-"""SQLite takes 32,766 parameters a statement."""
+STATEMENT_ROWS: Final = 120
+"""More of them take longer a row, as their parameters leave the processor's cache; the block is one transaction."""
 _ROW: Final = "(" + ",".join("?" * COLUMNS) + ")"
 _LENGTH: Final = struct.Struct("<q")
 _FLUSH: Final = 0
 
+
+class Block(msgspec.Struct, frozen=True, array_like=True):
+    """Rows before they are chained, by column; `payloads` has a line for each."""
+
+    run_id: str
+    ts_us: list[int]
+    kinds: list[str]
+    keys: list[str]
+    causes: list[int]
+    payloads: bytes
+
+
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(list[RawRow]).decode
+_unpack = msgspec.msgpack.Decoder(Block).decode
+_as_lines = msgspec.json.Encoder().encode_lines
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -54,30 +64,28 @@ class BulkJournal(Appended):
         self.count = 0
         self.head = GENESIS
         """The hash of the last row, as of the last `commit`."""
-        self._rows: list[RawRow] = []
-        self._encode = msgspec.json.Encoder().encode
+        self._events: list[Event] = []
+        self._causes: list[int] = []
         self._writer: subprocess.Popen[bytes] | None = None
 
     def append(self, event: Event, cause: int = 0) -> int:
         """Take an event in and give its seq."""
-        rows = self._rows
-        rows.append((event.ts_us, event.KIND, self.run_id, key_of(event), cause, self._encode(event)))
+        self._events.append(event)
+        self._causes.append(cause)
         self.count += 1
-        if len(rows) >= BLOCK_ROWS:
-            self._send(rows)
-            rows.clear()
+        if len(self._causes) >= BLOCK_ROWS:
+            self._send()
         return self.count
 
     def commit(self) -> None:
         """Come back when everything that was appended is in the file. Raises `JournalWriteFailed`."""
         if self._writer is None:
             file = _File(self.path)
-            file.insert(self._rows)
+            file.insert(self._take_block())
             written = file.close()
         else:
-            self._send(self._rows)
+            self._send()
             written = self._flush(self._writer)
-        self._rows.clear()
         if written.error:
             raise self._failed(written.error)
         self.head = written.head
@@ -89,10 +97,25 @@ class BulkJournal(Appended):
 
     def abandon(self) -> None:
         """Let go of the file as it is."""
-        self._rows.clear()
+        self._events.clear()
+        self._causes.clear()
         self._end()
 
-    def _send(self, rows: Sequence[RawRow]) -> None:
+    def _take_block(self) -> Block:
+        """Give what was appended and not written yet, and keep it no longer."""
+        events = self._events
+        block = Block(
+            self.run_id,
+            [event.ts_us for event in events],
+            [event.KIND for event in events],
+            [key_of(event) for event in events],
+            self._causes,
+            _as_lines(events),
+        )
+        self._events, self._causes = [], []
+        return block
+
+    def _send(self) -> None:
         if self._writer is None:
             command = [sys.executable, "-m", "axiomd.journal.bulk", str(self.path)]
             # in a session of its own: a terminal's ^C ends the replay, and with it the pipe
@@ -100,8 +123,8 @@ class BulkJournal(Appended):
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
             )
         assert self._writer.stdin is not None
-        if rows:
-            block = _pack(rows)
+        if self._events:
+            block = _pack(self._take_block())
             try:
                 self._writer.stdin.write(_LENGTH.pack(len(block)) + block)
             except OSError as error:
@@ -146,21 +169,27 @@ class _File:
         except sqlite3.Error as error:
             self._error = str(error)
 
-    def insert(self, rows: Sequence[RawRow]) -> None:
+    def insert(self, block: Block) -> None:
         """Chain rows to what is there, and write them."""
-        chained = []
-        head, seq = self._head, self._count
-        for ts_us, kind, run_id, key, cause, payload in rows:
+        chained: list[Row] = []
+        head, seq, run_id = self._head, self._count, block.run_id
+        # each payload ends with a line break and has none within: JSON writes one in a text as two characters
+        payloads = block.payloads.decode().split("\n")[:-1]
+        for ts_us, kind, key, cause, payload in zip(
+            block.ts_us, block.kinds, block.keys, block.causes, payloads, strict=True
+        ):
             seq += 1
             digest = row_hash(head, seq, ts_us, kind, run_id, key, cause, payload)
-            chained.append((seq, ts_us, kind, run_id, key, cause, payload.decode(), head, digest))
+            chained.append((seq, ts_us, kind, run_id, key, cause, payload, head, digest))
             head = digest
         if self._error or not chained:
             return
         try:
-            for first in range(0, len(chained), BLOCK_ROWS):
-                block = chained[first : first + BLOCK_ROWS]
-                self._db.execute(_statement(len(block)), list(chain.from_iterable(block)))
+            self._db.execute("BEGIN")
+            for first in range(0, len(chained), STATEMENT_ROWS):
+                rows = chained[first : first + STATEMENT_ROWS]
+                self._db.execute(_statement(len(rows)), list(chain.from_iterable(rows)))
+            self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._error = str(error)
             return

@@ -81,10 +81,10 @@ class Journal(Appended):
     def append(self, event: Event, cause: int = 0) -> int:
         """Take an event in and give its seq; it is on the disk after `commit`."""
         self.count += 1
-        payload, head, run_id = self._encode(event), self.head, self.run_id
+        payload, head, run_id = self._encode(event).decode(), self.head, self.run_id
         kind, key, ts_us = event.KIND, key_of(event), event.ts_us
         digest = self.head = row_hash(head, self.count, ts_us, kind, run_id, key, cause, payload)
-        self._rows.append((self.count, ts_us, kind, run_id, key, cause, payload.decode(), head, digest))
+        self._rows.append((self.count, ts_us, kind, run_id, key, cause, payload, head, digest))
         return self.count
 
     def commit(self) -> None:
@@ -186,12 +186,10 @@ def create(db: sqlite3.Connection) -> None:
 
 
 def row_hash(
-    previous: bytes, seq: int, ts_us: int, kind: str, run_id: str, key: str, cause: int, payload: bytes
+    previous: bytes, seq: int, ts_us: int, kind: str, run_id: str, key: str, cause: int, payload: str
 ) -> bytes:
     """Give a row's hash: sha256 over the hash before it and every column."""
-    return hashlib.sha256(b"%b%d|%d|%b|%b|%b|%d|%b" % (
-        previous, seq, ts_us, kind.encode(), run_id.encode(), key.encode(), cause, payload,
-    )).digest()  # fmt: skip
+    return hashlib.sha256(previous + f"{seq}|{ts_us}|{kind}|{run_id}|{key}|{cause}|{payload}".encode()).digest()
 
 
 def read_only(path: Path) -> sqlite3.Connection:

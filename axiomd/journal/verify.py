@@ -108,7 +108,7 @@ class _Check:
             self.problem(seq, f"a row is missing: {self.seq} is followed by {seq}")
         if previous != self.head:
             self.problem(seq, "its link to the row before is broken")
-        if row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload.encode()) != digest:
+        if row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload) != digest:
             self.problem(seq, "its content is not what its hash says")
         if cause >= seq:
             self.problem(seq, f"its cause {cause} lies in its future")

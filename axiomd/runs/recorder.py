@@ -26,7 +26,7 @@ class Recorder:
         self._outcomes: dict[str, OrderOutcome] = {}
         self._ambiguous: set[tuple[str, int]] = set()
         self.stations: Mapping[type[e.Event], Callable[[Any], None]] = {
-            e.SignalEmitted: lambda event: self.record.signals.append(event.signal),
+            e.SignalEmitted: self._signal,
             e.OrderIntent: self._intend,
             e.OrderBlocked: self._block,
             e.OrderCancelled: self._cancel,
@@ -54,16 +54,20 @@ class Recorder:
         """Take the equity at a traded session's close in."""
         self.record.session_closes.append((close_us, equity))
 
+    def _signal(self, event: e.SignalEmitted) -> None:
+        self.record.signals.append(event.signal)
+
     def _intend(self, event: e.OrderIntent) -> None:
-        if not event.order.parent_key:
-            self._add(OrderOutcome(event.order, "working"))
+        order = event.order
+        if not order.parent_key:
+            outcome = self._outcomes[order.idempotency_key] = OrderOutcome(order, "working")
+            self.record.orders.append(outcome)
 
     def _block(self, event: e.OrderBlocked) -> None:
-        self._add(OrderOutcome(event.order, "rejected", f"rejected:{event.guard}", was_sent=False))
-
-    def _add(self, outcome: OrderOutcome) -> None:
+        order = event.order
+        outcome = OrderOutcome(order, "rejected", f"rejected:{event.guard}", was_sent=False)
+        self._outcomes[order.idempotency_key] = outcome
         self.record.orders.append(outcome)
-        self._outcomes[outcome.order.idempotency_key] = outcome
 
     def _end(self, key: str, status: Any, reason: str) -> None:
         outcome = self._outcomes.get(key)
@@ -90,8 +94,8 @@ class Recorder:
         if fill.ambiguous:
             self._note_ambiguous(fill.symbol, event.ts_us)
         key, role = split_reference(fill.reference)
-        outcome = self._outcomes.get(key)
-        if role or outcome is None:
+        outcome = None if role else self._outcomes.get(key)
+        if outcome is None:
             return
         outcome.status = "filled"
         outcome.fill_ts_us = fill.bar_ts_us
