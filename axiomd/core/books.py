@@ -80,6 +80,8 @@ class Books:
 
     def next_early(self, leg: Leg) -> e.FillReceived | None:
         """Give the next exit that waited for this entry, where it can leave now."""
+        if not self._early:
+            return None
         waiting = self._early.get(leg.order.idempotency_key)
         if not waiting or not self.can_leave(leg, waiting[0].fill):
             return None

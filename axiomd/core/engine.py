@@ -68,7 +68,8 @@ class Engine:
         self._scan = self.frame.advance
         self._signal_age_us_max = 0
         self._bars_until_us = -1
-        self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = {
+        self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
+        self._stations |= {
             e.RunStarted: self._begin,
             e.SessionOpened: self._open_session,
             e.CandidatesSelected: self._select,
@@ -103,8 +104,7 @@ class Engine:
 
     def handle(self, event: e.Event) -> list[Command]:
         """Take one event in and say what to do about it, in order."""
-        station = self._stations.get(type(event))
-        return station(event) if station else _NO_COMMANDS
+        return self._stations[type(event)](event)
 
     def watch(self, bars: Ints) -> None:
         """Name the tape that ranges of bars refer to; `int64[N, 7]`: start, symbol, O, H, L, C, V."""
@@ -525,3 +525,9 @@ class Engine:
         if not int(self.account["open_us"]) <= event.ts_us < int(self.account["close_us"]):
             return "outside the session nothing can be closed: protection stays"
         return ""
+
+
+def _pass_by(event: e.Event) -> list[Command]:
+    """What a journal tells and no decision looks at."""
+    del event
+    return _NO_COMMANDS

@@ -7,7 +7,7 @@ decides nothing itself but when an operator who is not there would resume.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Final, Protocol
 
@@ -186,8 +186,7 @@ class Replay:
             for strategy, symbols in self._select(session).items():
                 self._take(e.CandidatesSelected(ts_us=open_us, strategy=strategy, symbols=tuple(symbols)))
         self._trade(first, last, close_us)
-        for report in self.broker.end_session(close_us, self._last_bar):
-            self._report(report)
+        self._hear(self.broker.end_session(close_us, self._last_bar))
         self._take(e.SessionClosed(ts_us=close_us, session=day))
         if is_traded:
             self.recorder.close_session(close_us, int(self.engine.account["equity"]))
@@ -213,7 +212,7 @@ class Replay:
     def _walk(self, first: int, last: int, horizon_us: int) -> None:
         """From one moment that concerns us to the next, until bars and time have come so far."""
         engine, bars, starts_us, bar_us = self.engine, self._tape.bars, self._starts_us, self.plan.bar_us
-        advance, match, report, append = engine.advance, self.broker.match, self._report, self._append
+        advance, match, hear, append = engine.advance, self.broker.match, self._hear, self._append
         row, matched_us = first, -1
         while True:
             flags, event, commands = advance(row, last, horizon_us, matched_us)
@@ -230,8 +229,7 @@ class Replay:
                 stop = row
                 while stop < last and starts_us[stop] == start_us:
                     stop += 1
-                for told in match(bars[row:stop].tolist(), matched_us):
-                    report(told)
+                hear(match(bars[row:stop].tolist(), matched_us))
             elif not flags and row >= last:
                 return
 
@@ -241,19 +239,19 @@ class Replay:
 
     # --- events in, commands out ---
 
-    def _report(self, event: Report) -> None:
-        """Take a report of the broker in; its cause is the newest event of its order."""
-        kind, append, seq = type(event), self._append, 0
-        if append:
-            key = event.fill.reference if isinstance(event, FillReceived) else event.key
-            seqs = self._seq_of
-            seq = seqs[key] = append(event, seqs.get(key) or seqs.get(split_reference(key).key, 0))
-        record = self._recorded(kind)
-        if record:
-            record(event)
-        commands = self._handle(event)
-        if commands:
-            self._carry_out(commands, seq)
+    def _hear(self, reports: Sequence[Report]) -> None:
+        """Take reports of the broker in, one after the other; the cause of each is the newest event of its order."""
+        append, recorded, handle, seqs, seq = self._append, self._recorded, self._handle, self._seq_of, 0
+        for event in reports:
+            if append:
+                key = event.fill.reference if isinstance(event, FillReceived) else event.key
+                seq = seqs[key] = append(event, seqs.get(key) or seqs.get(split_reference(key).key, 0))
+            record = recorded(type(event))
+            if record:
+                record(event)
+            commands = handle(event)
+            if commands:
+                self._carry_out(commands, seq)
 
     def _take(self, event: e.Event, cause: int = 0) -> None:
         """Write an event down, then let the engine have it."""
@@ -282,8 +280,7 @@ class Replay:
             elif isinstance(command, TripLatch):
                 self._trip(command, cause)
             elif isinstance(command, SendEntries | CancelEntry | ClosePosition):
-                for report in self.broker.execute(command, self.engine.now_us):
-                    self._report(report)
+                self._hear(self.broker.execute(command, self.engine.now_us))
 
     def _trip(self, command: TripLatch, cause: int) -> None:
         self._trips += 1

@@ -106,8 +106,7 @@ class OrderReplay(Replay):
         ]
         for order in bound:
             self._take(e.OrderIntent(ts_us=now_us, order=order, verdicts=()))
-        for report in self.broker.place(bound, now_us):
-            self._report(report)
+        self._hear(self.broker.place(bound, now_us))
 
     def run(self) -> None:
         """Run to the end of the bars; what was never placed by then has expired."""

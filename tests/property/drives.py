@@ -48,8 +48,7 @@ class EveryMoment(Replay):
             else:
                 return
             together = bars[row:stop].tolist()
-            for report in self.broker.match(together, moment_us):
-                self._report(report)
+            self._hear(self.broker.match(together, moment_us))
             self._take(e.BarsClosed(ts_us=moment_us, rows=tuple(map(tuple, together))))
             if engine.has_setups_left:
                 seq = self._log.append(e.BarsClosed(ts_us=moment_us)) if self._log else 0
