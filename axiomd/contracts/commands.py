@@ -16,13 +16,10 @@ from axiomd.contracts.orders import Order
 T = TypeVar("T")
 
 
-class Approved(Generic[T]):
+class Approved(msgspec.Struct, Generic[T], frozen=True, gc=False, eq=False):
     """What passed every guard. Made by `core.judging` alone."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: T) -> None:
-        self.value = value
+    value: T
 
 
 class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):

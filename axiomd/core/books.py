@@ -14,6 +14,7 @@ from axiomd.contracts.orders import role_kind
 from axiomd.contracts.units import side_of
 from axiomd.core import board as b
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL, NEVER_US, column
+from axiomd.core.deadlines import Deadlines
 from axiomd.core.frame import Frame
 from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.closing import manual_reference
@@ -22,7 +23,6 @@ from axiomd.core.plan import Plan
 from axiomd.core.portfolio import Holding
 
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
-_NO_LEGS: Final[list[Leg]] = []
 _FILLED, _PARTLY_FILLED = Happening.FILLED, Happening.PARTLY_FILLED
 _SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
 _POSITION, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
@@ -40,19 +40,19 @@ class Books:
         self.index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self.filled_us = -1
         """The moment whose books the equity curve waits for; -1 where it waits for none."""
-        self._plan = plan
+        self._rates, self._bar_us, self._currency = plan.rates, plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
         self._post, self._book = frame.post, frame.book_fill
-        self._deadlines: dict[int, int] = {}
-        self._deadline_us = NEVER_US
+        self._deadlines = Deadlines()
         self._early: dict[str, list[e.FillReceived]] = {}
-        self._executions: set[str] = set()
-        self._executions_before: set[str] = set()
+        self.executions: set[str] = set()
+        """Ids of the executions of this session and the one before."""
+        self._executions_today: set[str] = set()
 
     def begin_session(self) -> None:
         """A new day: what ended is history, executions of the day before yesterday are nobody's business any more."""
-        self._executions_before, self._executions = self._executions, set()
+        self.executions, self._executions_today = self._executions_today, set()
         self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
 
     def position(self, index: int) -> int:
@@ -61,13 +61,10 @@ class Books:
 
     # --- executions ---
 
-    def knows_execution(self, exec_id: str) -> bool:
-        """Say whether an execution of this session or the one before was counted."""
-        return exec_id in self._executions or exec_id in self._executions_before
-
     def count(self, exec_id: str) -> None:
         """Remember an execution: told again it is no news."""
-        self._executions.add(exec_id)
+        self.executions.add(exec_id)
+        self._executions_today.add(exec_id)
 
     def can_leave(self, leg: Leg, fill: Fill) -> bool:
         """Say whether what an exit sells has come in already."""
@@ -110,7 +107,7 @@ class Books:
             holding.leave(fill, flow, charge)
             if not holding.qty:
                 reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
-                trade = holding.trade(fill, reason, self._frame.symbol(index), self._plan.currency)
+                trade = holding.trade(fill, reason, self._frame.symbol(index), self._currency)
                 del self.holdings[index]
         self.post(index)
         return trade
@@ -139,7 +136,8 @@ class Books:
         self.foreign.clear()
         self.foreign.update(event.foreign)
         self.foreign_keys.update(event.references)
-        self._executions.update(event.executions)
+        self.executions.update(event.executions)
+        self._executions_today.update(event.executions)
 
     def note_foreign(self, fill: Fill) -> None:
         """An execution of an adopted order moves what is not ours."""
@@ -159,11 +157,12 @@ class Books:
 
     def post(self, index: int) -> None:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-        long = short = 0
+        long = short = count = 0
         high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
-        legs = self.book.open.get(index, _NO_LEGS)
-        if legs:
-            num, den = self._plan.rates[index]
+        legs = self.book.open.get(index)
+        if legs is not None:
+            count = len(legs)
+            num, den = self._rates[index]
             for leg in legs:
                 order = leg.order
                 level = leg.level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]
@@ -182,7 +181,7 @@ class Books:
         if holding is not None:
             order = holding.order
             if order.flatten_at_us:
-                deadline_us = min(deadline_us, order.flatten_at_us + self._plan.bar_us)
+                deadline_us = min(deadline_us, order.flatten_at_us + self._bar_us)
             stop, target = order.stop_loss_price, order.take_profit_price
             upper, lower = (target, stop) if holding.sign > 0 else (stop, target)
             if upper and upper < high:
@@ -191,15 +190,4 @@ class Books:
                 low = lower
             if holding.closing:
                 high = BELOW_ALL
-        if deadline_us != self._deadlines.get(index, NEVER_US):
-            self._note_deadline(index, deadline_us)
-        self._post(index, long, short, len(legs), high, low, self._deadline_us)
-
-    def _note_deadline(self, index: int, deadline_us: int) -> None:
-        """Note a symbol's deadline; the first one of all is looked for anew only where the first one went."""
-        before_us = self._deadlines.get(index, NEVER_US)
-        self._deadlines[index] = deadline_us
-        if deadline_us <= self._deadline_us:
-            self._deadline_us = deadline_us
-        elif before_us == self._deadline_us:
-            self._deadline_us = min(self._deadlines.values())
+        self._post(index, long, short, count, high, low, self._deadlines.note(index, deadline_us))

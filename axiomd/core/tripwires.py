@@ -50,8 +50,9 @@ class Tripwires:
         self._fill_ppm = int(limits["fill_ppm"])
         self._streak_max = int(limits["consecutive_losses"])
         self._rejects.limit(int(limits["rejects"]), int(limits["rejects_us"]))
+        self._fills_max = int(limits["execution_fills"])
         for burst in self._repeats.values():
-            burst.limit(int(limits["execution_fills"]), int(limits["execution_us"]))
+            burst.limit(self._fills_max, int(limits["execution_us"]))
 
     def fill(self, ts_us: int, fill: Fill, leg: Leg, role: str) -> Sequence[Trip]:
         """SlippageSanity after the fill, RepeatedExecution."""
@@ -61,8 +62,8 @@ class Tripwires:
             beyond, figure, limit = _is_beyond(fill.price, level, self._fill_ppm)
             if beyond:
                 trips = (Trip("SlippageSanity", figure, limit),)
-        burst = self._repeats[leg.index, fill.side]
-        if burst.count_max != OFF:
+        if self._fills_max != OFF:
+            burst = self._repeats[leg.index, fill.side]
             count = burst.add(ts_us, fill.reference)
             if burst.is_over(count):
                 trips = (*trips, Trip("RepeatedExecution", count, burst.count_max))

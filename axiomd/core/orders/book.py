@@ -28,8 +28,13 @@ class Leg:
         self.sign = 1 if order.side == "BUY" else -1
         self.level = order.entry_level
         """What the entry is judged by: `Order.entry_level`."""
-        self.high, self.low = _reach(order)
-        """A bar that comes up or down so far may fill it."""
+        stop, limit = order.stop_price, order.limit_price
+        # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
+        below, above = (stop, limit) if self.sign > 0 else (limit, stop)
+        self.high = BELOW_ALL if below is above is None else ABOVE_ALL if below is None else below
+        """A bar that comes up so far may fill it: every bar, where it waits for no price."""
+        self.low = BELOW_ALL if above is None else above
+        """A bar that comes down so far may fill it."""
         self.state = _INTENT
         self.is_open = True
         """It may still fill."""
@@ -101,16 +106,6 @@ class Book:
         left.remove(leg)
         if not left:
             del self.open[leg.index]
-
-
-def _reach(order: Order) -> tuple[int, int]:
-    """Give the prices at and beyond which an entry may fill: from below, from above."""
-    stop, limit = order.stop_price, order.limit_price
-    if stop is None and limit is None:
-        return BELOW_ALL, BELOW_ALL
-    # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
-    below, above = (stop, limit) if order.side == "BUY" else (limit, stop)
-    return ABOVE_ALL if below is None else below, BELOW_ALL if above is None else above
 
 
 def _names(order: Order) -> tuple[str, tuple[str, str]]:
