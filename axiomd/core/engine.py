@@ -38,8 +38,8 @@ from axiomd.core.tripwires import Tripwires
 _NO_COMMANDS: Final[list[Command]] = []
 # a member of an enum is looked up by a Python function in 3.11, at every message
 _SENT, _ACKED, _CANCELLED = Happening.SENT, Happening.ACKED, Happening.CANCELLED
-_NOW, _CURSOR, _TOUCHED, _CASH, _TRADING = (
-    column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "cash", "is_trading")
+_NOW, _CURSOR, _TOUCHED, _CASH, _EQUITY, _TRADING = (
+    column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "cash", "equity", "is_trading")
 )
 
 
@@ -196,6 +196,11 @@ class Engine:
     def now_us(self) -> int:
         """Give market time: the moment of the newest thing that happened."""
         return self._now[_NOW]
+
+    @property
+    def equity(self) -> int:
+        """Give the account's equity as of the last mark."""
+        return self._now[_EQUITY]
 
     @property
     def touched_us(self) -> int:

@@ -138,8 +138,11 @@ class Replay:
         lasts = starts_us.searchsorted(sessions.close_us)
         held = np.flatnonzero(firsts < lasts)
         self._begin(int(sessions.open_us[held[0]]))
-        for session, first, last in zip(held.tolist(), firsts[held].tolist(), lasts[held].tolist(), strict=True):
-            self._run_session(session, first, last)
+        rows = zip(firsts[held].tolist(), lasts[held].tolist(), strict=True)
+        for (session, day, open_us, close_us), (first, last) in zip(sessions.spans(held), rows, strict=True):
+            self._open_session(session, day, open_us, close_us)
+            self._trade(first, last, close_us)
+            self._close_session(session, day, close_us)
             if self._progress:
                 self._progress(last - first)
         self._take(e.RunStopped(ts_us=int(sessions.close_us[held[-1]]), reason="tape ended"))
@@ -166,30 +169,24 @@ class Replay:
         self._take(e.ReconStarted(ts_us=ts_us))
         self._take(e.ReconCompleted(ts_us=ts_us, positions={}))
 
-    def _run_session(self, session: int, first: int, last: int) -> None:
-        sessions = self._tape.sessions
-        open_us, close_us = int(sessions.open_us[session]), int(sessions.close_us[session])
-        day = sessions.date(session).isoformat()
+    def _open_session(self, session: int, day: str, open_us: int, close_us: int) -> None:
+        """A session begins, and with it what is chosen for it; after a trip it may be the operator's turn first."""
         is_traded = session >= self._first_session
         if is_traded and self.engine.level and self.plan.resumes and not self._tripped_by & NEVER_RESUMED:
             self._resume(open_us)
         self._take(
-            e.SessionOpened(
-                ts_us=open_us,
-                session=day,
-                run_id=self.plan.run_id,
-                open_us=open_us,
-                close_us=close_us,
-            )
+            e.SessionOpened(ts_us=open_us, session=day, run_id=self.plan.run_id, open_us=open_us, close_us=close_us)
         )
         if is_traded:
             for strategy, symbols in self._select(session).items():
                 self._take(e.CandidatesSelected(ts_us=open_us, strategy=strategy, symbols=tuple(symbols)))
-        self._trade(first, last, close_us)
+
+    def _close_session(self, session: int, day: str, close_us: int) -> None:
+        """The broker closes what should be flat, then our books close."""
         self._hear(self.broker.end_session(close_us, self._last_bar))
         self._take(e.SessionClosed(ts_us=close_us, session=day))
-        if is_traded:
-            self.recorder.close_session(close_us, int(self.engine.account["equity"]))
+        if session >= self._first_session:
+            self.recorder.close_session(close_us, self.engine.equity)
 
     def _trade(self, first: int, last: int, close_us: int) -> None:
         """The session between its opening and its close."""

@@ -7,6 +7,7 @@ day it is replayed. Nothing here knows a holiday, a time zone or a clock; every 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -101,6 +102,12 @@ class SessionTable:
     def date(self, index: int) -> date:
         """Give a session's date."""
         return date_of(int(self.date_days[index]))
+
+    def spans(self, indices: Int64Array) -> Iterator[tuple[int, str, int, int]]:
+        """Give (index, ISO date, open, close) of sessions as plain values, their columns looked into once for all."""
+        dates = np.datetime_as_string(self.date_days[indices].astype("datetime64[D]")).tolist()
+        opens_us, closes_us = self.open_us[indices].tolist(), self.close_us[indices].tolist()
+        return zip(indices.tolist(), dates, opens_us, closes_us, strict=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

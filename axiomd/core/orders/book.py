@@ -28,12 +28,14 @@ class Leg:
         self.sign = 1 if order.side == "BUY" else -1
         self.level = order.entry_level
         """What the entry is judged by: `Order.entry_level`."""
-        stop, limit = order.stop_price, order.limit_price
         # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
-        below, above = (stop, limit) if self.sign > 0 else (limit, stop)
-        self.high = BELOW_ALL if below is above is None else ABOVE_ALL if below is None else below
+        if self.sign > 0:
+            below, above = order.stop_price, order.limit_price
+        else:
+            below, above = order.limit_price, order.stop_price
+        self.high = below or ABOVE_ALL if self.level else BELOW_ALL
         """A bar that comes up so far may fill it: every bar, where it waits for no price."""
-        self.low = BELOW_ALL if above is None else above
+        self.low = above or BELOW_ALL
         """A bar that comes down so far may fill it."""
         self.state = _INTENT
         self.is_open = True
