@@ -81,7 +81,9 @@ class Book:
 
         Keys carry their session's date, so none of them can come back.
         """
-        kept = {key: leg for key, leg in self.legs.items() if leg.is_open or key in held}
+        kept = {}
+        if self.open or held:
+            kept = {key: leg for key, leg in self.legs.items() if leg.is_open or key in held}
         self.legs = kept
         self._known = {known for leg in kept.values() for known in _names(leg.order)}
 
