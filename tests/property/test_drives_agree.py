@@ -59,6 +59,15 @@ def test_scan_decides_what_every_moment_alone_decides(seed: int) -> None:
     assert expected.engine.board.int_state.tolist() == replay.engine.board.int_state.tolist()
 
 
+@pytest.mark.parametrize("seed", [*range(8), 156, 1177])
+def test_a_run_that_keeps_no_event_leaves_the_same_record(seed: int) -> None:
+    config, _, tape = random_case(seed)
+
+    kept, forgotten = drive(config, tape, EventLog()), drive(config, tape)
+
+    assert kept.recorder.record == forgotten.recorder.record
+
+
 def journaled(path: Path, config: dict[str, Any], tape: Tape) -> None:
     with BulkJournal(path, RUN_ID) as journal:
         drive(config, tape, journal)
