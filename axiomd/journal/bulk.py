@@ -1,7 +1,7 @@
 """The journal of a replay: rows chained and written by a process of its own, beside the replay that makes them.
 
-Such a journal is thrown away when it is broken off, so nothing waits for it: events are kept as they come, and a block
-of them is packed at once and goes over a pipe to a process that hashes, chains and inserts it. A short one never gets
+Such a journal is thrown away when it is broken off, so nothing waits for it: events are written as text some dozens
+at a time, and a block of them goes over a pipe to a process that hashes, chains and inserts it. A short one never gets
 that far, and is written in place. What stands in the file is what `Journal` would have written.
 """
 
@@ -11,6 +11,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,8 @@ from axiomd.journal.log import GENESIS, Appended, Row, create, row_hash
 
 COLUMNS: Final = 9
 BLOCK_ROWS: Final = 3_600
+HELD_EVENTS: Final = 60
+"""One call for each costs more than the writing; of thousands the first have left the cache when it is their turn."""
 STATEMENT_ROWS: Final = 120
 """More of them take longer a row, as their parameters leave the processor's cache; the block is one transaction."""
 _ROW: Final = "(" + ",".join("?" * COLUMNS) + ")"
@@ -31,15 +34,26 @@ _LENGTH: Final = struct.Struct("<q")
 _FLUSH: Final = 0
 
 
-class Block(msgspec.Struct, frozen=True, array_like=True):
-    """Rows before they are chained, by column; `payloads` has a line for each."""
+class Block(msgspec.Struct, array_like=True):
+    """Rows before they are chained, by column; all `payloads` together have a line for each."""
 
     run_id: str
-    ts_us: list[int]
-    kinds: list[str]
-    keys: list[str]
-    causes: list[int]
-    payloads: bytes
+    ts_us: list[int] = []
+    kinds: list[str] = []
+    keys: list[str] = []
+    causes: list[int] = []
+    payloads: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self.ts_us)
+
+    def add(self, events: Sequence[Event], causes: Sequence[int]) -> None:
+        """Add a row for each event."""
+        self.ts_us += [event.ts_us for event in events]
+        self.kinds += [event.KIND for event in events]
+        self.keys += [key_of(event) for event in events]
+        self.causes += causes
+        self.payloads.append(_as_lines(events))
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -66,6 +80,7 @@ class BulkJournal(Appended):
         """The hash of the last row, as of the last `commit`."""
         self._events: list[Event] = []
         self._causes: list[int] = []
+        self._block = Block(run_id)
         self._writer: subprocess.Popen[bytes] | None = None
 
     def append(self, event: Event, cause: int = 0) -> int:
@@ -73,15 +88,19 @@ class BulkJournal(Appended):
         self._events.append(event)
         self._causes.append(cause)
         self.count += 1
-        if len(self._causes) >= BLOCK_ROWS:
-            self._send()
+        if len(self._causes) >= HELD_EVENTS:
+            self._put_down()
+            if len(self._block) >= BLOCK_ROWS:
+                self._send()
         return self.count
 
     def commit(self) -> None:
         """Come back when everything that was appended is in the file. Raises `JournalWriteFailed`."""
+        self._put_down()
         if self._writer is None:
             file = _File(self.path)
-            file.insert(self._take_block())
+            file.insert(self._block)
+            self._block = Block(self.run_id)
             written = file.close()
         else:
             self._send()
@@ -99,21 +118,14 @@ class BulkJournal(Appended):
         """Let go of the file as it is."""
         self._events.clear()
         self._causes.clear()
+        self._block = Block(self.run_id)
         self._end()
 
-    def _take_block(self) -> Block:
-        """Give what was appended and not written yet, and keep it no longer."""
-        events = self._events
-        block = Block(
-            self.run_id,
-            [event.ts_us for event in events],
-            [event.KIND for event in events],
-            [key_of(event) for event in events],
-            self._causes,
-            _as_lines(events),
-        )
-        self._events, self._causes = [], []
-        return block
+    def _put_down(self) -> None:
+        """Write as text what is held as events."""
+        self._block.add(self._events, self._causes)
+        self._events.clear()
+        self._causes.clear()
 
     def _send(self) -> None:
         if self._writer is None:
@@ -123,8 +135,9 @@ class BulkJournal(Appended):
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
             )
         assert self._writer.stdin is not None
-        if self._events:
-            block = _pack(self._take_block())
+        if self._block:
+            block = _pack(self._block)
+            self._block = Block(self.run_id)
             try:
                 self._writer.stdin.write(_LENGTH.pack(len(block)) + block)
             except OSError as error:
@@ -174,7 +187,7 @@ class _File:
         chained: list[Row] = []
         head, seq, run_id = self._head, self._count, block.run_id
         # each payload ends with a line break and has none within: JSON writes one in a text as two characters
-        payloads = block.payloads.decode().split("\n")[:-1]
+        payloads = b"".join(block.payloads).decode().split("\n")[:-1]
         for ts_us, kind, key, cause, payload in zip(
             block.ts_us, block.kinds, block.keys, block.causes, payloads, strict=True
         ):
