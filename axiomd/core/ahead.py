@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from axiomd.core.board import (
@@ -43,7 +42,7 @@ _STATE_BYTES: Final = 8 * INT_STATE_SIZE
 _SETUP_BYTES: Final = 8 * SETUP_SIZE
 _ROOM_MIN: Final = 4096
 FETCHED_AHEAD: Final = 8
-_BODY = types.int64(types.int64)
+_BODY: Final = "int64(int64)"
 
 # columns of what `observe_windows` and `ask_windows` are asked
 _ROWS, _TS_US, _FIRST, _END, _COUNT, _KEPT_AT, _INTS, _FLOATS, _INT_PARAMS, _FLOAT_PARAMS = range(10)
@@ -54,10 +53,10 @@ _ASKED: Final = 15
 observe: Any = None
 trigger: Any = None
 
-_shorts_at, _longs_at, _doubles_at = pointer_at(types.int32), pointer_at(types.int64), pointer_at(types.float64)
-_own_ints, _own_floats = own_copy(types.int64, INT_STATE_SIZE), own_copy(types.float64, FLOAT_STATE_SIZE)
-_own_int_params, _own_float_params = own_copy(types.int64, INT_PARAMS_SIZE), own_copy(types.float64, FLOAT_PARAMS_SIZE)
-_own_bar = own_room(types.int64, 6)
+_shorts_at, _longs_at, _doubles_at = pointer_at(np.int32), pointer_at(np.int64), pointer_at(np.float64)
+_own_ints, _own_floats = own_copy(np.int64, INT_STATE_SIZE), own_copy(np.float64, FLOAT_STATE_SIZE)
+_own_int_params, _own_float_params = own_copy(np.int64, INT_PARAMS_SIZE), own_copy(np.float64, FLOAT_PARAMS_SIZE)
+_own_bar = own_room(np.int64, 6)
 _put_observed, _put_ints, _put_floats = put_back(OBSERVED_INTS), put_back(INT_STATE_SIZE), put_back(FLOAT_STATE_SIZE)
 
 
@@ -382,7 +381,7 @@ def ask_windows(asked_at):  # type: ignore[no-untyped-def]
     return count
 
 
-_bytes_at = pointer_at(types.uint8)
+_bytes_at = pointer_at(np.uint8)
 
 
 def _walked(strip: Strip, board: Board, ranks: Ints, first_session: int) -> Setups:

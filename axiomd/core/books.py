@@ -43,7 +43,6 @@ class Books:
         self._rates, self._bar_us, self._currency = plan.rates, plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
-        self._post, self._book = frame.post, frame.book_fill
         self._deadlines = Deadlines()
         self._early: dict[str, list[e.FillReceived]] = {}
         self.executions: set[str] = set()
@@ -92,7 +91,7 @@ class Books:
         fill, index, qty = event.fill, leg.index, event.fill.qty
         self.filled_us = event.ts_us
         signed_qty = qty if fill.side == "BUY" else -qty
-        flow, charge = self._book(index, leg.strategy, signed_qty, fill.price, fill.commission)
+        flow, charge = self._frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
         holding = self.holdings.get(index)
         trade = None
         if not role:
@@ -190,4 +189,4 @@ class Books:
                 low = lower
             if holding.closing:
                 high = BELOW_ALL
-        self._post(index, long, short, count, high, low, self._deadlines.note(index, deadline_us))
+        self._frame.post(index, long, short, count, high, low, self._deadlines.note(index, deadline_us))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils
-from numba.extending import intrinsic
+from axiomd.core.compiled import cgutils, intrinsic, ir
 
 
 def borrowed(*shape: int | None) -> Any:

@@ -31,7 +31,7 @@ from axiomd.core.orders.book import Leg
 from axiomd.core.orders.closing import is_manual
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses
-from axiomd.core.plan import Plan, board_of, set_limits
+from axiomd.core.plan import Plan, board_without_steps, put_steps, set_limits
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED
 from axiomd.core.tripwires import Tripwires
 
@@ -48,7 +48,7 @@ class Engine:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.board: Board = board_of(plan)
+        self.board: Board = board_without_steps(plan)
         self.account: Row = self.board.account[0]
         self.frame = Frame(self.board, np.concatenate([own.sizing for own in plan.strategies]))
         self.books = Books(plan, self.frame)
@@ -65,7 +65,7 @@ class Engine:
         """Row of the tape that the scan has come to."""
         self.has_setups_left = False
         self._now = self.frame.account
-        self._scan = self.frame.advance
+        self._scan: Callable[[int, int, int, int, bool], int] = self._scan_first
         self._signal_age_us_max = 0
         self._bars_until_us = -1
         self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
@@ -189,6 +189,7 @@ class Engine:
     def try_rules(self, order: Order) -> None:
         """Call the rules without consequence, so that they are compiled before they are needed."""
         self.entries.try_rules(order)
+        self.frame.strategy_equity(0)
         self.frame.is_stale(0)
         self.frame.floor_broken()
 
@@ -306,7 +307,14 @@ class Engine:
         else:
             first, last = event.first, event.last
         self._now[_CURSOR] = first
-        return self.frame.advance(last, event.ts_us, event.ts_us, self.books.filled_us, False)
+        return self._scan(last, event.ts_us, event.ts_us, self.books.filled_us, False)
+
+    def _scan_first(self, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool) -> int:
+        """Scan on for the first time: with the first bar steps are asked for, until then nothing needs the compiler."""
+        put_steps(self.board, self.plan)
+        self.frame.call_compiled()
+        self._scan = self.frame.advance
+        return self._scan(last, horizon_us, matched_us, filled_us, is_watched)
 
     def _in_time(self, event: e.BarsClosed) -> Ints:
         """Give the bars that close at this very moment, each symbol's once: late, repeated and future ones are dropped.

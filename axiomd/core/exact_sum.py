@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from numba import types
+import numpy as np
 
 from axiomd.core.board import Floats
 from axiomd.core.compiled import njit
@@ -21,7 +21,7 @@ _STEP: Final = 2.0**-51
 PARTS_MAX: Final = 64
 """Parts lie 53 bits apart at least, and floats span 2,098 bits."""
 
-_own_parts = own_room(types.float64, PARTS_MAX)
+_own_parts = own_room(np.float64, PARTS_MAX)
 
 
 @njit

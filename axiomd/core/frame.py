@@ -13,14 +13,12 @@ from itertools import chain
 from typing import Any, Final
 
 import numpy as np
-from numba import carray, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from axiomd.core import board as b
 from axiomd.core import scan
 from axiomd.core.board import Board, Floats, Ints, Records
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import carray, intrinsic, njit, types
 from axiomd.core.guards.api import LIMITS, PROPOSAL
 from axiomd.core.guards.chain import PASSED, judge_order
 from axiomd.core.guards.loss import floor_broken
@@ -65,7 +63,8 @@ class Frame:
 
     __slots__ = (
         "_addresses", "_kept", "account", "advance", "begin_session", "book_fill", "floor_broken", "gross_exposure",
-        "is_stale", "judge", "post", "settle", "setups", "size", "slots", "strategies", "symbols", "verdicts",
+        "is_stale", "judge", "post", "settle", "setups", "size", "slots", "strategies", "strategy_equity", "symbols",
+        "verdicts",
     )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
@@ -87,32 +86,41 @@ class Frame:
         self.slots = ints_of(board.slots)
         self.verdicts = ints_of(verdicts)
         self.setups = board.setups
+        self._bind(lambda rule: rule)
+
+    def call_compiled(self) -> None:
+        """Call compiled functions themselves from here on: the way over what stands for one costs a fifth of a call."""
+        self._bind(lambda rule: getattr(rule, "made", rule))
+
+    def _bind(self, of: Callable[[Any], Any]) -> None:
         # bound to the addresses once: a method around each would take half as long again as the call itself
         at = self._addresses
-        self.advance: Callable[[int, int, int, int, bool], int] = partial(_advance, at)
+        self.advance: Callable[[int, int, int, int, bool], int] = partial(of(_advance), at)
         """Scan on: `scan.advance` with (last, horizon_us, matched_us, filled_us, is_watched)."""
-        self.begin_session: Callable[[int, int, int], None] = partial(_begin_session, at)
+        self.begin_session: Callable[[int, int, int], None] = partial(of(_begin_session), at)
         """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
-        self.settle: Callable[[], None] = partial(_settle, at)
+        self.settle: Callable[[], None] = partial(of(_settle), at)
         """Take in the marks of a moment: `scan.settle`."""
-        self.gross_exposure: Callable[[], int] = partial(_gross_exposure, at)
+        self.gross_exposure: Callable[[], int] = partial(of(_gross_exposure), at)
         """Give the sum of |position| * last CLOSE: `scan.gross_exposure`."""
-        self.is_stale: Callable[[int], bool] = partial(_is_stale, at)
+        self.is_stale: Callable[[int], bool] = partial(of(_is_stale), at)
         """Say whether the data of a symbol index is beyond the limits: `scan.symbol_is_stale`."""
-        self.post: Callable[[int, int, int, int, int, int, int], None] = partial(_post, at)
+        self.post: Callable[[int, int, int, int, int, int, int], None] = partial(of(_post), at)
         """Write down what works in a symbol: `scan.post` with (index, long, short, legs, high, low, deadline_us)."""
-        self.floor_broken: Callable[[], int] = partial(_floor_broken, at)
+        self.floor_broken: Callable[[], int] = partial(of(_floor_broken), at)
         """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
-        self.size: Callable[[int, int, int, int, int, int, int], tuple[int, int]] = partial(_size_legs, at)
+        self.size: Callable[[int, int, int, int, int, int, int], tuple[int, int]] = partial(of(_size_legs), at)
         """Give the quantities of a setup of strategy `k`: `sizing.size` for its long and its short leg, 0 for none.
 
         With (k, index, long entry, long stop, short entry, short stop, volume).
         """
-        self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = partial(_book_fill, at)
+        self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = partial(of(_book_fill), at)
         """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission)."""
         self.judge: Callable[[int, int, int, int, int, int, int, int, bool, bool, bool, bool, int], int]
-        self.judge = partial(_judge, at)
+        self.judge = partial(of(_judge), at)
         """Judge an order: `guards.chain.judge_order` from `index` on; `verdicts` then holds all figures and limits."""
+        self.strategy_equity: Callable[[int], int] = partial(of(_strategy_equity), at)
+        """Give the result of one strategy since the run began: `scan.strategy_equity`."""
 
     def symbol(self, index: int) -> list[int]:
         """Give all columns of one symbol, as they stand now; `column` says which is which."""
@@ -224,6 +232,11 @@ def _settle(at: Ints) -> None:
 @njit
 def _gross_exposure(at: Ints) -> int:
     return scan.gross_exposure(_symbols(at))
+
+
+@njit
+def _strategy_equity(at: Ints, k: int) -> int:
+    return scan.strategy_equity(k, _symbols(at), _strategies(at))
 
 
 @njit

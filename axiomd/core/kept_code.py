@@ -18,6 +18,7 @@ from numba.core import config
 from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.core.runtime import rtsys
+from numba.core.sigutils import normalize_signature
 from platformdirs import user_cache_path
 
 
@@ -39,9 +40,9 @@ def kept(compiled: Any) -> Any:
     return compiled
 
 
-def kept_step(function: Callable[..., int], signature: Any) -> Any:
+def kept_step(function: Callable[..., int], signature: str) -> Any:
     """Load or compile a C callback of a signature; what comes has the `address` of its code, while it is held."""
-    step: Any = CFunc(function, (signature.args, signature.return_type), {}, {})
+    step: Any = CFunc(function, normalize_signature(signature), {}, {})
     step._cache = KeptCode(function)
     step.compile()
     return step

@@ -137,6 +137,13 @@ def plan_of(
 
 def board_of(plan: Plan) -> b.Board:
     """Lay out the empty board of a plan: all cash, no bar seen, no candidate."""
+    board = board_without_steps(plan)
+    put_steps(board, plan)
+    return board
+
+
+def board_without_steps(plan: Plan) -> b.Board:
+    """Lay out likewise what takes no bar before it has had `put_steps`: that loads the compiler."""
     symbols = np.zeros(len(plan.instruments), b.SYMBOL)
     index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
     places = sorted(
@@ -197,6 +204,13 @@ def lay_instrument(
     board.int_state[int(record["slot_first"]) : int(record["slot_end"]), 0] = instrument.tick_size
 
 
+def put_steps(board: b.Board, plan: Plan) -> None:
+    """Put the addresses of the strategies' steps onto a board, compiled or loaded for it: what the scan calls."""
+    for own, record in zip(plan.strategies, board.strategies, strict=True):
+        record["step"] = step_address(own.strategy.observe, own.strategy.trigger)
+        record["walk"] = walk_address(own.strategy.observe, own.strategy.trigger)
+
+
 def _limit_symbol(record: Row, symbol: str, risk: RiskConfig) -> None:
     max_qty = risk.max_qty_of(symbol)
     record["max_qty"] = OFF if max_qty is None else max_qty
@@ -222,8 +236,6 @@ def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
         int_params[k, : len(ints)] = ints
         float_params[k, : len(floats)] = floats
         record = records[k]
-        record["step"] = step_address(own.strategy.observe, own.strategy.trigger)
-        record["walk"] = walk_address(own.strategy.observe, own.strategy.trigger)
         record["daily_loss_limit"] = own.daily_loss_limit
         record["window_first"] = first
         first += len(own.windows) // 4

@@ -10,38 +10,35 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numpy.typing import DTypeLike
 
-_INDEX = ir.IntType(32)
+from axiomd.core.compiled import cgutils, intrinsic, ir, numba, types
 
 
-def own_copy(kind: types.Type, size: int) -> Any:
+def own_copy(kind: DTypeLike, size: int) -> Any:
     """Give the intrinsic that copies `size` numbers behind a pointer: it takes the pointer and gives the copy's."""
 
     @intrinsic
     def copied(_typing_context, source):  # type: ignore[no-untyped-def]
         def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
-            first = _room(context, builder, kind, size)
+            first = _room(context, builder, _type(kind), size)
             _copy(builder, args[0], first, range(size))
             return first
 
-        return types.CPointer(kind)(source), generate
+        return types.CPointer(_type(kind))(source), generate
 
     return copied
 
 
-def own_room(kind: types.Type, size: int) -> Any:
+def own_room(kind: DTypeLike, size: int) -> Any:
     """Give the intrinsic that makes room for `size` numbers, none of them set, and gives a pointer to it."""
 
     @intrinsic
     def room(_typing_context):  # type: ignore[no-untyped-def]
         def generate(context, builder, _signature, _args):  # type: ignore[no-untyped-def]
-            return _room(context, builder, kind, size)
+            return _room(context, builder, _type(kind), size)
 
-        return types.CPointer(kind)(), generate
+        return types.CPointer(_type(kind))(), generate
 
     return room
 
@@ -122,7 +119,7 @@ def put_back(size: int) -> Any:
     return put
 
 
-def pointer_at(kind: types.Type) -> Any:
+def pointer_at(kind: DTypeLike) -> Any:
     """Give the intrinsic that takes an address as an integer and gives it as a pointer."""
 
     @intrinsic
@@ -130,7 +127,7 @@ def pointer_at(kind: types.Type) -> Any:
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
-        return types.CPointer(kind)(address), generate
+        return types.CPointer(_type(kind))(address), generate
 
     return pointer
 
@@ -144,18 +141,22 @@ def fetch_ahead(_typing_context, address):  # type: ignore[no-untyped-def]  # no
         kind = ir.FunctionType(ir.VoidType(), [line, one, one, one])
         fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
         # to be read, kept near, data
-        builder.call(fetch, [builder.inttoptr(args[0], line), _INDEX(0), _INDEX(3), _INDEX(1)])
+        builder.call(fetch, [builder.inttoptr(args[0], line), one(0), one(3), one(1)])
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
 
 
-def _room(context: Any, builder: Any, kind: types.Type, size: int) -> Any:
-    zero = ir.Constant(_INDEX, 0)
+def _type(kind: DTypeLike) -> Any:
+    return numba.from_dtype(np.dtype(kind))
+
+
+def _room(context: Any, builder: Any, kind: Any, size: int) -> Any:
+    zero = ir.Constant(ir.IntType(32), 0)
     return builder.gep(cgutils.alloca_once(builder, ir.ArrayType(context.get_data_type(kind), size)), [zero, zero])
 
 
 def _copy(builder: Any, source: Any, target: Any, places: Iterable[int]) -> None:
     for k in places:
-        at = [ir.Constant(_INDEX, k)]
+        at = [ir.Constant(ir.IntType(32), k)]
         builder.store(builder.load(builder.gep(source, at)), builder.gep(target, at))

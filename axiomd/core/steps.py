@@ -11,24 +11,19 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+import numpy as np
 
 from axiomd.core.board import FLOAT_PARAMS_SIZE, FLOAT_STATE_SIZE, INT_PARAMS_SIZE, INT_STATE_SIZE
-from axiomd.core.compiled import njit
-from axiomd.core.kept_code import kept_step
+from axiomd.core.compiled import cgutils, intrinsic, ir, njit, types
 from axiomd.core.market.strip import ROW_WIDTH
 from axiomd.core.registers import own_copy, own_room, pointer_at, put_back
 from axiomd.core.strategies.api import NO_SETUP, Step
 
 _BAR_SIZE: Final = 6
-_I64_POINTER = types.CPointer(types.int64)
-_F64_POINTER = types.CPointer(types.float64)
-_STATE = (_I64_POINTER, _F64_POINTER, _I64_POINTER, _F64_POINTER, _I64_POINTER, types.int64)
-_STEP = types.int64(*_STATE, _I64_POINTER, types.int64, _I64_POINTER)
-_WALK = types.int64(_I64_POINTER, _F64_POINTER, _I64_POINTER, _F64_POINTER, _I64_POINTER, _I64_POINTER)
+_INTS: Final = "CPointer(int64)"
+_STATE: Final = f"{_INTS}, CPointer(float64), {_INTS}, CPointer(float64), {_INTS}"
+_STEP: Final = f"int64({_STATE}, int64, {_INTS}, int64, {_INTS})"
+_WALK: Final = f"int64({_STATE}, {_INTS})"
 
 # columns of what a walk is asked, in the order of `call_walk`
 _WINDOWS, _START_US, _STEP_US, _ROWS, _COUNT, _IS_CANDIDATE, _OUT = range(7)
@@ -42,13 +37,13 @@ def _no_step(*_: object) -> int:
 observe: Step = _no_step
 trigger: Step = _no_step
 
-_own_ints = own_copy(types.int64, INT_STATE_SIZE)
-_own_floats = own_copy(types.float64, FLOAT_STATE_SIZE)
-_own_int_params = own_copy(types.int64, INT_PARAMS_SIZE)
-_own_float_params = own_copy(types.float64, FLOAT_PARAMS_SIZE)
-_own_bar = own_room(types.int64, _BAR_SIZE)
-_shorts_at = pointer_at(types.int32)
-_longs_at = pointer_at(types.int64)
+_own_ints = own_copy(np.int64, INT_STATE_SIZE)
+_own_floats = own_copy(np.float64, FLOAT_STATE_SIZE)
+_own_int_params = own_copy(np.int64, INT_PARAMS_SIZE)
+_own_float_params = own_copy(np.float64, FLOAT_PARAMS_SIZE)
+_own_bar = own_room(np.int64, _BAR_SIZE)
+_shorts_at = pointer_at(np.int32)
+_longs_at = pointer_at(np.int64)
 _put_ints = put_back(INT_STATE_SIZE)
 _put_floats = put_back(FLOAT_STATE_SIZE)
 
@@ -101,11 +96,13 @@ def walk_address(observe: Callable[..., int], trigger: Callable[..., int]) -> in
     return address_of(walk, _WALK, observe, trigger)
 
 
-def address_of(body: Callable[..., int], signature: Any, observe: Any, trigger: Any) -> int:
+def address_of(body: Callable[..., int], signature: str, observe: Any, trigger: Any) -> int:
     """Compile a body with a strategy's steps under the names `observe` and `trigger`, and give its address."""
     steps = (getattr(observe, "py_func", observe), getattr(trigger, "py_func", trigger))
     key = (body, *steps)
     if key not in _compiled:
+        from axiomd.core.kept_code import kept_step
+
         _compiled[key] = kept_step(_with_steps(body, *steps), signature)
     return int(_compiled[key].address)
 

@@ -18,6 +18,7 @@ from axiomd.contracts.patch import State
 from axiomd.contracts.patch import changes_between as delta
 from axiomd.contracts.truth import Truth
 from axiomd.contracts.units import PPM, decimal_text
+from axiomd.core.compiled import plain
 from axiomd.core.engine import Engine
 from axiomd.core.guards.api import COMPLETENESS_FROM
 from axiomd.core.guards.health import is_stale
@@ -25,8 +26,10 @@ from axiomd.core.headroom import Figures, headroom, limit_of
 from axiomd.core.orders.book import Leg
 from axiomd.core.portfolio import Holding
 from axiomd.core.recent import Recent
-from axiomd.core.scan import strategy_equity
 from axiomd.core.sizing import fraction
+
+# of single numbers; and a console that looks in before the first bar must not wait for the compiler
+_fraction, _is_stale = plain(fraction), plain(is_stale)
 
 
 class TaskFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +93,7 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
     symbols = engine.board.symbols
     column = {name: symbols[name].tolist() for name in _COLUMNS}
     values = [
-        fraction(position * column["close"][s], column["fx_num"][s], column["fx_den"][s]) if position else 0
+        _fraction(position * column["close"][s], column["fx_num"][s], column["fx_den"][s]) if position else 0
         for s, position in enumerate(column["position"])
     ]
     figures = Figures(
@@ -286,12 +289,14 @@ def _strategies(engine: Engine) -> State:
     board = engine.board
     rows: State = {}
     for k, own in enumerate(engine.plan.strategies):
-        result = int(strategy_equity(k, board.symbols, board.strategies)) - int(board.strategies[k]["session_equity"])
+        record = board.strategies[k]
+        # without a position it is the cash, which asks for no compiler
+        equity = engine.frame.strategy_equity(k) if engine.account["positions"] else int(record["cash"])
         rows[own.id] = {
             "version": own.strategy.version,
             "symbols": len(own.symbols),
-            "day_pnl": decimal_text(result),
-            "is_paused": bool(board.strategies[k]["is_paused"]),
+            "day_pnl": decimal_text(equity - int(record["session_equity"])),
+            "is_paused": bool(record["is_paused"]),
         }
     return rows
 
@@ -312,7 +317,7 @@ def _quality(engine: Engine, account: dict[str, int], now_us: int, column: dict[
             row["completeness_ppm"] = min(seen * PPM // due, PPM)
         if is_open:
             late_us = now_us - max(last_us + account["bar_us"], account["open_us"])
-            stale, _, _ = is_stale(late_us, seen, due, lateness_us_max, completeness_ppm)
+            stale, _, _ = _is_stale(late_us, seen, due, lateness_us_max, completeness_ppm)
             row["is_stale"] = bool(stale)
         rows[instrument.symbol] = row
     return rows

@@ -19,7 +19,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import AxiomdError, JournalWriteFailed
 from axiomd.core.recent import Recent
-from axiomd.core.uncollected import collect_again
+from axiomd.core.uncollected import collect_again, set_apart
 from axiomd.core.warm_up import warm_up
 from axiomd.daemon import locks, sim_link
 from axiomd.daemon.alarms import Alarms
@@ -235,11 +235,13 @@ class Daemon:
             await trader.run()
 
         async def warm() -> None:
-            # not beside the recovery, which it would slow down
+            # not beside the recovery, which it would slow down, and which needs the compiler only for bars to fold
             while not standing.is_ready:
                 await anyio.sleep(READY_LOOK_S)
             # beside the desk, which waits with the first bar and with nothing else: a new version compiles for long
             await anyio.to_thread.run_sync(warm_up, engine.plan)
+            # the compiler came in with it, and a collector that walks over it would make bars wait
+            set_apart()
             standing.is_warm = True
 
         tasks = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import carray, from_dtype, types
+import numpy as np
 
 from axiomd.core.board import Ints, Records
-from axiomd.core.compiled import Row, njit
+from axiomd.core.compiled import Row, carray, njit
 from axiomd.core.fills import LIMIT, MARKET, STOP
 from axiomd.core.guards.api import PROPOSAL
 from axiomd.core.guards.chain import PASSED, judge_order
@@ -31,8 +31,8 @@ from axiomd.core.registers import own_room
 from axiomd.core.sizing import quantity, stakes
 from axiomd.core.strategies import api
 
-_own_proposal = own_room(from_dtype(PROPOSAL), 1)
-_own_verdicts = own_room(types.int64, 2 * PASSED)
+_own_proposal = own_room(PROPOSAL, 1)
+_own_verdicts = own_room(np.int64, 2 * PASSED)
 
 
 @njit

@@ -7,7 +7,7 @@ one slot, on bars that are its strategy's own, comes here; its setups are found 
 
 from __future__ import annotations
 
-from numba import types
+import numpy as np
 
 from axiomd.core.board import ABOVE_ALL, ACCOUNT, BELOW_ALL, SYMBOL, Records
 from axiomd.core.compiled import Row, njit
@@ -36,7 +36,7 @@ from axiomd.core.marks import (
 from axiomd.core.registers import own_record, pointer_at, put_columns
 from axiomd.core.scan import TOUCHED
 
-_shorts_at = pointer_at(types.int32)
+_shorts_at = pointer_at(np.int32)
 _put_account, _put_symbol = put_columns(ACCOUNT, ACCOUNT_MARKED), put_columns(SYMBOL, SYMBOL_MARKED)
 
 

@@ -1,0 +1,66 @@
+"""Rules are known before they are compiled: by name in each other, as Python, and once whoever asks first."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from axiomd.core.compiled import Later, intrinsic, njit, plain, types
+from axiomd.core.registers import own_room
+
+pytestmark = pytest.mark.slow
+
+_room = own_room(np.float64, 2)
+
+
+@njit
+def doubled(amount: int) -> int:
+    """Say it twice."""
+    return 2 * amount
+
+
+@njit
+def apart(amount: int, more: int = 1) -> float:
+    room = _room()
+    room[0], room[1] = doubled(amount), own_minus(more)
+    return room[0] + room[1]
+
+
+@intrinsic
+def own_minus(_typing_context, amount):  # type: ignore[no-untyped-def]
+    def generate(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        return builder.neg(args[0])
+
+    return types.int64(amount), generate
+
+
+@numba.njit
+def a_stranger(amount: int) -> int:
+    return doubled(amount) + 1
+
+
+def test_rules_and_intrinsics_are_made_amid_the_compiling_of_whoever_names_them() -> None:
+    assert 4.0 == apart(3, more=2)
+    assert 5.0 == apart(3)
+    assert 7 == a_stranger(3)
+
+
+def test_a_rule_says_what_it_is_and_runs_as_python_too() -> None:
+    assert ("doubled", __name__, "Say it twice.") == (doubled.__name__, doubled.__module__, doubled.__doc__)
+    assert "22" == plain(doubled)("2")  # type: ignore[arg-type]  # no compiled rule takes a text twice
+
+
+def test_whoever_comes_while_it_is_being_made_is_given_the_same() -> None:
+    meanwhile: list[object] = []
+
+    def make() -> object:
+        if not meanwhile:
+            meanwhile.append(object())
+            meanwhile.append(twice.made)
+        return object()
+
+    twice = Later(make)
+
+    assert twice.made is meanwhile[1]
+    assert twice.made is twice.made
