@@ -43,7 +43,8 @@ _ARGS: Final[dict[str, frozenset[str]]] = {
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # a daemon is ready, and trades, before anybody speaks to it
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Hello(_Message):
@@ -132,9 +133,9 @@ class Closing(_Message):
 ClientMessage = Annotated[Hello | ControlCommand, Field(discriminator="type")]
 ServerMessage = Annotated[Welcome | Snapshot | Delta | Heartbeat | CommandResult | Closing, Field(discriminator="type")]
 
-_CLIENT: Final[TypeAdapter[Hello | ControlCommand]] = TypeAdapter(ClientMessage)
+_CLIENT: Final[TypeAdapter[Hello | ControlCommand]] = TypeAdapter(ClientMessage, config=ConfigDict(defer_build=True))
 _SERVER: Final[TypeAdapter[Welcome | Snapshot | Delta | Heartbeat | CommandResult | Closing]] = TypeAdapter(
-    ServerMessage
+    ServerMessage, config=ConfigDict(defer_build=True)
 )
 
 

@@ -31,7 +31,8 @@ _DEFAULT: Final = "default"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # read as a part of `RiskConfig`, whose validator holds theirs
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _symbol_key(text: str) -> str:

@@ -100,7 +100,8 @@ Tick = Annotated[Positive, AfterValidator(_on_units)]
 class Strict(BaseModel):
     """A mapping of a file: unknown keys are errors, and nothing changes once it is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # most are only ever read as a part of another, whose validator holds theirs
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class StrategyRef(Strict):
