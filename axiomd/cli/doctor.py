@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Print every finding; 0 where all are well, 1 where one is not."""
     findings = list(_findings(args.instance))
     if args.compile:
-        findings.append(_compiled())
+        findings.append(_compiled(args.instance))
     is_ok = all(finding.is_ok for finding in findings)
     if args.json:
         print_json(
@@ -152,11 +152,21 @@ def _free_space(path: Path) -> Finding:
     return Finding("free space", f"{free_bytes >> 20} MiB", is_ok, "" if is_ok else "free at least 1 GiB")
 
 
-def _compiled() -> Finding:
-    from axiomd.core import compiled
+def _compiled(instance: str | None) -> Finding:
+    """Call what a daemon and a backtest of the instance's own configuration call, of the shipped one without it."""
+    from axiomd.config.load import load_run
+    from axiomd.contracts.units import MINUTE_US
+    from axiomd.core.warm_up import warm_up
+    from axiomd.replay.code_ahead import load_code, plan_of_no_session
 
-    warm_up = getattr(compiled, "warm_up", None)
-    if warm_up is None:
-        return Finding("compiled rules", "compiled at first use", True)
-    warm_up()
+    own = places(instance).settings_file
+    try:
+        config = load_run(own if own.is_file() else None, environ=os.environ).config
+        plan = plan_of_no_session(config, MINUTE_US, "paper")
+    except AxiomdError as problem:
+        return Finding("compiled rules", f"{problem.where}: {problem.what}", False, problem.remedy)
+    warm_up(plan)
+    # one symbol on bars of the strategy's own length has a walk of its own
+    for bar_us in (MINUTE_US, plan.strategies[0].strategy.timeframe_us):
+        load_code(config, bar_us)
     return Finding("compiled rules", "compiled and kept", True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,27 @@ def test_full_disk_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     assert 1 == main(["doctor", "--json"])
     assert checks(capsys)["free space"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # where nothing is kept yet, it is compiled here
+def test_rules_are_compiled_before_a_session_needs_them() -> None:
+    script = (
+        "from axiomd.cli.main import main; code = main(['doctor', '--compile', '--json'])\n"
+        "from axiomd.core import frame, kernel\n"
+        "print(code, len(frame._advance.signatures), len(kernel.run.made.signatures), "
+        "len(kernel.run_alone.made.signatures))"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert "0 1 1 1" == printed.splitlines()[-1]
+
+
+def test_a_configuration_that_names_no_strategy_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AXIOMD_STATE_DIR", str(tmp_path))
+    (tmp_path / "settings.yml").write_text("strategy: {name: none_such}\nsymbols: [SPY]\nrisk: {}\n", encoding="utf-8")
+
+    assert 1 == main(["doctor", "--compile", "--json"])
+    assert checks(capsys)["compiled rules"] is False
