@@ -246,7 +246,7 @@ class Daemon:
 
         tasks = [
             Task("broker", reconciler.keep_link),
-            Task("rules", warm),
+            Task("rules", warm, is_vital=True),  # what does not compile now never will, and no bar would be taken
             Task("desk", work, is_vital=True),
             Task(
                 "feed",

@@ -36,11 +36,42 @@ def broken(*args, **kwargs):
 '''
 
 
+STUBBORN = '''
+"""A strategy whose step cannot be compiled."""
+from dataclasses import replace
+
+from axiomd.core.compiled import njit
+from axiomd.core.strategies import inside_bar
+
+
+@njit
+def trigger(si, sf, pi, pf, win, n, bar, out):
+    return bar.no_such_column
+
+
+STRATEGY = replace(inside_bar.STRATEGY, trigger=trigger)
+'''
+
+
 def wrecked(stage: Stage, module: str, owner: str, what: str, n: int) -> Running:
     stage.write_tape(11, span=HALF_DAY)
     stage.write_plugin("wrecker", WRECK.format(module=module, owner=owner, what=what, n=n))
     stage.write_config(strategy="wrecker")
     return stage.start()
+
+
+@pytest.mark.timeout(180)  # its other step is compiled first
+def test_a_step_that_cannot_be_compiled_ends_latched_with_7(stage: Stage) -> None:
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_plugin("stubborn", STUBBORN)
+    stage.write_config(strategy="stubborn")
+
+    code = stage.start().wait()
+
+    assert code == EXIT_INTERNAL
+    assert stage.latch().level == "halt"
+    assert "task rules died: TypingError" in stage.latch().reason
+    assert stage.events(e.SessionOpened) == []
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ def test_a_flood_of_bad_messages_changes_no_trade_and_no_memory(stage: Stage) ->
     stage.write_config(speed=1200)
     expected = stage.replay()
     running = stage.start_ready()
+    # the compiler comes in behind readiness, and is there when a session opens
+    running.wait_state(lambda state: state["clock"]["session"], "a session is open")
     before_kb = rss_kb(running.pid)
     is_over = threading.Event()
     floods = [
