@@ -7,7 +7,7 @@ It is what a replay trades against and what paper trading uses without a broker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from axiomd.broker.port import BrokerCommand
@@ -23,8 +23,7 @@ from axiomd.contracts.events import (
 from axiomd.contracts.fills import Fill
 from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_KILL, SUFFIX_STOP, SUFFIX_TARGET, Order
 from axiomd.contracts.truth import OpenOrder, Report, Truth
-from axiomd.contracts.units import side_of
-from axiomd.core.board import NEVER_US, Records
+from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core.compiled import plain
 from axiomd.core.fills import (
     COSTS,
@@ -52,11 +51,11 @@ _commission, _slippage = plain(commission), plain(slippage)
 
 
 class _Costs:
-    """The record of costs as plain numbers, by the same names."""
+    """Costs by name as what the rules read them from; one that is not named is none."""
 
-    def __init__(self, costs: Records) -> None:
-        for name in COSTS.names or ():
-            setattr(self, name, int(costs[0][name]))
+    def __init__(self, costs: Mapping[str, int]) -> None:
+        for name in COSTS:
+            setattr(self, name, costs.get(name, 0))
 
 
 class _Entry:
@@ -105,7 +104,13 @@ class SimBroker:
     """Match orders against bars. `ticks` are the tick sizes by symbol index, in price units."""
 
     def __init__(
-        self, symbols: Sequence[str], ticks: Sequence[int], costs: Records, *, bar_us: int, skips_ambiguous: bool
+        self,
+        symbols: Sequence[str],
+        ticks: Sequence[int],
+        costs: Mapping[str, int],
+        *,
+        bar_us: int,
+        skips_ambiguous: bool,
     ) -> None:
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
@@ -121,7 +126,9 @@ class SimBroker:
         self._expiry_us = NEVER_US
         """No entry ends before."""
 
-    def set_up(self, symbols: Sequence[str], ticks: Sequence[int], costs: Records, *, skips_ambiguous: bool) -> None:
+    def set_up(
+        self, symbols: Sequence[str], ticks: Sequence[int], costs: Mapping[str, int], *, skips_ambiguous: bool
+    ) -> None:
         """Take new symbols, costs and rules from here on; symbols keep their index."""
         assert tuple(symbols[: len(self._symbols)]) == self._symbols, "a symbol's index is its own for ever"
         self._symbols = tuple(symbols)

@@ -23,14 +23,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from axiomd.broker import sim_wire as wire
 from axiomd.broker.sim import SimBroker
 from axiomd.contracts.commands import Approved, CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.errors import EXIT_LOCKED, EXIT_OK
 from axiomd.contracts.truth import Report
-from axiomd.core.fills import COSTS
 
 REPORTS_KEPT: Final = 20_000
 """The day's reports and more; older ones are nobody's business any more."""
@@ -263,15 +261,12 @@ class SimDesk:
                 self._symbols.append(symbol)
                 self._ticks.append(tick)
         self._own_index = [self._symbols.index(symbol) for symbol in setup.symbols]
-        costs = np.zeros(1, COSTS)
-        for name, value in setup.costs.items():
-            costs[name] = value
         if self._broker is None:
             self._broker = SimBroker(
-                self._symbols, self._ticks, costs, bar_us=setup.bar_us, skips_ambiguous=setup.skips_ambiguous
+                self._symbols, self._ticks, setup.costs, bar_us=setup.bar_us, skips_ambiguous=setup.skips_ambiguous
             )
         else:
-            self._broker.set_up(self._symbols, self._ticks, costs, skips_ambiguous=setup.skips_ambiguous)
+            self._broker.set_up(self._symbols, self._ticks, setup.costs, skips_ambiguous=setup.skips_ambiguous)
 
 
 class SimServer:

@@ -28,6 +28,8 @@ PPM: Final = 1_000_000
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
 DAY_US: Final = 86_400 * SECOND_US
+NEVER_US: Final = 2**62
+"""Later than any time, and its negative earlier."""
 PRICE_UNITS_MAX: Final = 10**13
 """No price above one thousand million of a currency is taken: products with a quantity stay inside 64 bits."""
 DAYS_CACHED_MAX: Final = 32_768

@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-NEVER_US: Final = 2**62
 ABOVE_ALL: Final = 2**62
 BELOW_ALL: Final = -1
 OFF: Final = -1

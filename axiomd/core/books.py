@@ -11,9 +11,9 @@ from typing import Final
 from axiomd.contracts import events as e
 from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import role_kind
-from axiomd.contracts.units import side_of
+from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core import board as b
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, NEVER_US, column
+from axiomd.core.board import ABOVE_ALL, BELOW_ALL, column
 from axiomd.core.deadlines import Deadlines
 from axiomd.core.frame import Frame
 from axiomd.core.orders.book import Book, Leg

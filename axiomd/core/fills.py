@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from axiomd.contracts.fills import ExitReason
 from axiomd.core.compiled import Row, njit
 from axiomd.core.rounding import round_up
@@ -33,16 +31,8 @@ EXIT_KILL: Final = 4
 EXIT_NAMES: Final[tuple[ExitReason, ...]] = ("MANUAL", "SL", "TP", "EOD", "KILL")
 """By exit code; the kernel knows no operator, so that no exit of its is MANUAL."""
 
-COSTS = np.dtype(
-    [
-        ("per_share_e8", "i8"),
-        ("minimum_e12", "i8"),
-        ("notional_bps_e4", "i8"),
-        ("slippage_bps_e4", "i8"),
-        ("slippage_ticks", "i8"),
-    ],
-    align=True,
-)
+COSTS: Final = ("per_share_e8", "minimum_e12", "notional_bps_e4", "slippage_bps_e4", "slippage_ticks")
+"""What a record of costs holds, as integers."""
 
 _CENT_E12: Final = 10**10
 _CENT_UNITS: Final = 100

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from axiomd.contracts.instruments import Instrument
 from axiomd.contracts.orders import Source
 from axiomd.contracts.risk import RiskConfig
 from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1, StrategyConfig
-from axiomd.contracts.units import MINUTE_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
+from axiomd.contracts.units import MINUTE_US, NEVER_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
 from axiomd.core import board as b
 from axiomd.core.compiled import Row
 from axiomd.core.fills import COSTS
@@ -28,6 +28,8 @@ from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.sizing import MODES, SIZING
 from axiomd.core.steps import step_address, walk_address
 from axiomd.core.strategies.api import Strategy, WindowSpec
+
+COSTS_RECORD: Final = np.dtype([(name, "i8") for name in COSTS], align=True)
 
 FindStrategy = Callable[[str, str], Strategy]
 ReadParams = Callable[[Strategy, StrategyConfig], Any]
@@ -75,6 +77,11 @@ class Plan:
     def symbols(self) -> tuple[str, ...]:
         """The run's symbols, rising: the order of a tape."""
         return tuple(instrument.symbol for instrument in self.instruments)
+
+    @property
+    def costs_by_name(self) -> dict[str, int]:
+        """Give the costs as plain numbers, as a broker is told them."""
+        return {name: int(self.costs[0][name]) for name in COSTS}
 
 
 def plan_of(
@@ -155,7 +162,7 @@ def board_without_steps(plan: Plan) -> b.Board:
     position = 0
     for index in range(len(plan.instruments)):
         record = symbols[index]
-        record["last_ts_us"] = -b.NEVER_US
+        record["last_ts_us"] = -NEVER_US
         record["touch_high"], record["touch_low"] = b.ABOVE_ALL, b.BELOW_ALL
         first = position
         while position < len(places) and places[position][0] == index:
@@ -166,8 +173,8 @@ def board_without_steps(plan: Plan) -> b.Board:
     a = account[0]
     a["bar_us"] = plan.bar_us
     a["interval_us"] = plan.strategies[0].strategy.timeframe_us
-    a["deadline_us"] = b.NEVER_US
-    a["interval_begin_us"] = -b.NEVER_US
+    a["deadline_us"] = NEVER_US
+    a["interval_begin_us"] = -NEVER_US
     for column in ("cash", "equity", "peak", "drawdown_peak", "session_equity", "loss_base"):
         a[column] = plan.initial_cash
     a["losses_judged"] = ALL_LOSSES
@@ -265,13 +272,19 @@ def _sizing(config: SizingConfig, budget_pct: Decimal) -> b.Records:
 
 def costs_of(config: CostsConfig) -> b.Records:
     """Turn the costs of a configuration into the record that the fill rules read."""
-    record = np.zeros(1, COSTS)
-    record["per_share_e8"] = int(config.commission_per_share * 10**8)
-    record["minimum_e12"] = int(config.commission_min * 10**12)
-    record["notional_bps_e4"] = int(config.commission_bps * 10**4)
-    record["slippage_bps_e4"] = int(config.slippage_bps * 10**4)
-    record["slippage_ticks"] = config.slippage_ticks
-    return record
+    numbers = cost_numbers(config)
+    return np.array([tuple(numbers[name] for name in COSTS)], COSTS_RECORD)
+
+
+def cost_numbers(config: CostsConfig) -> dict[str, int]:
+    """Turn the costs of a configuration into what the record of them holds."""
+    return {
+        "per_share_e8": int(config.commission_per_share * 10**8),
+        "minimum_e12": int(config.commission_min * 10**12),
+        "notional_bps_e4": int(config.commission_bps * 10**4),
+        "slippage_bps_e4": int(config.slippage_bps * 10**4),
+        "slippage_ticks": config.slippage_ticks,
+    }
 
 
 def _units_or_off(amount: Decimal | None) -> int:

@@ -85,7 +85,7 @@ def set_columns(kind: np.dtype[Any], names: tuple[str, ...], value: int) -> Any:
         def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
             words = _as_words(builder, args[0])
             for place, of_kind in places:
-                at = builder.gep(words, [ir.Constant(_INDEX, place)])
+                at = builder.gep(words, [ir.Constant(ir.IntType(32), place)])
                 if of_kind == "f":
                     at = builder.bitcast(at, ir.DoubleType().as_pointer())
                 builder.store(ir.Constant(at.type.pointee, float(value) if of_kind == "f" else value), at)

@@ -34,12 +34,11 @@ Push = Callable[[list[Event]], None]
 
 def setup_of(plan: Plan, account: str) -> wire.Setup:
     """Give how the market of a plan is simulated."""
-    costs = plan.costs[0]
     return wire.Setup(
         account=account,
         symbols=plan.symbols,
         ticks=tuple(instrument.tick_size for instrument in plan.instruments),
-        costs={name: int(costs[name]) for name in plan.costs.dtype.names or ()},
+        costs=plan.costs_by_name,
         bar_us=plan.bar_us,
         skips_ambiguous=plan.skips_ambiguous,
     )

@@ -104,7 +104,7 @@ class Replay:
         self.broker = SimBroker(
             plan.symbols,
             [instrument.tick_size for instrument in plan.instruments],
-            plan.costs,
+            plan.costs_by_name,
             bar_us=plan.bar_us,
             skips_ambiguous=plan.skips_ambiguous,
         )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axiomd.core import fills
+from axiomd.core.plan import COSTS_RECORD
 from tests.reference import matching
 from tests.reference.setups import Bar
 
@@ -134,7 +135,7 @@ def test_both_exits_in_one_bar_are_the_stop(side: int, near: int, far: int, bar:
 
 
 def costs(**numbers: Fraction) -> Any:
-    record = np.zeros(1, fills.COSTS)
+    record = np.zeros(1, COSTS_RECORD)
     record["per_share_e8"] = int(numbers["commission_per_share"] * 10**8)
     record["minimum_e12"] = int(numbers["commission_min"] * 10**12)
     record["notional_bps_e4"] = int(numbers["commission_bps"] * 10**4)

@@ -5,7 +5,8 @@ Everything that takes a leg off or changes what concerns a symbol is here, so th
 
 from __future__ import annotations
 
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, NEVER_US, Ints, Records
+from axiomd.contracts.units import NEVER_US
+from axiomd.core.board import ABOVE_ALL, BELOW_ALL, Ints, Records
 from axiomd.core.compiled import Row, njit
 from axiomd.core.fills import MARKET
 from axiomd.core.guards.loss import ALL_LOSSES, DRAWDOWN, floor_broken

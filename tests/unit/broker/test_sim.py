@@ -10,7 +10,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.commands import CancelEntry, ClosePosition
 from axiomd.contracts.orders import Order
 from axiomd.contracts.runs import CostsConfig
-from axiomd.core.plan import costs_of
+from axiomd.core.plan import cost_numbers
 from tests.unit.runs.a_run import order
 
 MINUTE_US = 60_000_000
@@ -21,7 +21,7 @@ UNTOUCHED = (1_000_000, 1_000_500, 999_500, 1_000_000)
 
 def broker(*, skips_ambiguous: bool = False, **costs: object) -> SimBroker:
     return SimBroker(
-        ("SPY", "IBM"), (100, 100), costs_of(CostsConfig.model_validate(costs)), bar_us=MINUTE_US,
+        ("SPY", "IBM"), (100, 100), cost_numbers(CostsConfig.model_validate(costs)), bar_us=MINUTE_US,
         skips_ambiguous=skips_ambiguous,
     )  # fmt: skip
 

@@ -60,8 +60,8 @@ def test_the_configuration_is_read_before_anything_heavy_is_loaded() -> None:
     assert set() == loaded("import axiomd.config.load, axiomd.feeds.recorded") & {"numpy", "numba", "polars", "anyio"}
 
 
-def test_the_brokers_process_loads_no_compiler() -> None:
-    assert set() == loaded(A_BROKER) & {"numba", "llvmlite", "polars", "pydantic", "asyncio"}
+def test_the_brokers_process_loads_no_compiler_and_no_arrays() -> None:
+    assert set() == loaded(A_BROKER) & {"numba", "llvmlite", "numpy", "polars", "pydantic", "asyncio"}
 
 
 @pytest.mark.parametrize("command", ["kill", "status"])
