@@ -155,6 +155,7 @@ def _free_space(path: Path) -> Finding:
 def _compiled(instance: str | None) -> Finding:
     """Call what a daemon and a backtest of the instance's own configuration call, of the shipped one without it."""
     from axiomd.config.load import load_run
+    from axiomd.contracts.risk import RiskConfig
     from axiomd.contracts.units import MINUTE_US
     from axiomd.core.warm_up import warm_up
     from axiomd.replay.code_ahead import load_code, plan_of_no_session
@@ -166,7 +167,9 @@ def _compiled(instance: str | None) -> Finding:
     except AxiomdError as problem:
         return Finding("compiled rules", f"{problem.where}: {problem.what}", False, problem.remedy)
     warm_up(plan)
-    # one symbol on bars of the strategy's own length has a walk of its own
-    for bar_us in (MINUTE_US, plan.strategies[0].strategy.timeframe_us):
-        load_code(config, bar_us)
+    # one symbol on bars of the strategy's own length has a walk of its own, and another one without limits
+    own_us = plan.strategies[0].strategy.timeframe_us
+    load_code(config, MINUTE_US)
+    load_code(config, own_us)
+    load_code(config.model_copy(update={"risk": RiskConfig()}), own_us)
     return Finding("compiled rules", "compiled and kept", True)

@@ -6,7 +6,7 @@ would make it a square of their number. It knows no order and no clock.
 
 from __future__ import annotations
 
-from axiomd.core.board import NEVER_US
+from axiomd.contracts.units import NEVER_US
 
 
 class Deadlines:

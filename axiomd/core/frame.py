@@ -23,7 +23,7 @@ from axiomd.core.guards.api import LIMITS, PROPOSAL
 from axiomd.core.guards.chain import PASSED, judge_order
 from axiomd.core.guards.loss import floor_broken
 from axiomd.core.portfolio import book_fill
-from axiomd.core.sizing import SIZING, size
+from axiomd.core.sizing import SIZING, quantity, stakes
 
 _BARS: Final = 0
 _ACCOUNT: Final = 2
@@ -110,7 +110,7 @@ class Frame:
         self.floor_broken: Callable[[], int] = partial(of(_floor_broken), at)
         """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
         self.size: Callable[[int, int, int, int, int, int, int], tuple[int, int]] = partial(of(_size_legs), at)
-        """Give the quantities of a setup of strategy `k`: `sizing.size` for its long and its short leg, 0 for none.
+        """Give the quantities of a setup of strategy `k`: `sizing.quantity` for its long and its short leg, 0 for none.
 
         With (k, index, long entry, long stop, short entry, short stop, volume).
         """
@@ -260,12 +260,12 @@ def _size_legs(
 ) -> tuple[int, int]:
     symbol = _symbols(at)[index]
     sizing = carray(_pointer(at[_SIZINGS]), (at[_SIZINGS + 1],), SIZING)[k]
-    equity, tick, lot, num, den = _account(at)[0].equity, symbol.tick, symbol.lot, symbol.fx_num, symbol.fx_den
+    stake, cap = stakes(sizing, _account(at)[0].equity, symbol.fx_num, symbol.fx_den)
     long = short = 0
     if long_entry:
-        long = size(sizing, equity, long_entry, long_stop, tick, lot, volume, num, den)
+        long = quantity(sizing, stake, cap, long_entry, long_stop, symbol.tick, symbol.lot, volume)
     if short_entry:
-        short = size(sizing, equity, short_entry, short_stop, tick, lot, volume, num, den)
+        short = quantity(sizing, stake, cap, short_entry, short_stop, symbol.tick, symbol.lot, volume)
     return long, short
 
 

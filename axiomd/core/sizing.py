@@ -54,21 +54,11 @@ def share_of(equity: int, percent_ppm: int) -> int:
 
 
 @njit
-def size(
-    sizing: Row, equity: int, entry: int, stop: int, tick: int, lot: int, volume: int, fx_num: int, fx_den: int
-) -> int:
-    """Give the quantity in shares, 0 where `min_qty` is not reached.
-
-    `equity` is account money units (before the strategy's budget), `entry` and `stop` price units on the grid, `volume`
-    the VOLUME of the bar that completed the setup.
-    """
-    stake, cap = stakes(sizing, equity, fx_num, fx_den)
-    return quantity(sizing, stake, cap, entry, stop, tick, lot, volume)
-
-
-@njit
 def stakes(sizing: Row, equity: int, fx_num: int, fx_den: int) -> tuple[int, int]:
-    """Give what may be put in or lost, by the mode, and what a position may be worth, in the instrument's units."""
+    """Give what may be put in or lost, by the mode, and what a position may be worth, in the instrument's units.
+
+    `equity` is account money units, before the strategy's budget. Both legs of a group are sized from one equity.
+    """
     own_equity = share_of(equity, sizing.budget_pct_ppm)
     percent_ppm = sizing.risk_pct_ppm if sizing.mode == RISK else sizing.pos_pct_ppm
     stake = fraction(share_of(own_equity, percent_ppm), fx_den, fx_num)
@@ -77,7 +67,11 @@ def stakes(sizing: Row, equity: int, fx_num: int, fx_den: int) -> tuple[int, int
 
 @njit
 def quantity(sizing: Row, stake: int, cap: int, entry: int, stop: int, tick: int, lot: int, volume: int) -> int:
-    """Give the quantity of one leg for what is at stake: both legs of a group are sized from the same equity."""
+    """Give the quantity of a leg in shares, 0 where `min_qty` is not reached.
+
+    `stake` and `cap` are those of `stakes`, `entry` and `stop` price units on the grid, `volume` the VOLUME of the bar
+    that completed the setup.
+    """
     if sizing.mode == FIXED:
         qty = sizing.fixed_qty
     elif sizing.mode == PCT_EQUITY:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axiomd.core.board import NEVER_US
+from axiomd.contracts.units import NEVER_US
 from axiomd.core.deadlines import Deadlines
 
 

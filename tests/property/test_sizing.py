@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axiomd.contracts.units import PPM
-from axiomd.core.sizing import FIXED, MODES, PCT_EQUITY, RISK, SIZING, fraction, size
+from axiomd.core import sizing
+from axiomd.core.sizing import FIXED, MODES, PCT_EQUITY, RISK, SIZING, fraction, stakes
 
 EQUITIES = st.integers(-(10**12), 10**13)
 TICKS = st.sampled_from([1, 50, 100, 500])
@@ -22,7 +23,7 @@ PERCENTS = st.decimals("0", "400", places=3).map(Fraction)
 VOLUMES = st.integers(0, 10**9)
 
 
-def sizing(**numbers: Any) -> Any:
+def record_of(**numbers: Any) -> Any:
     """Build a sizing record; percentages are plain numbers."""
     record = np.zeros(1, SIZING)
     given = {"mode": FIXED, "fixed_qty": 100, "pos_pct": 10, "risk_pct": 1, "max_pos_pct": 100, "min_qty": 1} | numbers
@@ -37,11 +38,8 @@ def sizing(**numbers: Any) -> Any:
 
 def quantity(record: Any, equity: int, entry: int, stop: int, **more: int) -> int:
     own = {"tick": 100, "lot": 1, "volume": 10**9, "fx_num": 1, "fx_den": 1} | more
-    return int(
-        size(
-            record, equity, entry, stop, own["tick"], own["lot"], own["volume"], own["fx_num"], own["fx_den"]
-        )
-    )  # fmt: skip
+    stake, cap = stakes(record, equity, own["fx_num"], own["fx_den"])
+    return int(sizing.quantity(record, stake, cap, entry, stop, own["tick"], own["lot"], own["volume"]))
 
 
 @given(
@@ -54,7 +52,7 @@ def test_size_is_never_negative_and_never_above_a_cap(
     mode: int, equity: int, tick: int, entry: int, stop: int, lot: int, volume: int, pos: Fraction, risk: Fraction,
     cap: Fraction, volume_pct: Fraction | None, budget: int, rate: tuple[int, int], fixed: int, least: int,
 ) -> None:  # fmt: skip
-    record = sizing(
+    record = record_of(
         mode=mode, pos_pct=pos, risk_pct=risk, max_pos_pct=cap, max_volume_pct=volume_pct, budget_pct=budget,
         fixed_qty=fixed, min_qty=least,
     )  # fmt: skip
@@ -88,7 +86,7 @@ def test_size_is_the_largest_that_the_exact_rule_allows(
     asked = math.floor(share / (each * tick) / lot) * lot
     capped = math.floor(equity * cap / 100 / (entry * tick) / lot) * lot
 
-    qty = quantity(sizing(mode=mode, pos_pct=pos, risk_pct=risk, max_pos_pct=cap), equity, entry * tick, stop * tick,
+    qty = quantity(record_of(mode=mode, pos_pct=pos, risk_pct=risk, max_pos_pct=cap), equity, entry * tick, stop * tick,
                    tick=tick, lot=lot)  # fmt: skip
 
     assert min(asked, capped) == qty
@@ -116,4 +114,4 @@ def test_fraction_is_the_floor_of_the_exact_product(amount: int, numerator: int,
 def test_account_of_100_000(expected: int, record: dict[str, Any], entry: int, stop: int) -> None:
     exact = {name: Fraction(value) if name.endswith("pct") else value for name, value in record.items()}
 
-    assert expected == quantity(sizing(**exact), 1_000_000_000, entry, stop)
+    assert expected == quantity(record_of(**exact), 1_000_000_000, entry, stop)

@@ -53,12 +53,12 @@ def test_rules_are_compiled_before_a_session_needs_them() -> None:
     script = (
         "from axiomd.cli.main import main; code = main(['doctor', '--compile', '--json'])\n"
         "from axiomd.core import frame, kernel\n"
-        "print(code, len(frame._advance.signatures), len(kernel.run.made.signatures), "
-        "len(kernel.run_alone.made.signatures))"
+        "print(code, len(frame._advance.made.signatures), len(kernel.run.made.signatures), "
+        "len(kernel.run_alone.made.signatures), len(kernel.run_alone_unlimited.made.signatures))"
     )
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
 
-    assert "0 1 1 1" == printed.splitlines()[-1]
+    assert "0 1 1 1 1" == printed.splitlines()[-1]
 
 
 def test_a_configuration_that_names_no_strategy_is_found(
