@@ -116,6 +116,7 @@ def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_sess
 def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_session: int, room: Room) -> Rows:
     """Run likewise from a start that is ready; the board of the rows is the start's, and they lie in the room."""
     plan, board, state, rules = start.plan, start.board, start.state, start.rules
+    assert len(tape.symbols) == len(board.symbols), "a tape's symbols are its plan's, in their order"
     strip = strip_of(tape)
     sessions = strip.session
     ranks = start.ranks if select is None else _ranks(plan, board, sessions, select)

@@ -98,6 +98,8 @@ class Replay:
         progress: Progress | None = None,
         pace: Pace | None = None,
     ) -> None:
+        # bars name their symbol by its place, and compiled code looks no place up twice
+        assert tape.symbols == plan.symbols, "a tape's symbols are its plan's, in their order"
         self.plan = plan
         self.engine = Engine(plan)
         self.engine.watch(tape.bars)
