@@ -117,10 +117,10 @@ def test_the_restart_after_a_failure_is_latched_and_loses_nothing(stage: Stage) 
     assert [] == stage.events(e.ReconDrift)
 
 
-def dying(stage: Stage) -> Running:
+def dying(stage: Stage, speed: int = 2500) -> Running:
     """A daemon with entries and a position whose files may grow no more."""
     stage.write_tape(11, span=HALF_DAY)
-    stage.write_config(speed=2500)
+    stage.write_config(speed=speed)
     running = stage.start_ready()
     running.wait_state(lambda state: bool(state["orders"] and state["positions"]), "entries and a position")
     size = max(path.stat().st_size for path in stage.state_dir.glob("journal.sqlite*"))
@@ -129,7 +129,8 @@ def dying(stage: Stage) -> Running:
 
 
 def test_a_dying_journal_latches_cancels_and_ends_with_7_once_flat(stage: Stage) -> None:
-    running = dying(stage)
+    # once flat it is gone: a bar takes half a second, so that it can be asked before
+    running = dying(stage, speed=500)
 
     wait_until(lambda: stage.latch().is_tripped, "it is latched")
     state = running.wait_state(lambda state: not state["orders"], "entries are cancelled")
