@@ -86,7 +86,7 @@ def replay_of(tape: Tape, plan: Plan, log: Log | None = None) -> Replay:
     """Make the replay of a tape, in memory where no journal is given; `run()` is what is measured."""
     chosen = {own.id: listed(own.symbols, max_candidates=own.stage1.max_candidates) for own in plan.strategies}
     identity = Identity(RUN_ID, "", {}, "0")
-    return Replay(plan, tape, log, lambda session: chosen, identity=identity)  # noqa: ARG005
+    return Replay(plan, tape, log, lambda _: chosen, identity=identity)
 
 
 def record_of(tape: Tape) -> RunRecord:

@@ -247,6 +247,7 @@ def _strategy_arrays(plan: Plan) -> tuple[b.Records, b.Ints, b.Floats, b.Ints]:
         record["window_first"] = first
         first += len(own.windows) // 4
         record["window_end"] = first
+    # nobody writes to windows: the only strategy's are the board's as they are, and known again by being the same
     windows = plan.strategies[0].windows if count == 1 else np.concatenate([own.windows for own in plan.strategies])
     return records, int_params, float_params, windows
 

@@ -189,14 +189,13 @@ class Invariants:
 
     def _undisturbed(self) -> None:
         """Crashes alone change nothing: the very trades of a replay that nobody disturbed."""
+        from axiomd.core.strategies.api import Candidates
         from axiomd.replay.driver import Replay
         from axiomd.replay.identity import Identity
 
         world = self._world
-        chosen: dict[str, tuple[str, ...]] = {own.id: own.symbols for own in world.plan.strategies}
-        replay = Replay(
-            world.plan, world.tape, None, lambda session: chosen, identity=Identity("x", "", {}, "0")  # type: ignore[arg-type, return-value]
-        )  # fmt: skip
+        chosen = {own.id: Candidates(own.symbols) for own in world.plan.strategies}
+        replay = Replay(world.plan, world.tape, None, lambda _: chosen, identity=Identity("x", "", {}, "0"))
         if any(level for level in (world.engine.level,)) or world.plan.levels:
             return  # a replay resumes by itself after a trip, a daemon waits for its operator
         replay.run()

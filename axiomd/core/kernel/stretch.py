@@ -97,15 +97,14 @@ def mark_bars(
     """Take bars into the books until one concerns us or a limit speaks: the flags of the last, and how many."""
     is_judged = is_stale_judged(limit)
     is_one_by_one = is_judged or a.has_strategy_limits
-    flags, marked, result = 0, 0, 256
-    while marked < count and flags == 0 and result != 0:
+    flags, marked, taken = 0, 0, 1
+    while marked < count and flags == 0 and taken > 0:
         together = 1 if is_one_by_one else count - marked
         bars_at = rows.ctypes.data + ROW_BYTES * (row + marked)
         looked_at = 1 if is_matched and marked == 0 else 0
         us = start_us + marked * a.bar_us
-        result = mark_together(bars_at, together, looked_at, us, filled_us, a, symbols[0], limit)
-        marked += result >> 8
-        flags = result & 255
+        flags, taken = mark_together(bars_at, together, looked_at, us, filled_us, a, symbols[0], limit)
+        marked += taken
         if a.has_strategy_limits:
             pause_strategies(symbols, strategies)
         if is_judged:
@@ -116,8 +115,8 @@ def mark_bars(
 @njit
 def mark_together(
     bars_at: int, count: int, looked_at: int, start_us: int, filled_us: int, account: Row, of_symbol: Row, limit: Row
-) -> int:
-    """Take bars in a row into the books of the account and the symbol alone: 256 times their number, and the flags.
+) -> tuple[int, int]:
+    """Take bars in a row into the books of the account and the symbol alone: the flags of the last, and how many.
 
     They end before one that concerns us, but for the first `looked_at` of them.
     The books are copied for that long, so that they stay in registers from bar to bar.
@@ -148,7 +147,7 @@ def mark_together(
     fall(a, lowest)
     _put_account(account, a)
     _put_symbol(of_symbol, symbol)
-    return marked << 8 | flags
+    return flags, marked
 
 
 @njit
