@@ -37,7 +37,7 @@ class OrderOutcome(msgspec.Struct):
 
 
 class CurvePoint(msgspec.Struct, frozen=True, gc=False):
-    """One row of equity_curve.csv; `drawdown` is zero or below."""
+    """One row of equity_curve.csv: the start, a moment with a fill, a close; `drawdown` is zero or below."""
 
     ts_us: int
     equity: int

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from axiomd.contracts.commands import Command, MarkEquity
+from axiomd.contracts.commands import Command
+from axiomd.contracts.outcome import CurvePoint
 from axiomd.core import board as b
 from axiomd.core.board import column
 from axiomd.core.books import Books
@@ -34,24 +35,11 @@ class Curve:
         """Add the point of the moment with a fill that was marked by now."""
         now, filled_us = self._now, self._books.filled_us
         if filled_us >= 0 and now[_SNAP_US] == filled_us:
-            out.append(
-                MarkEquity(
-                    ts_us=filled_us,
-                    equity_units=now[_SNAP_EQUITY],
-                    cash_units=now[_SNAP_CASH],
-                    gross_units=now[_SNAP_GROSS],
-                    drawdown_units=now[_SNAP_DRAWDOWN],
-                )
-            )
+            out.append(CurvePoint(filled_us, now[_SNAP_EQUITY], now[_SNAP_CASH], now[_SNAP_GROSS], now[_SNAP_DRAWDOWN]))
             self._books.filled_us = -1
 
-    def point(self, ts_us: int) -> MarkEquity:
+    def point(self, ts_us: int) -> CurvePoint:
         """Give the point as things stand."""
         now = self._now
-        return MarkEquity(
-            ts_us=ts_us,
-            equity_units=now[_EQUITY],
-            cash_units=now[_CASH],
-            gross_units=self._frame.gross_exposure(),
-            drawdown_units=now[_EQUITY] - now[_PEAK],
-        )
+        equity = now[_EQUITY]
+        return CurvePoint(ts_us, equity, now[_CASH], self._frame.gross_exposure(), equity - now[_PEAK])

@@ -16,9 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import Command, MarkEquity, Record
-from axiomd.contracts.events import BarsClosed, PositionChanged
+from axiomd.contracts.commands import Command
+from axiomd.contracts.events import PositionChanged
 from axiomd.contracts.orders import Order, split_reference
+from axiomd.contracts.outcome import CurvePoint
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints, column
 from axiomd.core.books import Books
@@ -61,15 +62,14 @@ class Engine:
         self.entries = Entries(
             plan, self.board, self.frame, books=self.books, kill=self.kill, pauses=self.pauses, footing=self.footing
         )
-        self.cursor = 0
-        """Row of the tape that the scan has come to."""
         self.has_setups_left = False
         self._now = self.frame.account
         self._scan: Callable[[int, int, int, int, bool], int] = self._scan_first
         self._signal_age_us_max = 0
         self._bars_until_us = -1
-        self._stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
-        self._stations |= {
+        self.stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
+        """What takes in the events of a kind: `handle`, for a driver that looks each up by itself."""
+        self.stations |= {
             e.RunStarted: self._begin,
             e.SessionOpened: self._open_session,
             e.CandidatesSelected: self._select,
@@ -104,34 +104,28 @@ class Engine:
 
     def handle(self, event: e.Event) -> list[Command]:
         """Take one event in and say what to do about it, in order."""
-        return self._stations[type(event)](event)
+        return self.stations[type(event)](event)
 
     def watch(self, bars: Ints) -> None:
         """Name the tape that ranges of bars refer to; `int64[N, 7]`: start, symbol, O, H, L, C, V."""
         self.frame.watch(bars)
 
-    def advance(
-        self, first: int, last: int, horizon_us: int, matched_us: int
-    ) -> tuple[int, e.BarsClosed | None, list[Command]]:
+    def advance(self, first: int, last: int, horizon_us: int, matched_us: int) -> tuple[int, int, list[Command] | None]:
         """Scan the tape from row `first` up to `last` to the next moment that concerns us, and decide it.
 
-        Gives (flags, the event that stands for what was taken in, the commands). It does what `handle` would do with
-        each moment's event in turn; that the two agree is tested.
+        Gives (flags, the row come to, the commands; None where nothing was taken in). It does what `handle` would do
+        with each moment's event in turn; that the two agree is tested.
         """
         account, filled_us = self._now, self.books.filled_us
         account[_CURSOR] = first
         before_us = account[_NOW]
         flags = self._scan(last, horizon_us, matched_us, filled_us, True)
-        cursor, now_us = account[_CURSOR], account[_NOW]
-        self.cursor = cursor
-        if cursor == first and now_us == before_us:
-            return flags, None, _NO_COMMANDS
-        event = BarsClosed(ts_us=now_us, first=first, last=cursor)
-        if filled_us < 0 and flags <= TOUCHED:
-            return flags, event, _NO_COMMANDS
-        return flags, event, self._decide(flags)
+        cursor = account[_CURSOR]
+        if cursor == first and account[_NOW] == before_us:
+            return flags, cursor, None
+        return flags, cursor, _NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
 
-    def fold(self, event: e.Event) -> list[MarkEquity]:
+    def fold(self, event: e.Event) -> list[CurvePoint]:
         """Take an event of the journal in without deciding again: what was decided then stands in it too.
 
         Gives the points of the equity curve, which are no events. A moment whose setups were never decided leaves
@@ -162,7 +156,7 @@ class Engine:
             out = []
         else:
             out = self._fold_quietly(event)
-        return [command for command in out if isinstance(command, MarkEquity)]
+        return [command for command in out if isinstance(command, CurvePoint)]
 
     def _fold_quietly(self, event: e.Event) -> list[Command]:
         """Take it in without a guard tripping on it: a trip is an event of its own, judged by the limits of its day."""
@@ -334,7 +328,8 @@ class Engine:
     def _decide(self, flags: int) -> list[Command]:
         """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
         out: list[Command] = []
-        self.curve.draw(out)
+        if self.books.filled_us >= 0:
+            self.curve.draw(out)
         if flags & LOSS:
             self._trip_on_loss(out)
         if flags & STALE:
@@ -449,10 +444,9 @@ class Engine:
         fill, books, ts_us = event.fill, self.books, event.ts_us
         trade = books.book_fill(event, leg, role)
         position = books.position(leg.index)
-        changed = PositionChanged(
-            ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade
+        out.append(
+            PositionChanged(ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade)
         )
-        out.append(Record(event=changed))
         for trip in self.tripwires.fill(ts_us, fill, leg, role):
             self.kill.trip(out, trip)
         if trade is not None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from axiomd.contracts.commands import Approved, Command, Record, SendEntries
+from axiomd.contracts.commands import Approved, Command, SendEntries
 from axiomd.contracts.events import OrderBlocked, OrderIntent, OrderSized, SignalEmitted
 from axiomd.contracts.orders import Order
 from axiomd.contracts.signals import Signal
@@ -128,7 +128,7 @@ class Entries:
             long_qty, short_qty = self._size(k, index, row)
             outcome = "" if long_qty or short_qty else "below_min_qty"
         signal = signal_of(own, footing.run_id, symbol, row, rank, outcome)
-        out.append(Record(event=SignalEmitted(ts_us=now_us, signal=signal)))
+        out.append(SignalEmitted(ts_us=now_us, signal=signal))
         if not is_sized:
             return
         group, sends = group_of(signal, footing.session), self._sends_until(now_us)
@@ -158,7 +158,7 @@ class Entries:
             ts_us=now_us, key=order.idempotency_key, symbol=signal.symbol, side=side, qty=qty,
             equity_units=account[_EQUITY], reason="" if qty else "below_min_qty",
         )  # fmt: skip
-        out.append(Record(event=sized))
+        out.append(sized)
         if not qty:
             return
         passed, verdicts = self._chain.judge(
@@ -172,10 +172,10 @@ class Entries:
         )
         if passed is None:
             book.know(order)
-            out.append(Record(event=OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts)))
+            out.append(OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
         else:
             approved.append(passed)
-            out.append(Record(event=OrderIntent(ts_us=now_us, order=order, verdicts=verdicts)))
+            out.append(OrderIntent(ts_us=now_us, order=order, verdicts=verdicts))
 
     def _sends_until(self, now_us: int) -> int:
         while self._sends and self._sends[0] < now_us - self._rate_us:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import CancelEntry, Command, Record, TripLatch
+from axiomd.contracts.commands import CancelEntry, Command, TripLatch
 from axiomd.contracts.events import KillLevel
 from axiomd.core.books import Books
 from axiomd.core.compiled import Row
@@ -49,11 +49,7 @@ class KillSwitch:
         """A guard asks for the latch, and refuses from this instant on."""
         level = self.levels.get(trip.guard, "halt")
         now_us = int(self._account["now_us"])
-        out.append(
-            Record(
-                event=e.GuardTripped(ts_us=now_us, guard=trip.guard, figure=trip.figure, limit=trip.limit, level=level)
-            )
-        )
+        out.append(e.GuardTripped(ts_us=now_us, guard=trip.guard, figure=trip.figure, limit=trip.limit, level=level))
         self.raise_level(level)
         out.append(TripLatch(level=level, reason=trip.guard))
 
@@ -108,7 +104,7 @@ class KillSwitch:
         """Close with one marketable order; the exits of what is closed go first."""
         holding.close(reference, qty, is_manual=is_manual(reference))
         order = closing_order(holding.order, reference, qty, ts_us, int(self._account["close_us"]))
-        out.append(Record(event=e.OrderIntent(ts_us=ts_us, order=order, verdicts=())))
+        out.append(e.OrderIntent(ts_us=ts_us, order=order, verdicts=()))
         out.append(request_of(holding, is_urgent=is_urgent))
         self._books.post(holding.index)
 

@@ -13,9 +13,8 @@ from typing import Literal
 
 from axiomd import __version__
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import MarkEquity
 from axiomd.contracts.daemon import DaemonConfig
-from axiomd.contracts.outcome import RunRecord
+from axiomd.contracts.outcome import CurvePoint, RunRecord
 from axiomd.contracts.runs import Manifest
 from axiomd.contracts.units import iso_time
 from axiomd.core.engine import Engine
@@ -58,12 +57,12 @@ class Days:
             self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rates.__getitem__)
             self._moments = (int(account["moments"]), int(account["moments_exposed"]))
             self._recorder.point(
-                MarkEquity(
+                CurvePoint(
                     ts_us=event.open_us,
-                    equity_units=int(account["equity"]),
-                    cash_units=int(account["cash"]),
-                    gross_units=0,
-                    drawdown_units=int(account["equity"] - account["peak"]),
+                    equity=int(account["equity"]),
+                    cash=int(account["cash"]),
+                    gross_exposure=0,
+                    drawdown=int(account["equity"] - account["peak"]),
                 )
             )
         if self._recorder is None:
@@ -75,15 +74,15 @@ class Days:
             self._close(self._recorder, self._opened, event, journal_head, journal_count)
             self._recorder = None
 
-    def mark(self, mark: MarkEquity) -> None:
+    def mark(self, point: CurvePoint) -> None:
         """Take a point of the equity curve in."""
         if self._recorder is not None:
-            self._recorder.point(mark)
+            self._recorder.point(point)
         elif self._closed is not None:
             # the close's own point comes after the event
             late = Recorder(0, "", self._rates.__getitem__)
             late.record = self._closed
-            late.point(mark)
+            late.point(point)
 
     def _close(
         self, recorder: Recorder, opened: e.SessionOpened, closed: e.SessionClosed, head: str, count: int

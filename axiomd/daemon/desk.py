@@ -22,13 +22,12 @@ from axiomd.contracts.commands import (
     CancelEntry,
     ClosePosition,
     Command,
-    MarkEquity,
-    Record,
     SendEntries,
     TripLatch,
 )
 from axiomd.contracts.errors import BrokerUnavailable, JournalWriteFailed
 from axiomd.contracts.orders import split_reference
+from axiomd.contracts.outcome import CurvePoint
 from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
 from axiomd.core.orders.adoption import adoption_of
@@ -52,7 +51,7 @@ class Ears:
     """Who hears of what the desk does."""
 
     event: list[Listener] = field(default_factory=list)
-    mark: list[Callable[[MarkEquity], None]] = field(default_factory=list)
+    mark: list[Callable[[CurvePoint], None]] = field(default_factory=list)
     latency: list[Latency] = field(default_factory=list)
     commit: list[Callable[[float], None]] = field(default_factory=list)
     trip: list[Callable[[str, str], None]] = field(default_factory=list)
@@ -313,13 +312,13 @@ class Desk:
         signal_seq = cause
         sends: list[SendEntries] = []
         for command in commands:
-            if isinstance(command, Record):
-                seq = self._append(command.event, signal_seq)
-                if isinstance(command.event, e.SignalEmitted):
+            if isinstance(command, e.Event):
+                seq = self._append(command, signal_seq)
+                if isinstance(command, e.SignalEmitted):
                     signal_seq = seq
             elif isinstance(command, SendEntries):
                 sends.append(command)
-            elif isinstance(command, MarkEquity):
+            elif isinstance(command, CurvePoint):
                 for ear in self.ears.mark:
                     ear(command)
             elif isinstance(command, TripLatch):

@@ -15,9 +15,9 @@ import msgspec
 
 from axiomd.config.binding import bind
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import MarkEquity
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError, JournalCorrupt, WrongAccount
+from axiomd.contracts.outcome import CurvePoint
 from axiomd.core.engine import Engine
 from axiomd.core.recent import Recent
 from axiomd.daemon.clock import wall_us
@@ -88,7 +88,7 @@ def open_journal(path: Path, run_id: str) -> Journal:
     return Journal(path, run_id)
 
 
-def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[MarkEquity], None]) -> Memory:
+def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[CurvePoint], None]) -> Memory:
     """Fold a journal into a fresh engine, checking its chain. Raises `JournalCorrupt` with the last good row."""
     memory = Memory()
     head = GENESIS

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
+from axiomd.broker.port import BrokerCommand
 from axiomd.broker.sim import SimBroker
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import (
     CancelEntry,
     ClosePosition,
     Command,
-    MarkEquity,
-    Record,
     SendEntries,
     TripLatch,
 )
-from axiomd.contracts.events import FillReceived, OrderIntent, SignalEmitted, key_of
+from axiomd.contracts.events import BarsClosed, FillReceived, OrderIntent, SignalEmitted, key_of
 from axiomd.contracts.orders import split_reference
+from axiomd.contracts.outcome import CurvePoint
 from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
 from axiomd.core.frame import ints_of
@@ -123,7 +123,14 @@ class Replay:
         self._pace = pace
         # looked up once: each is asked at every event
         self._recorded = self.recorder.stations.get
-        self._handle = self.engine.handle
+        self._carried_out: Mapping[type, Callable[[Any], None]] = {
+            **self.recorder.stations,
+            CurvePoint: self.recorder.point,
+            SendEntries: self._execute,
+            CancelEntry: self._execute,
+            ClosePosition: self._execute,
+        }
+        """What carries out a command of a kind; of the other events nothing is kept but what the log has."""
         self._seq_of: dict[str, int] = {}
         self._tripped_by: set[str] = set()
         self._trips = 0
@@ -214,10 +221,10 @@ class Replay:
         advance, match, hear, append = engine.advance, self.broker.match, self._hear, self._append
         row, matched_us = first, -1
         while True:
-            flags, event, commands = advance(row, last, horizon_us, matched_us)
-            row = engine.cursor
-            if event is not None:
-                seq = append(event) if append else 0
+            first = row
+            flags, row, commands = advance(first, last, horizon_us, matched_us)
+            if commands is not None:
+                seq = append(BarsClosed(ts_us=engine.now_us, first=first, last=row)) if append else 0
                 if commands:
                     self._carry_out(commands, seq)
                 if engine.has_setups_left:
@@ -240,15 +247,16 @@ class Replay:
 
     def _hear(self, reports: Sequence[Report]) -> None:
         """Take reports of the broker in, one after the other; the cause of each is the newest event of its order."""
-        append, recorded, handle, seqs, seq = self._append, self._recorded, self._handle, self._seq_of, 0
+        append, recorded, stations, seqs, seq = self._append, self._recorded, self.engine.stations, self._seq_of, 0
         for event in reports:
             if append:
                 key = event.fill.reference if isinstance(event, FillReceived) else event.key
                 seq = seqs[key] = append(event, seqs.get(key) or seqs.get(split_reference(key).key, 0))
-            record = recorded(type(event))
+            kind = type(event)
+            record = recorded(kind)
             if record:
                 record(event)
-            commands = handle(event)
+            commands = stations[kind](event)
             if commands:
                 self._carry_out(commands, seq)
 
@@ -256,30 +264,27 @@ class Replay:
         """Write an event down, then let the engine have it."""
         seq = self._append(event, cause) if self._append else 0
         self.recorder.take(event)
-        self._carry_out(self._handle(event), seq)
+        self._carry_out(self.engine.handle(event), seq)
 
     def _carry_out(self, commands: list[Command], cause: int) -> None:
         """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
-        signal_seq, append, recorded = cause, self._append, self._recorded
+        signal_seq, append, carried_out = cause, self._append, self._carried_out.get
         for command in commands:
-            if isinstance(command, Record):
-                event = command.event
-                kind = type(event)
-                if append:
-                    seq = append(event, signal_seq)
-                    if kind is SignalEmitted:
-                        signal_seq = seq
-                    elif kind is OrderIntent:
-                        self._seq_of[key_of(event)] = seq
-                record = recorded(kind)
-                if record:
-                    record(event)
-            elif isinstance(command, MarkEquity):
-                self.recorder.point(command)
+            kind = type(command)
+            if append and isinstance(command, e.Event):
+                seq = append(command, signal_seq)
+                if kind is SignalEmitted:
+                    signal_seq = seq
+                elif kind is OrderIntent:
+                    self._seq_of[key_of(command)] = seq
+            carry_out = carried_out(kind)
+            if carry_out:
+                carry_out(command)
             elif isinstance(command, TripLatch):
                 self._trip(command, cause)
-            elif isinstance(command, SendEntries | CancelEntry | ClosePosition):
-                self._hear(self.broker.execute(command, self.engine.now_us))
+
+    def _execute(self, command: BrokerCommand) -> None:
+        self._hear(self.broker.execute(command, self.engine.now_us))
 
     def _trip(self, command: TripLatch, cause: int) -> None:
         self._trips += 1

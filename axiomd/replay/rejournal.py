@@ -16,7 +16,7 @@ import msgspec
 
 from axiomd.config.binding import bind
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import Command, Record
+from axiomd.contracts.commands import Command
 from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.orders import Source
 from axiomd.contracts.runs import RunConfig
@@ -163,7 +163,7 @@ class _Binder:
 
 
 def _records(commands: list[Command]) -> list[e.Event]:
-    return [command.event for command in commands if isinstance(command, Record)]
+    return [command for command in commands if isinstance(command, e.Event)]
 
 
 def _text(event: e.Event | None) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from axiomd.contracts import events as e
-from axiomd.contracts.commands import MarkEquity
 from axiomd.contracts.orders import split_reference
 from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord
 
@@ -43,12 +42,12 @@ class Recorder:
         if station:
             station(event)
 
-    def point(self, mark: MarkEquity) -> None:
+    def point(self, point: CurvePoint) -> None:
         """Take a point of the equity curve in."""
         curve = self.record.curve
-        if curve and curve[-1].ts_us == mark.ts_us:  # a fill and the session's close in one moment: one row, the later
+        if curve and curve[-1].ts_us == point.ts_us:  # a fill and the session's close in one moment: the later stays
             curve.pop()
-        curve.append(CurvePoint(mark.ts_us, mark.equity_units, mark.cash_units, mark.gross_units, mark.drawdown_units))
+        curve.append(point)
 
     def close_session(self, close_us: int, equity: int) -> None:
         """Take the equity at a traded session's close in."""
