@@ -14,7 +14,6 @@ from axiomd.contracts.orders import role_kind
 from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core import board as b
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL, column
-from axiomd.core.deadlines import Deadlines
 from axiomd.core.frame import Frame
 from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.closing import manual_reference
@@ -43,7 +42,6 @@ class Books:
         self._rates, self._bar_us, self._currency = plan.rates, plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
-        self._deadlines = Deadlines()
         self._early: dict[str, list[e.FillReceived]] = {}
         self.executions: set[str] = set()
         """Ids of the executions of this session and the one before."""
@@ -59,6 +57,10 @@ class Books:
         return self._symbols[index * _SYMBOL_SIZE + _POSITION]
 
     # --- executions ---
+
+    def knows(self, exec_id: str) -> bool:
+        """Say whether an execution of this session or the one before was counted."""
+        return exec_id in self.executions
 
     def count(self, exec_id: str) -> None:
         """Remember an execution: told again it is no news."""
@@ -189,4 +191,4 @@ class Books:
                 low = lower
             if holding.closing:
                 high = BELOW_ALL
-        self._frame.post(index, long, short, count, high, low, self._deadlines.note(index, deadline_us))
+        self._frame.post(index, long, short, count, high, low, deadline_us)

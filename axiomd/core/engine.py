@@ -4,21 +4,20 @@
 and become orders; reports of the broker move orders and positions. It reads no clock, opens no file, awaits nothing
 and draws no random number, so live, paper, replay and recovery are drivers of this one class. Its state is a fold over
 the events it was given. One short method a station, in the order of the walk; what a station needs lives in `entries`,
-`books`, `tripwires` and `kill_switch`.
+`reports`, `books`, `tripwires` and `kill_switch`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command
-from axiomd.contracts.events import PositionChanged
-from axiomd.contracts.orders import Order, split_reference
+from axiomd.contracts.orders import Order
 from axiomd.contracts.outcome import CurvePoint
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints, column
@@ -28,19 +27,16 @@ from axiomd.core.curve import Curve
 from axiomd.core.entries import Entries, Footing
 from axiomd.core.frame import Frame, bars_of
 from axiomd.core.kill_switch import KillSwitch
-from axiomd.core.orders.book import Leg
 from axiomd.core.orders.closing import is_manual
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan, board_without_steps, put_steps, set_limits
+from axiomd.core.reports import NO_COMMANDS, Reports
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED
 from axiomd.core.tripwires import Tripwires
 
-_NO_COMMANDS: Final[list[Command]] = []
-# a member of an enum is looked up by a Python function in 3.11, at every message
-_SENT, _ACKED, _CANCELLED = Happening.SENT, Happening.ACKED, Happening.CANCELLED
-_NOW, _CURSOR, _TOUCHED, _CASH, _EQUITY, _TRADING = (
-    column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "cash", "equity", "is_trading")
+_NOW, _CURSOR, _TOUCHED, _EQUITY, _TRADING = (
+    column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "equity", "is_trading")
 )
 
 
@@ -63,6 +59,7 @@ class Engine:
             plan, self.board, self.frame, books=self.books, kill=self.kill, pauses=self.pauses, footing=self.footing
         )
         self.has_setups_left = False
+        reports = Reports(self.frame, self.books, self.kill, self.tripwires, self.footing)
         self._now = self.frame.account
         self._scan: Callable[[int, int, int, int, bool], int] = self._scan_first
         self._signal_age_us_max = 0
@@ -76,17 +73,17 @@ class Engine:
             e.BarsClosed: self._take_bars,
             e.SessionClosed: self._close_session,
             e.OrderIntent: self._adopt,
-            e.OrderSent: partial(self._note, _SENT),
-            e.OrderAcked: partial(self._note, _ACKED),
-            e.OrderCancelled: partial(self._end, _CANCELLED),
-            e.OrderExpired: partial(self._end, Happening.EXPIRED),
-            e.OrderRejected: self._reject,
-            e.FillReceived: self._fill,
+            e.OrderSent: partial(reports.note, Happening.SENT),
+            e.OrderAcked: partial(reports.note, Happening.ACKED),
+            e.OrderCancelled: partial(reports.end, Happening.CANCELLED),
+            e.OrderExpired: partial(reports.end, Happening.EXPIRED),
+            e.OrderRejected: reports.reject,
+            e.FillReceived: reports.fill,
             e.BrokerConnected: self._connect,
             e.BrokerLost: self._lose,
             e.ReconDrift: self._differ,
             e.ReconCompleted: self._reconcile,
-            e.ReconAdopted: self._take_over,
+            e.ReconAdopted: reports.take_over,
             e.KillTripped: self._trip,
             e.KillReset: self._reset,
             e.OperatorCommand: self._obey,
@@ -123,7 +120,7 @@ class Engine:
         cursor = account[_CURSOR]
         if cursor == first and account[_NOW] == before_us:
             return flags, cursor, None
-        return flags, cursor, _NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
+        return flags, cursor, NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
 
     def fold(self, event: e.Event) -> list[CurvePoint]:
         """Take an event of the journal in without deciding again: what was decided then stands in it too.
@@ -162,8 +159,10 @@ class Engine:
         """Take it in without a guard tripping on it: a trip is an event of its own, judged by the limits of its day."""
         level, has_tripped = self.kill.level, self.tripwires.has_streak_tripped
         self.kill.is_folding = True
-        out = self.handle(event)
-        self.kill.is_folding = False
+        try:
+            out = self.handle(event)
+        finally:
+            self.kill.is_folding = False
         if not isinstance(event, e.KillReset):
             self.kill.level, self.tripwires.has_streak_tripped = level, has_tripped
         return out
@@ -178,7 +177,7 @@ class Engine:
 
     def knows_execution(self, exec_id: str) -> bool:
         """Say whether an execution of this session or the one before was counted."""
-        return exec_id in self.books.executions
+        return self.books.knows(exec_id)
 
     def try_rules(self, order: Order) -> None:
         """Call the rules without consequence, so that they are compiled before they are needed."""
@@ -257,14 +256,14 @@ class Engine:
         """Market time is at least that of the start."""
         self.account["now_us"] = max(int(self.account["now_us"]), event.ts_us)
         self._signal_age_us_max = event.signal_age_us_max
-        return _NO_COMMANDS
+        return NO_COMMANDS
 
     def _open_session(self, event: e.SessionOpened) -> list[Command]:
         """A new day: its bounds, its equity, no candidate yet."""
         self.footing.session, self.footing.run_id = event.session, event.run_id
         self.books.begin_session()
         self.frame.begin_session(event.open_us, event.close_us, event.close_us - self.plan.flatten_us)
-        return self.kill.close_left_over(event.open_us) if self.holdings else _NO_COMMANDS
+        return self.kill.close_left_over(event.open_us) if self.holdings else NO_COMMANDS
 
     def _select(self, event: e.CandidatesSelected) -> list[Command]:
         """Stage 1 has chosen: from here on Stage 2 of that strategy is handed these symbols and no other."""
@@ -364,127 +363,36 @@ class Engine:
         order = event.order
         if not order.parent_key:
             self.entries.adopt(event)
-            return _NO_COMMANDS
+            return NO_COMMANDS
         for holding in self.holdings.values():
             if holding.order.idempotency_key == order.parent_key:
                 reference = order.idempotency_key
                 if reference != holding.closing:
                     holding.close(reference, order.qty, is_manual=is_manual(reference))
                 self.books.post(holding.index)
-        return _NO_COMMANDS
-
-    def _note(self, happening: Happening, event: e.OrderSent | e.OrderAcked) -> list[Command]:
-        """The broker has an entry, or is about to: that neither ends it nor opens it again."""
-        book = self.book
-        leg = book.legs.get(event.key)
-        if leg is None or book.happen(leg, happening):
-            return _NO_COMMANDS
-        return self._contradict_leg(leg, happening)
-
-    def _end(self, happening: Happening, event: e.OrderCancelled | e.OrderExpired) -> list[Command]:
-        """An entry is over; one whose fills are not all told yet counts as open until they are."""
-        leg = self.book.legs.get(event.key)
-        if leg is None:
-            self.books.end_closing(event.key)
-            return _NO_COMMANDS
-        if event.filled > leg.filled:
-            leg.end_at(event.filled, happening)
-            return _NO_COMMANDS
-        return self._move(leg, happening)
-
-    def _move(self, leg: Leg, happening: Happening) -> list[Command]:
-        if self.books.move(leg, happening):
-            return _NO_COMMANDS
-        return self._contradict_leg(leg, happening)
-
-    def _contradict_leg(self, leg: Leg, happening: Happening) -> list[Command]:
-        key = leg.order.idempotency_key
-        return self._contradict(f"order {key} is {leg.state.value} and was reported {happening.value}")
-
-    def _contradict(self, reason: str) -> list[Command]:
-        """The broker says what our books cannot explain: nothing opens until both truths agree, and the latch trips."""
-        self.footing.is_reconciled = False
-        return self.kill.contradict(reason)
-
-    def _reject(self, event: e.OrderRejected) -> list[Command]:
-        leg = self.book.legs.get(event.key)
-        out = [] if leg is None else list(self._move(leg, Happening.REJECTED))
-        for trip in self.tripwires.reject(event):
-            self.kill.trip(out, trip)
-        return out
-
-    def _fill(self, event: e.FillReceived) -> list[Command]:
-        """An execution: money, position, the trade it closes, and the guards that look at fills."""
-        fill, books = event.fill, self.books
-        if self.knows_execution(fill.exec_id):
-            return _NO_COMMANDS
-        key, role = split_reference(fill.reference)
-        leg = books.book.legs.get(key)
-        if key in books.foreign_keys:
-            books.note_foreign(fill)
-            return _NO_COMMANDS
-        if leg is None:
-            return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
-        books.count(fill.exec_id)
-        out: list[Command] = []
-        if role and not books.can_leave(leg, fill):
-            # told before its entry was: it waits, for what leaves must have come in
-            books.wait(leg, event)
-            return out
-        is_flattened = self.kill.level == "flatten"
-        self._book_fill(out, event, leg, role)
-        if not role:
-            while (early := books.next_early(leg)) is not None:
-                self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
-        if is_flattened:
-            self.kill.close_late(out, leg.index, event.ts_us)
-        return out
-
-    def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
-        fill, books, ts_us = event.fill, self.books, event.ts_us
-        trade = books.book_fill(event, leg, role)
-        position = books.position(leg.index)
-        out.append(
-            PositionChanged(ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade)
-        )
-        for trip in self.tripwires.fill(ts_us, fill, leg, role):
-            self.kill.trip(out, trip)
-        if trade is not None:
-            for trip in self.tripwires.trade(trade.net_pnl):
-                self.kill.trip(out, trip)
+        return NO_COMMANDS
 
     # --- the broker's link ---
 
     def _connect(self, event: e.BrokerConnected) -> list[Command]:
         del event
         self.footing.is_connected, self.footing.is_reconciled = True, False
-        return _NO_COMMANDS
+        return NO_COMMANDS
 
     def _lose(self, event: e.BrokerLost) -> list[Command]:
         del event
         self.footing.is_connected = self.footing.is_reconciled = False
-        return _NO_COMMANDS
+        return NO_COMMANDS
 
     def _differ(self, event: e.ReconDrift) -> list[Command]:
         del event
         self.footing.is_reconciled = False
-        return _NO_COMMANDS
+        return NO_COMMANDS
 
     def _reconcile(self, event: e.ReconCompleted) -> list[Command]:
         del event
         self.footing.is_reconciled = True
-        return _NO_COMMANDS
-
-    def _take_over(self, event: e.ReconAdopted) -> list[Command]:
-        """The broker's truth is ours: what only we held is written off at its last CLOSE, what only it has is left."""
-        self.books.adopt(event)
-        out: list[Command] = []
-        for symbol, signed_qty in event.dropped.items():
-            holding = self.holdings[self.books.index_of[symbol]]
-            leg = self.book.legs[holding.order.idempotency_key]
-            fill = self.books.write_off(holding, abs(signed_qty))
-            self._book_fill(out, e.FillReceived(ts_us=event.ts_us, fill=fill), leg, "MANUAL")
-        return out
+        return NO_COMMANDS
 
     # --- the kill switch ---
 
@@ -497,7 +405,7 @@ class Engine:
         """An operator released the latch: counts begin anew, losses are measured from here."""
         self.kill.release()
         self.tripwires.reset(new_peak=event.new_peak)
-        return _NO_COMMANDS
+        return NO_COMMANDS
 
     # --- what a person asks for ---
 
@@ -505,7 +413,7 @@ class Engine:
         """Pause, or close a position by hand; what cannot be done leaves everything as it is."""
         self._note_pause(event)
         if event.name != "close" or self.why_not_close(event):
-            return _NO_COMMANDS
+            return NO_COMMANDS
         holding = self.holdings[self.books.index_of[event.args["symbol"]]]
         return self.kill.close_by_hand(holding, event.args.get("qty") or holding.qty, event.ts_us)
 
@@ -537,4 +445,4 @@ class Engine:
 def _pass_by(event: e.Event) -> list[Command]:
     """What a journal tells and no decision looks at."""
     del event
-    return _NO_COMMANDS
+    return NO_COMMANDS

@@ -79,7 +79,7 @@ def test_a_step_that_cannot_be_compiled_ends_latched_with_7(stage: Stage) -> Non
     [
         ("axiomd.core.entries", "Entries", "_take_setup", 12),
         ("axiomd.core.judging", "Chain", "judge", 12),
-        ("axiomd.core.engine", "Engine", "_fill", 6),
+        ("axiomd.core.reports", "Reports", "fill", 6),
     ],
     ids=["engine", "guard", "books"],
 )
@@ -103,7 +103,7 @@ def test_what_raises_in_the_engine_ends_latched_with_7(
 
 
 def test_the_restart_after_a_failure_is_latched_and_loses_nothing(stage: Stage) -> None:
-    wrecked(stage, "axiomd.core.engine", "Engine", "_fill", 6).wait()
+    wrecked(stage, "axiomd.core.reports", "Reports", "fill", 6).wait()
     stage.write_plugin("wrecker", "from axiomd.core.strategies.inside_bar import STRATEGY")
 
     code = stage.start().wait()

@@ -16,6 +16,7 @@ import msgspec
 from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.truth import Truth
+from axiomd.core.books import Books
 from axiomd.core.engine import Engine
 from axiomd.core.frame import Frame
 from axiomd.core.judging import Chain
@@ -23,6 +24,7 @@ from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.book import Book
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses
+from axiomd.core.reports import Reports
 from axiomd.daemon import desk as desk_module
 from axiomd.daemon.desk import Desk
 from axiomd.journal.log import Journal
@@ -67,7 +69,7 @@ def forgets_pauses() -> Iterator[None]:
 @contextmanager
 def forgets_exec_ids() -> Iterator[None]:
     """An execution that is told twice counts twice."""
-    with patch.object(Engine, "knows_execution", lambda self, exec_id: False):
+    with patch.object(Books, "knows", lambda self, exec_id: False):
         yield
 
 
@@ -145,15 +147,15 @@ def keeps_working_orders_of_yesterday() -> Iterator[None]:
 @contextmanager
 def double_counts_partial_fills() -> Iterator[None]:
     """A partial fill is booked with the whole quantity."""
-    real = Engine._book_fill
+    real = Reports._book_fill
 
-    def book(self: Engine, out: Any, event: e.FillReceived, leg: Any, role: str) -> None:
+    def book(self: Reports, out: Any, event: e.FillReceived, leg: Any, role: str) -> None:
         if not role and event.fill.qty < leg.order.qty:
             fill = msgspec.structs.replace(event.fill, qty=leg.order.qty)
             event = e.FillReceived(ts_us=event.ts_us, fill=fill)
         real(self, out, event, leg, role)
 
-    with patch.object(Engine, "_book_fill", book):
+    with patch.object(Reports, "_book_fill", book):
         yield
 
 

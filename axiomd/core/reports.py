@@ -1,0 +1,133 @@
+"""What the broker says of orders: entries moved on, executions booked, and what either leads to.
+
+A report may come late, twice or out of order; what the books cannot explain is a contradiction, which stops everything
+that opens until both truths agree. One short method a report; the books themselves are `books`'.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from axiomd.contracts import events as e
+from axiomd.contracts.commands import Command
+from axiomd.contracts.events import PositionChanged
+from axiomd.contracts.orders import split_reference
+from axiomd.core import board as b
+from axiomd.core.board import column
+from axiomd.core.books import Books
+from axiomd.core.entries import Footing
+from axiomd.core.frame import Frame
+from axiomd.core.kill_switch import KillSwitch
+from axiomd.core.orders.book import Leg
+from axiomd.core.orders.lifecycle import Happening
+from axiomd.core.tripwires import Tripwires
+
+NO_COMMANDS: Final[list[Command]] = []
+"""Nothing is asked for: nobody may add to it."""
+_CASH = column(b.ACCOUNT, "cash")
+_REJECTED = Happening.REJECTED
+
+
+class Reports:
+    """Take the broker's word in. It moves `books`, and asks `tripwires` and `kill` what that trips."""
+
+    def __init__(self, frame: Frame, books: Books, kill: KillSwitch, tripwires: Tripwires, footing: Footing) -> None:
+        self._now = frame.account
+        self._books = books
+        self._book = books.book
+        self._kill = kill
+        self._tripwires = tripwires
+        self._footing = footing
+
+    def note(self, happening: Happening, event: e.OrderSent | e.OrderAcked) -> list[Command]:
+        """The broker has an entry, or is about to: that neither ends it nor opens it again."""
+        book = self._book
+        leg = book.legs.get(event.key)
+        if leg is None or book.happen(leg, happening):
+            return NO_COMMANDS
+        return self._contradict_leg(leg, happening)
+
+    def end(self, happening: Happening, event: e.OrderCancelled | e.OrderExpired) -> list[Command]:
+        """An entry is over; one whose fills are not all told yet counts as open until they are."""
+        leg = self._book.legs.get(event.key)
+        if leg is None:
+            self._books.end_closing(event.key)
+            return NO_COMMANDS
+        if event.filled > leg.filled:
+            leg.end_at(event.filled, happening)
+            return NO_COMMANDS
+        return self._move(leg, happening)
+
+    def reject(self, event: e.OrderRejected) -> list[Command]:
+        """The broker refused an entry; many in a row trip."""
+        leg = self._book.legs.get(event.key)
+        out = [] if leg is None else list(self._move(leg, _REJECTED))
+        for trip in self._tripwires.reject(event):
+            self._kill.trip(out, trip)
+        return out
+
+    def fill(self, event: e.FillReceived) -> list[Command]:
+        """An execution: money, position, the trade it closes, and the guards that look at fills."""
+        fill, books = event.fill, self._books
+        if books.knows(fill.exec_id):
+            return NO_COMMANDS
+        key, role = split_reference(fill.reference)
+        leg = self._book.legs.get(key)
+        if key in books.foreign_keys:
+            books.note_foreign(fill)
+            return NO_COMMANDS
+        if leg is None:
+            return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
+        books.count(fill.exec_id)
+        out: list[Command] = []
+        if role and not books.can_leave(leg, fill):
+            # told before its entry was: it waits, for what leaves must have come in
+            books.wait(leg, event)
+            return out
+        is_flattened = self._kill.level == "flatten"
+        self._book_fill(out, event, leg, role)
+        if not role:
+            while (early := books.next_early(leg)) is not None:
+                self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
+        if is_flattened:
+            self._kill.close_late(out, leg.index, event.ts_us)
+        return out
+
+    def take_over(self, event: e.ReconAdopted) -> list[Command]:
+        """The broker's truth is ours: what only we held is written off at its last CLOSE, what only it has is left."""
+        books = self._books
+        books.adopt(event)
+        out: list[Command] = []
+        for symbol, signed_qty in event.dropped.items():
+            holding = books.holdings[books.index_of[symbol]]
+            leg = self._book.legs[holding.order.idempotency_key]
+            fill = books.write_off(holding, abs(signed_qty))
+            self._book_fill(out, e.FillReceived(ts_us=event.ts_us, fill=fill), leg, "MANUAL")
+        return out
+
+    def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
+        fill, books, ts_us = event.fill, self._books, event.ts_us
+        trade = books.book_fill(event, leg, role)
+        position = books.position(leg.index)
+        out.append(
+            PositionChanged(ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade)
+        )
+        for trip in self._tripwires.fill(ts_us, fill, leg, role):
+            self._kill.trip(out, trip)
+        if trade is not None:
+            for trip in self._tripwires.trade(trade.net_pnl):
+                self._kill.trip(out, trip)
+
+    def _move(self, leg: Leg, happening: Happening) -> list[Command]:
+        if self._books.move(leg, happening):
+            return NO_COMMANDS
+        return self._contradict_leg(leg, happening)
+
+    def _contradict_leg(self, leg: Leg, happening: Happening) -> list[Command]:
+        key = leg.order.idempotency_key
+        return self._contradict(f"order {key} is {leg.state.value} and was reported {happening.value}")
+
+    def _contradict(self, reason: str) -> list[Command]:
+        """The broker says what our books cannot explain: nothing opens until both truths agree, and the latch trips."""
+        self._footing.is_reconciled = False
+        return self._kill.contradict(reason)
