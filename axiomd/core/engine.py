@@ -35,8 +35,8 @@ from axiomd.core.reports import NO_COMMANDS, Reports
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED
 from axiomd.core.tripwires import Tripwires
 
-_NOW, _CURSOR, _TOUCHED, _EQUITY, _TRADING = (
-    column(b.ACCOUNT, name) for name in ("now_us", "cursor", "touched_us", "equity", "is_trading")
+_NOW, _TOUCHED, _EQUITY, _TRADING = (
+    column(b.ACCOUNT, name) for name in ("now_us", "touched_us", "equity", "is_trading")
 )
 
 
@@ -61,7 +61,7 @@ class Engine:
         self.has_setups_left = False
         reports = Reports(self.frame, self.books, self.kill, self.tripwires, self.footing)
         self._now = self.frame.account
-        self._scan: Callable[[int, int, int, int, bool], int] = self._scan_first
+        self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, bool]] = self._scan_first
         self._signal_age_us_max = 0
         self._bars_until_us = -1
         self.stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
@@ -113,12 +113,9 @@ class Engine:
         Gives (flags, the row come to, the commands; None where nothing was taken in). It does what `handle` would do
         with each moment's event in turn; that the two agree is tested.
         """
-        account, filled_us = self._now, self.books.filled_us
-        account[_CURSOR] = first
-        before_us = account[_NOW]
-        flags = self._scan(last, horizon_us, matched_us, filled_us, True)
-        cursor = account[_CURSOR]
-        if cursor == first and account[_NOW] == before_us:
+        filled_us = self.books.filled_us
+        flags, cursor, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
+        if not has_moved:
             return flags, cursor, None
         return flags, cursor, NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
 
@@ -299,15 +296,17 @@ class Engine:
             first, last = 0, len(bars)
         else:
             first, last = event.first, event.last
-        self._now[_CURSOR] = first
-        return self._scan(last, event.ts_us, event.ts_us, self.books.filled_us, False)
+        flags, _, _ = self._scan(first, last, event.ts_us, event.ts_us, self.books.filled_us, False)
+        return flags
 
-    def _scan_first(self, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool) -> int:
+    def _scan_first(
+        self, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
+    ) -> tuple[int, int, bool]:
         """Scan on for the first time: with the first bar steps are asked for, until then nothing needs the compiler."""
         put_steps(self.board, self.plan)
         self.frame.call_compiled()
         self._scan = self.frame.advance
-        return self._scan(last, horizon_us, matched_us, filled_us, is_watched)
+        return self._scan(first, last, horizon_us, matched_us, filled_us, is_watched)
 
     def _in_time(self, event: e.BarsClosed) -> Ints:
         """Give the bars that close at this very moment, each symbol's once: late, repeated and future ones are dropped.

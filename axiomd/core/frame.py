@@ -97,8 +97,11 @@ class Frame:
     def _bind(self, of: Callable[[Any], Any]) -> None:
         # bound to the addresses once: a method around each would take half as long again as the call itself
         at = self._addresses
-        self.advance: Callable[[int, int, int, int, bool], int] = partial(of(_advance), at)
-        """Scan on: `scan.advance` with (last, horizon_us, matched_us, filled_us, is_watched)."""
+        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, bool]] = partial(of(_advance), at)
+        """Scan on: `scan.advance` with (first, last, horizon_us, matched_us, filled_us, is_watched).
+
+        Gives its flags, the row it came to, and whether anything was taken in.
+        """
         self.begin_session: Callable[[int, int, int], None] = partial(of(_begin_session), at)
         """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
         self.settle: Callable[[], None] = partial(of(_settle), at)
@@ -213,15 +216,22 @@ def _reals(at: Ints, place: int, width: int) -> Floats:
 
 
 @njit
-def _advance(at: Ints, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool) -> int:
-    return scan.advance(
-        _table(at, _BARS, _BAR_SIZE), last, horizon_us, matched_us, filled_us, is_watched, _account(at), _symbols(at),
+def _advance(
+    at: Ints, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
+) -> tuple[int, int, bool]:
+    account = _account(at)
+    before_us = account[0].now_us
+    account[0].cursor = first
+    flags = scan.advance(
+        _table(at, _BARS, _BAR_SIZE), last, horizon_us, matched_us, filled_us, is_watched, account, _symbols(at),
         _strategies(at), _slots(at), _table(at, _INTERVALS, _INTERVAL_SIZE), _table(at, _INT_STATE, _INT_STATE_SIZE),
         _reals(at, _FLOAT_STATE, _FLOAT_STATE_SIZE), _table(at, _INT_PARAMS, _INT_PARAMS_SIZE),
         _reals(at, _FLOAT_PARAMS, _FLOAT_PARAMS_SIZE),
         carray(_pointer(at[_WINDOWS]), (at[_WINDOWS + 1],), _INTS),
         _limits(at), _table(at, _SETUPS, _SETUP_SIZE),
     )  # fmt: skip
+    cursor = account[0].cursor
+    return flags, cursor, cursor != first or account[0].now_us != before_us
 
 
 @njit
