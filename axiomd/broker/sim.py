@@ -8,9 +8,9 @@ It is what a replay trades against and what paper trading uses without a broker.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from axiomd.broker.port import BrokerCommand
+from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.events import (
     FillReceived,
@@ -26,10 +26,8 @@ from axiomd.contracts.truth import OpenOrder, Report, Truth
 from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core.compiled import plain
 from axiomd.core.fills import (
-    COSTS,
     EXIT_STOP,
     FILLED,
-    KINDS,
     LIMIT,
     NO_EXIT,
     UNTOUCHED,
@@ -50,56 +48,6 @@ _entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), p
 _commission, _slippage = plain(commission), plain(slippage)
 
 
-class _Costs:
-    """Costs by name as what the rules read them from; one that is not named is none."""
-
-    def __init__(self, costs: Mapping[str, int]) -> None:
-        for name in COSTS:
-            setattr(self, name, costs.get(name, 0))
-
-
-class _Entry:
-    """A resting entry with its children asleep."""
-
-    __slots__ = ("broker_id", "index", "is_triggered", "kind", "limit", "order", "sign", "stop")
-
-    def __init__(self, order: Order, index: int, broker_id: int) -> None:
-        self.order = order
-        self.index = index
-        self.broker_id = broker_id
-        self.kind = KINDS[order.entry_type]
-        self.sign = 1 if order.side == "BUY" else -1
-        self.stop = order.stop_price or 0
-        self.limit = order.limit_price or 0
-        self.is_triggered = False
-
-
-@dataclass(slots=True)
-class _Position:
-    """What is held in a symbol, with its exits awake; while `closing_qty` of it is closed, they cover the rest."""
-
-    entry: _Entry
-    qty: int
-    stop: int
-    target: int
-    flatten_at_us: int
-    closing: str = ""
-    closing_qty: int = 0
-    closed_under: tuple[str, ...] = ()
-    """References of closes that were executed: none is carried out twice."""
-
-    @property
-    def kept(self) -> int:
-        """Give the shares that no close is under way for."""
-        return self.qty - self.closing_qty
-
-    def close(self, reference: str, qty: int) -> None:
-        """Cut the exits by `qty`, or cancel them with the last of it, and work its close instead."""
-        self.closing, self.closing_qty = reference, qty
-        if not self.kept:
-            self.stop = self.target = 0
-
-
 class SimBroker:
     """Match orders against bars. `ticks` are the tick sizes by symbol index, in price units."""
 
@@ -115,11 +63,11 @@ class SimBroker:
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
         self._ticks = tuple(ticks)
-        self._costs = _Costs(costs)
+        self._costs = Costs(costs)
         self._bar_us = bar_us
         self._skips_ambiguous = skips_ambiguous
-        self._groups: dict[int, list[list[_Entry]]] = {}
-        self._positions: dict[int, _Position] = {}
+        self._groups: dict[int, list[list[RestingEntry]]] = {}
+        self._positions: dict[int, OpenPosition] = {}
         self._last: dict[int, tuple[int, int, int]] = {}
         self._fills = 0
         self._next_id = 1
@@ -134,7 +82,7 @@ class SimBroker:
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
         self._ticks = tuple(ticks)
-        self._costs = _Costs(costs)
+        self._costs = Costs(costs)
         self._skips_ambiguous = skips_ambiguous
 
     @property
@@ -170,11 +118,11 @@ class SimBroker:
     def place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
         """Take the legs of one group as they are: orders of a file were judged when they were exported."""
         out: list[Report] = []
-        group: list[_Entry] = []
+        group: list[RestingEntry] = []
         for order in orders:
             key, broker_id = order.idempotency_key, self._next_id
             self._next_id += _IDS_A_LEG
-            group.append(_Entry(order, self._index_of[order.symbol], broker_id))
+            group.append(RestingEntry(order, self._index_of[order.symbol], broker_id))
             if order.valid_to_us < self._expiry_us:
                 self._expiry_us = order.valid_to_us
             out.append(OrderSent(ts_us=ts_us, key=key))
@@ -271,7 +219,7 @@ class SimBroker:
             self._expire(out, close_us)
         return out
 
-    def _match_exits(self, out: list[Report], position: _Position, bar: Bar, closes_us: int) -> None:
+    def _match_exits(self, out: list[Report], position: OpenPosition, bar: Bar, closes_us: int) -> None:
         start_us, _, open_, high, low, _, volume = bar
         key = position.entry.order.idempotency_key
         if position.closing:
@@ -291,9 +239,11 @@ class SimBroker:
             if code != NO_EXIT:
                 self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=is_ambiguous)
 
-    def _match_group(self, out: list[Report], group: list[_Entry], bar: Bar, closes_us: int, *, is_held: bool) -> None:
+    def _match_group(
+        self, out: list[Report], group: list[RestingEntry], bar: Bar, closes_us: int, *, is_held: bool
+    ) -> None:
         start_us, _, open_, high, low, _, _ = bar
-        touched: list[tuple[_Entry, int, int, bool]] = []
+        touched: list[tuple[RestingEntry, int, int, bool]] = []
         for entry in group:
             order = entry.order
             if order.valid_from_us <= start_us and closes_us <= order.valid_to_us:
@@ -305,16 +255,14 @@ class SimBroker:
         if not touched:
             return
         if is_held:
-            self._end_group(out, group, bar[1], lambda key: OrderRejected(ts_us=closes_us, key=key, reason="netting"))
+            self._end_group(out, group, bar[1], OrderRejected, closes_us, "netting")
         elif len(touched) == 2 and self._skips_ambiguous:
-            self._end_group(
-                out, group, bar[1], lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="ambiguous")
-            )
+            self._end_group(out, group, bar[1], OrderCancelled, closes_us, "ambiguous")
         else:
             is_ambiguous = len(touched) == 2
             if is_ambiguous:
                 touched.sort(key=lambda touch: -touch[0].sign)
-                if _first_leg(_level(touched[0][0]), _level(touched[1][0]), open_) < 0:
+                if _first_leg(touched[0][0].level, touched[1][0].level, open_) < 0:
                     touched.reverse()
             for entry, code, price, is_at_open in touched:
                 if code == FILLED:
@@ -324,12 +272,12 @@ class SimBroker:
                 entry.is_triggered = True
 
     def _enter(
-        self, out: list[Report], group: list[_Entry], entry: _Entry, print_: int, is_at_open: bool, bar: Bar,
-        closes_us: int, *, is_ambiguous: bool,
+        self, out: list[Report], group: list[RestingEntry], entry: RestingEntry, print_: int, is_at_open: bool,
+        bar: Bar, closes_us: int, *, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         start_us, index, open_, high, low, _, volume = bar
         order, sign = entry.order, entry.sign
-        position = _Position(
+        position = OpenPosition(
             entry, order.qty, order.stop_loss_price or 0, order.take_profit_price or 0, order.flatten_at_us
         )
         self._positions[index] = position
@@ -342,12 +290,12 @@ class SimBroker:
             slips=slips, is_ambiguous=is_ambiguous or (exit_is_ambiguous and code == NO_EXIT),
         )  # fmt: skip
         group.remove(entry)
-        self._end_group(out, group, index, lambda key: OrderCancelled(ts_us=closes_us, key=key, reason="oco_cancelled"))
+        self._end_group(out, group, index, OrderCancelled, closes_us, "oco_cancelled")
         if code != NO_EXIT:
             self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=exit_is_ambiguous)
 
     def _leave_at(
-        self, out: list[Report], position: _Position, code: int, price: int, bar: Bar, closes_us: int,
+        self, out: list[Report], position: OpenPosition, code: int, price: int, bar: Bar, closes_us: int,
         *, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         is_stop = code == EXIT_STOP
@@ -357,7 +305,7 @@ class SimBroker:
         )
 
     def _leave(
-        self, out: list[Report], position: _Position, reference: str, price: int, start_us: int, closes_us: int,
+        self, out: list[Report], position: OpenPosition, reference: str, price: int, start_us: int, closes_us: int,
         volume: int, *, slips: bool, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         qty = position.qty
@@ -374,7 +322,7 @@ class SimBroker:
         )  # fmt: skip
 
     def _execute(
-        self, out: list[Report], entry: _Entry, reference: str, sign: int, qty: int, print_: int, start_us: int,
+        self, out: list[Report], entry: RestingEntry, reference: str, sign: int, qty: int, print_: int, start_us: int,
         closes_us: int, volume: int, *, slips: bool, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         tick = self._ticks[entry.index]
@@ -402,18 +350,21 @@ class SimBroker:
         )
         out.append(FillReceived(ts_us=closes_us, fill=fill))
 
-    def _drop(self, group: list[_Entry], entry: _Entry) -> None:
+    def _drop(self, group: list[RestingEntry], entry: RestingEntry) -> None:
         group.remove(entry)
         if not group:
             self._forget(group, entry.index)
 
-    def _end_group(self, out: list[Report], group: list[_Entry], index: int, report: Callable[[str], Report]) -> None:
+    def _end_group(
+        self, out: list[Report], group: list[RestingEntry], index: int,
+        report: type[OrderCancelled] | type[OrderRejected], ts_us: int, reason: str,
+    ) -> None:  # fmt: skip
         for entry in group:
-            out.append(report(entry.order.idempotency_key))
+            out.append(report(ts_us=ts_us, key=entry.order.idempotency_key, reason=reason))
         group.clear()
         self._forget(group, index)
 
-    def _forget(self, group: list[_Entry], index: int) -> None:
+    def _forget(self, group: list[RestingEntry], index: int) -> None:
         groups = self._groups[index]
         # by identity: two empty groups are equal
         groups[:] = [known for known in groups if known is not group]
@@ -441,7 +392,7 @@ class SimBroker:
             for entry in group
         ]
         for position in self._positions.values():
-            orders.extend(_working_exits(position))
+            orders.extend(position.working_exits())
         return Truth(
             positions={
                 self._symbols[index]: position.entry.sign * position.qty for index, position in self._positions.items()
@@ -449,39 +400,3 @@ class SimBroker:
             orders=tuple(orders),
             reports=tuple(reports),
         )
-
-
-def _level(entry: _Entry) -> int:
-    return entry.limit if entry.is_triggered else entry.stop or entry.limit
-
-
-def _working_exits(position: _Position) -> list[OpenOrder]:
-    order, side = position.entry.order, side_of(-position.entry.sign)
-    key, oca = order.idempotency_key, order.idempotency_key
-    closes = [
-        OpenOrder(
-            broker_id=0, reference=position.closing, symbol=order.symbol, side=side, qty=position.closing_qty,
-            kind="market", price=0, oca="",
-        )
-    ] if position.closing else []  # fmt: skip
-    if not position.kept:
-        return closes
-    children = (
-        (SUFFIX_STOP, "stop", position.stop, 1),
-        (SUFFIX_TARGET, "limit", position.target, 2),
-        (SUFFIX_EOD, "market", position.flatten_at_us, 3),
-    )
-    return closes + [
-        OpenOrder(
-            broker_id=position.entry.broker_id + offset,
-            reference=key + suffix,
-            symbol=order.symbol,
-            side=side,
-            qty=position.kept,
-            kind=kind,
-            price=price if kind != "market" else 0,
-            oca=oca,
-        )
-        for suffix, kind, price, offset in children
-        if price
-    ]

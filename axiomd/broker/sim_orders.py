@@ -1,0 +1,98 @@
+"""What lies at the simulated broker: entries with their children asleep, positions with their exits awake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_STOP, SUFFIX_TARGET, Order
+from axiomd.contracts.truth import OpenOrder
+from axiomd.contracts.units import side_of
+from axiomd.core.fills import COSTS, KINDS
+
+
+class Costs:
+    """Costs by name as what the rules read them from; one that is not named is none."""
+
+    def __init__(self, costs: Mapping[str, int]) -> None:
+        for name in COSTS:
+            setattr(self, name, costs.get(name, 0))
+
+
+class RestingEntry:
+    """A resting entry with its children asleep."""
+
+    __slots__ = ("broker_id", "index", "is_triggered", "kind", "limit", "order", "sign", "stop")
+
+    def __init__(self, order: Order, index: int, broker_id: int) -> None:
+        self.order = order
+        self.index = index
+        self.broker_id = broker_id
+        self.kind = KINDS[order.entry_type]
+        self.sign = 1 if order.side == "BUY" else -1
+        self.stop = order.stop_price or 0
+        self.limit = order.limit_price or 0
+        self.is_triggered = False
+
+    @property
+    def level(self) -> int:
+        """Give the price it is compared by: of one that rests as a limit, its limit."""
+        return self.limit if self.is_triggered else self.stop or self.limit
+
+
+@dataclass(slots=True)
+class OpenPosition:
+    """What is held in a symbol, with its exits awake; while `closing_qty` of it is closed, they cover the rest."""
+
+    entry: RestingEntry
+    qty: int
+    stop: int
+    target: int
+    flatten_at_us: int
+    closing: str = ""
+    closing_qty: int = 0
+    closed_under: tuple[str, ...] = ()
+    """References of closes that were executed: none is carried out twice."""
+
+    @property
+    def kept(self) -> int:
+        """Give the shares that no close is under way for."""
+        return self.qty - self.closing_qty
+
+    def close(self, reference: str, qty: int) -> None:
+        """Cut the exits by `qty`, or cancel them with the last of it, and work its close instead."""
+        self.closing, self.closing_qty = reference, qty
+        if not self.kept:
+            self.stop = self.target = 0
+
+    def working_exits(self) -> list[OpenOrder]:
+        """Give the orders that lie at the broker for it: its exits, and a close that is under way."""
+        order, side = self.entry.order, side_of(-self.entry.sign)
+        key, oca = order.idempotency_key, order.idempotency_key
+        closes = [
+            OpenOrder(
+                broker_id=0, reference=self.closing, symbol=order.symbol, side=side, qty=self.closing_qty,
+                kind="market", price=0, oca="",
+            )
+        ] if self.closing else []  # fmt: skip
+        if not self.kept:
+            return closes
+        children = (
+            (SUFFIX_STOP, "stop", self.stop, 1),
+            (SUFFIX_TARGET, "limit", self.target, 2),
+            (SUFFIX_EOD, "market", self.flatten_at_us, 3),
+        )
+        return closes + [
+            OpenOrder(
+                broker_id=self.entry.broker_id + offset,
+                reference=key + suffix,
+                symbol=order.symbol,
+                side=side,
+                qty=self.kept,
+                kind=kind,
+                price=price if kind != "market" else 0,
+                oca=oca,
+            )
+            for suffix, kind, price, offset in children
+            if price
+        ]
