@@ -8,6 +8,7 @@ It is what a replay trades against and what paper trading uses without a broker.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
 from axiomd.broker.port import BrokerCommand
 from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry
@@ -44,6 +45,7 @@ LastBar = Callable[[int], tuple[int, int, int]]
 """Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
+_INDEX = itemgetter(1)
 _entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), plain(first_leg)
 _commission, _slippage = plain(commission), plain(slippage)
 
@@ -68,7 +70,7 @@ class SimBroker:
         self._skips_ambiguous = skips_ambiguous
         self._groups: dict[int, list[list[RestingEntry]]] = {}
         self._positions: dict[int, OpenPosition] = {}
-        self._last: dict[int, tuple[int, int, int]] = {}
+        self._last: dict[int, Bar] = {}
         self._fills = 0
         self._next_id = 1
         self._expiry_us = NEVER_US
@@ -98,12 +100,13 @@ class SimBroker:
     def resume_from(self, next_id: int, fills: int, last: dict[int, tuple[int, int, int]]) -> None:
         """Take up the counters and last bars of an idle broker that ended."""
         assert self.is_idle, "counters of a broker at work are its own"
-        self._next_id, self._fills, self._last = next_id, fills, dict(last)
+        self._next_id, self._fills = next_id, fills
+        self._last = {index: (ts_us, index, 0, 0, 0, close, volume) for index, (ts_us, close, volume) in last.items()}
 
     @property
     def last_bars(self) -> dict[int, tuple[int, int, int]]:
         """Give (start in UTC us, CLOSE, VOLUME) of the last bar matched of each symbol index."""
-        return dict(self._last)
+        return {index: (bar[0], bar[5], bar[6]) for index, bar in self._last.items()}
 
     # --- commands ---
 
@@ -159,7 +162,7 @@ class SimBroker:
         """Fill a position's closing order at the last CLOSE seen, where there is one."""
         position = self._positions[index]
         if index in self._last:
-            start_us, close, volume = self._last[index]
+            start_us, _, _, _, _, close, volume = self._last[index]
             self._leave(out, position, position.closing, close, start_us, ts_us, volume, slips=True, is_ambiguous=False)
 
     def kill(self, ts_us: int, *, flattens: bool) -> list[Report]:
@@ -182,10 +185,12 @@ class SimBroker:
     def match(self, bars: Sequence[Bar], closes_us: int) -> list[Report]:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
         out: list[Report] = []
-        positions, groups, last = self._positions, self._groups, self._last
+        positions, groups = self._positions, self._groups
+        self._last.update(zip(map(_INDEX, bars), bars, strict=True))
         for bar in bars:
             index = bar[1]
-            last[index] = bar[0], bar[5], bar[6]
+            if index not in positions and index not in groups:
+                continue
             position = positions.get(index)
             if position is not None:
                 self._match_exits(out, position, bar, closes_us)
@@ -210,9 +215,10 @@ class SimBroker:
     def end_session(self, close_us: int, last_bar: LastBar | None = None) -> list[Report]:
         """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
         out: list[Report] = []
+        last_bar = last_bar or self.last_bars.__getitem__
         for index, position in sorted(self._positions.items()):
             if position.flatten_at_us:
-                start_us, close, volume = self._last[index] if last_bar is None else last_bar(index)
+                start_us, close, volume = last_bar(index)
                 reference = position.entry.order.idempotency_key + SUFFIX_EOD
                 self._leave(out, position, reference, close, start_us, close_us, volume, slips=True, is_ambiguous=False)
         if close_us >= self._expiry_us:
