@@ -1,6 +1,6 @@
 """A sweep: many parameter sets over many symbols through the compiled backtest, on all cores or on a Dask cluster.
 
-Trials are gathered into blocks of one symbol set each, and a block is one task. Rows come back in an order that does
+Trials are gathered into blocks of one symbol set each, and a few blocks are one task. Rows stand in an order that does
 not depend on who computed them or when. No trial of a train part sees a session of its test part.
 """
 
@@ -21,18 +21,17 @@ from axiomd.config.yaml_text import read_yaml
 from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
+from axiomd.replay.sweep_table import Columns, plain_value, table_of
 from axiomd.replay.swept_bars import TapeBars
 from axiomd.replay.trials import (
     Block,
     MarketKey,
-    Row,
     Trial,
     basis_of_trial,
     configured,
     expect_market,
     market_of,
-    plain_value,
-    run_block,
+    run_blocks,
     session_rows,
 )
 
@@ -51,7 +50,7 @@ class Sweep:
     symbols: tuple[str, ...]
 
 
-RunBlocks = Callable[[Sequence[Block]], Iterator[list[Row]]]
+RunBlocks = Callable[[Sequence[Block]], Iterator[Columns]]
 
 
 def read_sweep(path: Path, base_folder: Path) -> Sweep:
@@ -85,22 +84,11 @@ def read_sweep(path: Path, base_folder: Path) -> Sweep:
 def blocks_of(sweep: Sweep) -> list[Block]:
     """Lay the trials out: by symbol, then in blocks of sets."""
     config = sweep.config
-    sets = list(enumerate(config.parameter_sets()))
     groups = [(symbol,) for symbol in sweep.symbols] if config.each_symbol_alone else [sweep.symbols]
-    parts = _parts(sweep)
-    blocks = []
-    for symbols in groups:
-        trials = [
-            Trial(number, values, symbols, fold, part, first, last)
-            for number, values in sets
-            for fold, part, first, last in parts
-            if part != "test"
-        ]
-        blocks += [
-            Block(sweep.base, sweep.bars, sweep.symbols, tuple(trials[place : place + BLOCK_TRIALS]))
-            for place in range(0, len(trials), BLOCK_TRIALS)
-        ]
-    return blocks
+    parts = [part for part in _parts(sweep) if part[1] != "test"]
+    trials = [Trial(number, values, *part) for number, values in enumerate(config.parameter_sets()) for part in parts]
+    cut = [tuple(trials[place : place + BLOCK_TRIALS]) for place in range(0, len(trials), BLOCK_TRIALS)]
+    return [Block(sweep.base, sweep.bars, sweep.symbols, symbols, some) for symbols in groups for some in cut]
 
 
 def trial_count(sweep: Sweep) -> int:
@@ -110,14 +98,12 @@ def trial_count(sweep: Sweep) -> int:
     return groups * parts * sum(1 for _ in sweep.config.parameter_sets())
 
 
-def run_sweep(sweep: Sweep, run_blocks: RunBlocks) -> pl.DataFrame:
+def run_sweep(sweep: Sweep, run: RunBlocks) -> pl.DataFrame:
     """Run everything and give the rows, sorted by set, symbol, fold and part."""
-    rows = [row for block in run_blocks(blocks_of(sweep)) for row in block]
+    found = list(run(blocks_of(sweep)))
     if sweep.config.walk_forward is not None:
-        rows += [row for block in run_blocks(_test_blocks(sweep, rows)) for row in block]
-    order = {"all": 0, "train": 1, "test": 2}
-    rows.sort(key=lambda row: (row["set"], row["symbol"], row["fold"], order[row["part"]]))
-    return pl.DataFrame(rows, infer_schema_length=None)
+        found += run(_test_blocks(sweep, table_of(found, sweep.config.parameter_sets())))
+    return table_of(found, sweep.config.parameter_sets())
 
 
 # --- walk forward ---
@@ -142,22 +128,26 @@ def _parts(sweep: Sweep) -> list[tuple[int, str, int, int]]:
     return parts
 
 
-def _test_blocks(sweep: Sweep, rows: Sequence[Row]) -> list[Block]:
+def _test_blocks(sweep: Sweep, trained: pl.DataFrame) -> list[Block]:
     """Choose in each fold by its train part alone; the chosen set is run over the test part."""
     forward = sweep.config.walk_forward
     assert forward is not None
-    if forward.choose not in rows[0]:
+    if forward.choose not in trained.columns:
         known = ", ".join(sorted(set(Metrics.model_fields) - set(_LEFT_OUT)))
         raise ConfigError(f"{forward.choose} is no figure", "walk_forward.choose", f"known: {known}")
     values = dict(enumerate(sweep.config.parameter_sets()))
     tests = {fold: (first, last) for fold, part, first, last in _parts(sweep) if part == "test"}
+    columns = (trained[name] for name in ("symbol", "fold", "set", forward.choose))
+    best: dict[str, dict[int, tuple[float, int]]] = {}
+    for symbol, fold, number, figure in zip(*columns, strict=True):
+        chosen = best.setdefault(symbol, {})
+        # of equal sets the first, and sets rise
+        if fold not in chosen or _number(figure) > chosen[fold][0]:
+            chosen[fold] = _number(figure), number
     blocks = []
-    for symbol in dict.fromkeys(row["symbol"] for row in rows):
-        for fold, (first, last) in tests.items():
-            trained = [row for row in rows if row["symbol"] == symbol and row["fold"] == fold]
-            best = max(trained, key=lambda row: (_number(row[forward.choose]), -row["set"]))
-            trial = Trial(best["set"], values[best["set"]], tuple(symbol.split(",")), fold, "test", first, last)
-            blocks.append(Block(sweep.base, sweep.bars, sweep.symbols, (trial,)))
+    for symbol, chosen in best.items():
+        trials = (Trial(number, values[number], fold, "test", *tests[fold]) for fold, (_, number) in chosen.items())
+        blocks.append(Block(sweep.base, sweep.bars, sweep.symbols, tuple(symbol.split(",")), tuple(trials)))
     return blocks
 
 
@@ -204,8 +194,8 @@ def summary_of(sweep: Sweep, frame: pl.DataFrame) -> dict[str, Any]:
     values = dict(enumerate(sweep.config.parameter_sets()))[best["set"]]
     symbols, key = tuple(best["symbol"].split(",")), (best["fold"], best["part"])
     first, last = next((first, last) for fold, part, first, last in _parts(sweep) if (fold, part) == key)
-    trial = Trial(best["set"], values, symbols, *key, first, last)
-    basis = basis_of_trial(market_of(sweep.base, sweep.bars, sweep.symbols), trial)
+    trial = Trial(best["set"], values, *key, first, last)
+    basis = basis_of_trial(market_of(sweep.base, sweep.bars, sweep.symbols), symbols, trial)
     returns = [made / before for made, before in basis.returns.tolist()]
     by_session = [float(value) / math.sqrt(252) for value in judged["sharpe"].to_list()]
     return {
@@ -219,10 +209,10 @@ def summary_of(sweep: Sweep, frame: pl.DataFrame) -> dict[str, Any]:
 def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
     """Run blocks on this machine: in this process, or in `jobs` of them."""
 
-    def run(blocks: Sequence[Block]) -> Iterator[list[Row]]:
+    def run(blocks: Sequence[Block]) -> Iterator[Columns]:
         if jobs == 1 or len(blocks) == 1:
             for block in blocks:
-                yield run_block(block)
+                yield run_blocks((block,))
                 done(len(block.trials))
             return
         from concurrent.futures import ProcessPoolExecutor
@@ -237,11 +227,25 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
                 for _ in range(jobs):  # a process each, which starts and loads its code while the bars are read
                     pool.submit(int)
                 _lay_out(blocks[0], path)
-                for block, rows in zip(blocks, pool.map(run_block, blocks), strict=True):
-                    yield rows
-                    done(len(block.trials))
+                tasks = tasks_of(blocks, jobs)
+                for task, found in zip(tasks, pool.map(run_blocks, tasks), strict=True):
+                    yield found
+                    done(sum(len(block.trials) for block in task))
 
     return run
+
+
+def tasks_of(blocks: Sequence[Block], jobs: int) -> list[Sequence[Block]]:
+    """Gather blocks into tasks for `jobs` processes: few to hand over, and towards the end ever smaller ones, so that
+    nobody waits long for the last.
+    """
+    tasks = []
+    place = 0
+    while place < len(blocks):
+        fair, full = (len(blocks) - place) // (4 * jobs), BLOCK_TRIALS // len(blocks[place].trials)
+        tasks.append(blocks[place : place + max(1, min(fair, full))])
+        place += len(tasks[-1])
+    return tasks
 
 
 def _key(block: Block) -> MarketKey:
@@ -253,7 +257,7 @@ def _lay_out(block: Block, path: Path) -> None:
     bars = market_of(*_key(block)).bars
     assert isinstance(bars, TapeBars)
     try:
-        bars.share(path, by_symbol=len(block.trials[0].symbols) == 1)
+        bars.share(path, by_symbol=len(block.symbols) == 1)
     except OSError as error:
         reason = f"the bars cannot be laid out ({error.strerror})"
         raise InputError(reason, str(path.parent), "make room there, name another TMPDIR, or give --jobs 1") from error
@@ -262,7 +266,7 @@ def _lay_out(block: Block, path: Path) -> None:
 def dask_blocks(scheduler: str, done: Callable[[int], None]) -> RunBlocks:
     """Run blocks on a Dask cluster whose workers see the same paths. Raises `InputError` where it cannot be reached."""
 
-    def run(blocks: Sequence[Block]) -> Iterator[list[Row]]:
+    def run(blocks: Sequence[Block]) -> Iterator[Columns]:
         try:
             from distributed import Client
         except ImportError:
@@ -272,7 +276,7 @@ def dask_blocks(scheduler: str, done: Callable[[int], None]) -> RunBlocks:
         except (OSError, ValueError) as error:
             raise InputError(f"no scheduler answers: {error}", scheduler, "name one as tcp://HOST:PORT") from error
         with client:
-            futures = client.map(run_block, list(blocks), pure=False)
+            futures = client.map(run_blocks, [(block,) for block in blocks], pure=False)
             for block, future in zip(blocks, futures, strict=True):
                 yield future.result()
                 done(len(block.trials))

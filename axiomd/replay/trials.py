@@ -1,8 +1,8 @@
 """The trials of a sweep: each is one run of the compiled backtest, of which nothing but its figures is kept.
 
-A trial is a set of values, its symbols, and the sessions it may see; a block of them over the same symbols is what a
-worker is given. Bars are read, and a set is read, checked and bound, once a process. No trial sees a session after its
-own last.
+A trial is a set of values and the sessions it may see; a block is trials over the same symbols, and a worker is given
+some blocks at a time. Bars are read, and a set is read, checked and bound, once a process. No trial sees a session
+after its own last.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from axiomd.core.metrics import Basis, figure_values
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape, read_files, timeframe_of
 from axiomd.replay.code_ahead import load_code
+from axiomd.replay.sweep_table import Columns, columns_of
 from axiomd.replay.swept_bars import SharedBars, SweptBars, TapeBars
 
 RUN_ID: Final = "sweep"
@@ -39,21 +40,19 @@ _USUAL_BAR_US: Final = 5 * MINUTE_US
 SETS_KEPT_MAX: Final = 4_096
 """Sets whose configuration and plan a process keeps."""
 
-Row = dict[str, Any]
 MarketKey = tuple[str, str, tuple[str, ...]]
 """Base, bars and symbols of a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run: the number and values of its set, its symbols, and its part of the sessions.
+    """One run: the number and values of its set, and its part of the sessions.
 
     `first` and `last` are positions among the sessions that have a bar, `last` excluded; -1 means to the end.
     """
 
     set_number: int
     values: Mapping[str, Any]
-    symbols: tuple[str, ...]
     fold: int = 0
     part: str = "all"
     first: int = 0
@@ -67,46 +66,48 @@ class Block:
     base: str
     bars: str
     all_symbols: tuple[str, ...]
+    symbols: tuple[str, ...]
     trials: tuple[Trial, ...]
 
 
-def run_block(block: Block) -> list[Row]:
-    """Run one block's trials: what a worker does.
+def run_blocks(blocks: Sequence[Block]) -> Columns:
+    """Run the trials of blocks: what a worker does.
 
     Trials that see the same bars, and that observe the same of them, come one after the other, in whatever order a grid
     names its keys: what was found of the bars for one serves the next.
     """
-    market = market_of(block.base, block.bars, block.all_symbols)
-    trials = sorted(block.trials, key=lambda trial: (trial.last, market.observed_by(trial)))
-    return [_row(trial, *_run(market, trial)) for trial in trials]
+    rows = []
+    for block in blocks:
+        market = market_of(block.base, block.bars, block.all_symbols)
+        bound = [(trial, market.bound(trial.values)) for trial in block.trials]
+        bound.sort(key=lambda pair: (pair[0].last, pair[1].observed_by))
+        name = block.symbols[0] if len(block.symbols) == 1 else ",".join(block.symbols)
+        rows += [_row(trial, name, *_run(market, block.symbols, trial, own)) for trial, own in bound]
+    return columns_of(rows)
 
 
-def basis_of_trial(market: Market, trial: Trial) -> Basis:
+def basis_of_trial(market: Market, symbols: tuple[str, ...], trial: Trial) -> Basis:
     """Run one trial and give what its figures are made of."""
-    return basis_of(*_run(market, trial))
+    return basis_of(*_run(market, symbols, trial, market.bound(trial.values)))
 
 
-def _run(market: Market, trial: Trial) -> tuple[Plan, Rows]:
-    tape, first_session = market.part_of(trial)
-    start = market.start_of(trial)
+def _run(market: Market, symbols: tuple[str, ...], trial: Trial, own: BoundSet) -> tuple[Plan, Rows]:
+    tape, first_session = market.part_of(symbols, trial)
+    start = market.start_of(symbols, trial.values, own)
     return start.plan, run_from(start, tape, None, first_session, market.room)
 
 
-def _row(trial: Trial, plan: Plan, run: Rows) -> Row:
-    figures = figure_values(basis_of(plan, run), plan.initial_cash)
-    figures |= {
+def _row(trial: Trial, symbol: str, plan: Plan, run: Rows) -> dict[str, Any]:
+    return {
+        "set": trial.set_number,
+        "symbol": symbol,
+        "fold": trial.fold,
+        "part": trial.part,
+        **figure_values(basis_of(plan, run), plan.initial_cash),
         "initial_cash": plan.initial_cash / PRICE_SCALE,
         "final_cash": int(run.board.account[0]["cash"]) / PRICE_SCALE,
         "operator_resumes": int(run.state[0]["resumes"]),
     }
-    symbol = trial.symbols[0] if len(trial.symbols) == 1 else ",".join(trial.symbols)
-    values = {key: plain_value(value) for key, value in trial.values.items()}
-    return {"set": trial.set_number, "symbol": symbol, "fold": trial.fold, "part": trial.part, **values, **figures}
-
-
-def plain_value(value: Any) -> Any:
-    """Give a value of a set as a column holds it."""
-    return value if isinstance(value, (int, float, str, bool)) or value is None else str(value)
 
 
 class Market:
@@ -117,30 +118,29 @@ class Market:
         self.room = Room()
         self._base = base
         self._symbols = symbols
-        self._sets: dict[str, _Set] = {}
+        self._sets: dict[str, BoundSet] = {}
         self._windows: dict[bytes, Ints] = {}
         self._parts: _Parts | None = None
 
-    def part_of(self, trial: Trial) -> tuple[Tape, int]:
-        """Give the bars that a trial may see, and the session it begins in."""
-        tape = self.bars.tape_of(trial.symbols)
+    def part_of(self, symbols: tuple[str, ...], trial: Trial) -> tuple[Tape, int]:
+        """Give the bars of some symbols that a trial may see, and the session it begins in."""
+        tape = self.bars.tape_of(symbols)
         if trial.first == 0 and trial.last < 0:
             return tape, 0
         if self._parts is None or self._parts.tape is not tape:
             self._parts = _Parts(tape)
         return self._parts.of(trial)
 
-    def start_of(self, trial: Trial) -> Start:
-        """Bind a trial and make its run ready. A later trial may be given the same start, made ready anew.
+    def start_of(self, symbols: tuple[str, ...], values: Mapping[str, Any], bound: BoundSet) -> Start:
+        """Bind a set to some symbols and make its run ready. A later one may be given the same start, made ready anew.
 
         A set is read, checked and bound once for all symbols, and what its runs begin with is laid out once for all
         that trade one. Where strategies name symbols of their own, what a trial's symbols leave of them is for the
         configuration to say.
         """
-        bound = self._bound(trial.values)
-        whole, symbols = bound.plan, trial.symbols
+        whole = bound.plan
         if not bound.names_all:
-            return Start(whole if symbols == self._symbols else self._plan(trial.values, symbols))
+            return Start(whole if symbols == self._symbols else self._plan(values, symbols))
         if len(symbols) > 1:
             return Start(whole)
         place = bisect_left(self.bars.symbols, symbols[0])
@@ -151,11 +151,8 @@ class Market:
         bound.start.again(instrument, rate)
         return bound.start
 
-    def observed_by(self, trial: Trial) -> str:
-        """Say what observing a trial's bars goes by."""
-        return self._bound(trial.values).observed_by
-
-    def _bound(self, values: Mapping[str, Any]) -> _Set:
+    def bound(self, values: Mapping[str, Any]) -> BoundSet:
+        """Give a set bound for all symbols; kept."""
         key = repr(values)
         if key not in self._sets:
             if len(self._sets) >= SETS_KEPT_MAX:
@@ -169,7 +166,7 @@ class Market:
             )
             plan = replace(plan, strategies=strategies)
             names_all = all(own.symbols == self._symbols for own in plan.strategies)
-            self._sets[key] = _Set(plan, names_all, _observed_by(plan))
+            self._sets[key] = BoundSet(plan, names_all, _observed_by(plan))
         return self._sets[key]
 
     def _plan(self, values: Mapping[str, Any], symbols: tuple[str, ...]) -> Plan:
@@ -178,7 +175,7 @@ class Market:
 
 
 @dataclass(slots=True, eq=False)
-class _Set:
+class BoundSet:
     """A set bound for all symbols, whether its strategies name all of them, and the start of a run of one.
 
     Sets that are `observed_by` the same find the same of the same bars before they are asked for a setup."""
