@@ -102,7 +102,8 @@ class _Merge:
 
     def __init__(self, source: YamlText, read: Callable[[Path], YamlText]) -> None:
         self.mapping: dict[str, object] = dict(source.mapping)
-        self.origins = {key: Origin("file", f"{source.path}:{line}") for key, line in source.lines.items() if key}
+        file = str(source.path)
+        self.origins = {key: Origin("file", f"{file}:{line}") for key, line in source.lines.items() if key}
         self._source = source.path
         self._read = read
         self._folder = source.path.resolve().parent

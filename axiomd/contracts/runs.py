@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -45,6 +46,7 @@ CANDIDATES_MAX: Final = 50
 RISK_PACKAGED: Final = "configs/risk.yml"
 """Where a run that names no risk takes it from: the packaged copy of this file."""
 FX_FROM_BROKER: Final = "ib"
+_LISTS_KEPT_MAX: Final = 16
 
 Version = Annotated[str, Field(min_length=1, max_length=64), BeforeValidator(lambda value: _version(value))]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -64,12 +66,16 @@ def _refuse(reason: str) -> object:
     raise ValueError(reason)
 
 
-def _symbol(text: object) -> str:
+def _text(value: object) -> str:
     # YAML reads a bare ON or NO as a truth value; guessing which symbol was meant would trade the wrong share.
-    if not isinstance(text, str):
-        raise ValueError(f"{text!r} is no symbol: write it in quotes")
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no symbol: write it in quotes")
+    return value
+
+
+def _symbol(text: object) -> str:
     try:
-        return normal_symbol(text)
+        return normal_symbol(_text(text))
     except ConfigError as problem:
         raise ValueError(problem.what) from None
 
@@ -78,7 +84,13 @@ def unique_symbols(value: object) -> object:
     """Return symbols in their one spelling; `ValueError` where one is none, or stands there twice."""
     if not isinstance(value, (list, tuple)):
         raise ValueError("a list of symbols is needed, as in [SPY]")
-    symbols = tuple(_symbol(item) for item in value)
+    return _unique(tuple(map(_text, value)))
+
+
+# a run says its symbols in several places and a sweep reads it once a set: of five hundred that was most of reading it
+@lru_cache(_LISTS_KEPT_MAX)
+def _unique(texts: tuple[str, ...]) -> tuple[str, ...]:
+    symbols = tuple(map(_symbol, texts))
     twice = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
     if twice:
         raise ValueError(f"{', '.join(twice)} stands there twice")

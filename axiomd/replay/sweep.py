@@ -28,6 +28,7 @@ from axiomd.replay.trials import (
     MarketKey,
     Trial,
     basis_of_trial,
+    bind_sets,
     configured,
     expect_market,
     market_of,
@@ -221,16 +222,22 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
         with TemporaryDirectory(prefix="axiomd-sweep-") as folder:
             path = Path(folder) / "bars"
             # spawned, not forked: polars and numba keep threads that a fork would lose
-            with ProcessPoolExecutor(
+            pool = ProcessPoolExecutor(
                 jobs, mp_context=get_context("spawn"), initializer=expect_market, initargs=(_key(blocks[0]), path)
-            ) as pool:
+            )
+            try:
                 for _ in range(jobs):  # a process each, which starts and loads its code while the bars are read
                     pool.submit(int)
-                _lay_out(blocks[0], path)
+                # where a block is all sets of one symbol, each process will come to need them all
+                waiting = jobs if len(blocks[0].symbols) == 1 else 0
+                _lay_out(blocks[0], path, lambda: [pool.submit(bind_sets, blocks[0]) for _ in range(waiting)])
                 tasks = tasks_of(blocks, jobs)
                 for task, found in zip(tasks, pool.map(run_blocks, tasks), strict=True):
                     yield found
                     done(sum(len(block.trials) for block in task))
+            finally:
+                # a third of a second goes by until they have ended, and they have nothing left to say
+                pool.shutdown(wait=False, cancel_futures=True)
 
     return run
 
@@ -252,12 +259,12 @@ def _key(block: Block) -> MarketKey:
     return block.base, block.bars, block.all_symbols
 
 
-def _lay_out(block: Block, path: Path) -> None:
+def _lay_out(block: Block, path: Path, announced: Callable[[], object]) -> None:
     """Lay out the bars of a sweep for its workers."""
     bars = market_of(*_key(block)).bars
     assert isinstance(bars, TapeBars)
     try:
-        bars.share(path, by_symbol=len(block.symbols) == 1)
+        bars.share(path, by_symbol=len(block.symbols) == 1, announced=announced)
     except OSError as error:
         reason = f"the bars cannot be laid out ({error.strerror})"
         raise InputError(reason, str(path.parent), "make room there, name another TMPDIR, or give --jobs 1") from error

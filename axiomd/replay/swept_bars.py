@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -52,23 +52,30 @@ class TapeBars:
         """Give the rows of one symbol as those of a tape of its own."""
         if not self._rows:
             # found once: to look for them by symbol reads all bars each time
-            code = self.tape.bars[:, SYMBOL_INDEX]
-            ends = np.cumsum(np.bincount(code, minlength=len(self.symbols)))
-            self._rows = np.split(np.argsort(code, kind="stable"), ends[:-1])
+            order = np.argsort(self.tape.bars[:, SYMBOL_INDEX], kind="stable")
+            self._rows = np.split(order, self._ends()[1:-1])
         rows = self.tape.bars[self._rows[index]]
         rows[:, SYMBOL_INDEX] = 0
         return rows
 
-    def share(self, path: Path, *, by_symbol: bool) -> SharedBars:
-        """Lay the bars out in a file, by symbol or as they are, and what they are beside it. Raises `OSError`."""
-        ends = [0]
-        with path.open("wb") as file:
-            for rows in map(self.rows_of, range(len(self.symbols))) if by_symbol else [self.tape.bars]:
-                ends.append(ends[-1] + len(rows))
-                file.write(rows.data)
+    def share(self, path: Path, *, by_symbol: bool, announced: Callable[[], object] = lambda: None) -> SharedBars:
+        """Lay the bars out in a file, by symbol or as they are, and what they are beside it. Raises `OSError`.
+
+        `announced` is called when the latter is said and no bar is there yet, for who has something to do meanwhile.
+        """
+        ends = self._ends() if by_symbol else [0, len(self.tape.bars)]
         shared = SharedBars(path, self.symbols, self.sessions, self.timeframe_us, ends)
         _said_of(path).write_bytes(pickle.dumps(shared))
+        announced()
+        with path.open("wb") as file:
+            for rows in map(self.rows_of, range(len(self.symbols))) if by_symbol else [self.tape.bars]:
+                file.write(rows.data)
         return shared
+
+    def _ends(self) -> list[int]:
+        """Give the row behind each symbol's last, as they lie by symbol, with a 0 before the first."""
+        counts = np.bincount(self.tape.bars[:, SYMBOL_INDEX], minlength=len(self.symbols))
+        return [0, *np.cumsum(counts).tolist()]
 
 
 class SharedBars:

@@ -86,6 +86,13 @@ def run_blocks(blocks: Sequence[Block]) -> Columns:
     return columns_of(rows)
 
 
+def bind_sets(block: Block) -> None:
+    """Bind the sets of a block's trials, for a worker that waits for its bars anyway."""
+    market = market_of(block.base, block.bars, block.all_symbols)
+    for trial in block.trials:
+        market.bound(trial.values)
+
+
 def basis_of_trial(market: Market, symbols: tuple[str, ...], trial: Trial) -> Basis:
     """Run one trial and give what its figures are made of."""
     return basis_of(*_run(market, symbols, trial, market.bound(trial.values)))
