@@ -16,7 +16,18 @@ from axiomd.core.kernel_record import backtest
 from axiomd.core.market import strip
 from axiomd.core.metrics import metrics_of
 from axiomd.replay.prepare import Request, prepare
-from axiomd.replay.sweep import blocks_of, deflated_sharpe, local_blocks, read_sweep, run_sweep, summary_of, trial_count
+from axiomd.replay.sweep import (
+    BLOCK_TRIALS,
+    blocks_of,
+    deflated_sharpe,
+    local_blocks,
+    read_sweep,
+    run_sweep,
+    summary_of,
+    tasks_of,
+    trial_count,
+)
+from axiomd.replay.trials import Block, Trial
 from tests.markets import SPANS, frame_of, random_market, sessions_of
 
 GRID = """
@@ -63,6 +74,20 @@ def test_rows_do_not_depend_on_the_number_of_processes(grid: Path, tmp_path: Pat
     sweep = read_sweep(grid, tmp_path)
 
     assert run_sweep(sweep, local_blocks(1, _done)).equals(run_sweep(sweep, local_blocks(2, _done)))
+
+
+@pytest.mark.parametrize(("symbols", "sets"), [(500, 20), (3, 20), (1, 1), (40, 200), (7, 1)])
+def test_tasks_are_large_first_and_small_last(symbols: int, sets: int) -> None:
+    trials = tuple(Trial(number, {}) for number in range(sets))
+    blocks = [Block("", "", (), (str(n),), trials) for n in range(symbols)]
+
+    tasks = tasks_of(blocks, 2)
+
+    sizes = [len(task) for task in tasks]
+    assert blocks == [block for task in tasks for block in task]
+    assert sorted(sizes, reverse=True) == sizes
+    assert sizes[-1] == 1
+    assert max(sizes) * sets <= max(BLOCK_TRIALS, sets)
 
 
 @pytest.mark.filterwarnings("ignore")

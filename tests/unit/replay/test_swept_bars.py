@@ -37,6 +37,19 @@ def test_shared_bars_of_all_symbols_are_the_tape(bars: TapeBars, tmp_path: Path)
     assert SYMBOLS == shared.tape_of(SYMBOLS).symbols
 
 
+def test_what_is_laid_out_is_said_before_the_bars_are_there(bars: TapeBars, tmp_path: Path) -> None:
+    said: list[tuple[bool, SharedBars]] = []
+    path = tmp_path / "bars"
+
+    bars.share(path, by_symbol=True, announced=lambda: said.append((path.exists(), SharedBars.at(path))))
+
+    [(is_there, shared)] = said
+    assert not is_there
+    assert (bars.symbols, bars.timeframe_us) == (shared.symbols, shared.timeframe_us)
+    assert np.array_equal(bars.sessions.open_us, shared.sessions.open_us)
+    assert np.array_equal(bars.tape_of(("BBB",)).bars, shared.tape_of(("BBB",)).bars)
+
+
 def test_bars_by_symbol_are_not_given_for_all(bars: TapeBars, tmp_path: Path) -> None:
     shared = bars.share(tmp_path / "bars", by_symbol=True)
 
