@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
+from axiomd.cli.turns import short_turns
 from axiomd.contracts.errors import EXIT_OK, ConfigError
 from axiomd.core.uncollected import uncollected
 
@@ -25,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the backtest."""
-    with uncollected():
+    with uncollected(), short_turns():
         return _run(args)
 
 
@@ -40,6 +41,7 @@ def _run(args: argparse.Namespace) -> int:
     from axiomd.replay.finish import Times, finish, quality_of
     from axiomd.replay.prepare import prepare
     from axiomd.runs.artifacts import check_target
+    from axiomd.runs.table_files import tables_beside
 
     started_us = wall_us()
     prepared = prepare(request_of(args), "backtest", bars, load_code)
@@ -49,13 +51,18 @@ def _run(args: argparse.Namespace) -> int:
     if prepared.plan.guards:
         names = ", ".join(guard.name for guard, _ in prepared.plan.guards)
         raise ConfigError(f"{names} is not compiled", "risk", "run axiomd replay instead")
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="quality") as beside:
+    with (
+        tables_beside(len(prepared.tape)) as writer,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="quality") as beside,
+    ):
         # whole columns of bars, which hold the interpreter hardly at all, and go before the record fills the memory
         quality = beside.submit(quality_of, prepared)
-        record = backtest(prepared.plan, prepared.tape, select, prepared.first_session)
-    times = Times(started_us, wall_us())
-    folder, metrics = finish(
-        prepared, record, folder, times, engine="kernel", quality=quality.result(), plots=not args.no_plots
-    )
+        hear_first = None if writer is None else writer.send_first
+        record = backtest(prepared.plan, prepared.tape, select, prepared.first_session, hear_first)
+        times = Times(started_us, wall_us())
+        folder, metrics = finish(
+            prepared, record, folder, times, engine="kernel", quality=quality.result(), plots=not args.no_plots,
+            writer=writer,
+        )  # fmt: skip
     show_run(record, metrics, folder, as_json=args.json)
     return EXIT_OK

@@ -6,7 +6,7 @@ the same functions that the engine makes them with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from axiomd.contracts.fills import ExitReason
@@ -37,22 +37,33 @@ _ENDS: Final[Mapping[int, tuple[Status, str]]] = {
 }
 
 
-def backtest(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> RunRecord:
-    """Run the kernel and give the record that a replay would have left."""
+def backtest(
+    plan: Plan,
+    tape: Tape,
+    select: SelectCandidates | None,
+    first_session: int = 0,
+    hear_first: Callable[[RunRecord], object] | None = None,
+) -> RunRecord:
+    """Run the kernel and give the record that a replay would have left.
+
+    `hear_first` is told the record when it has its signals and its curve, which change no more, and no order yet.
+    """
     rows = run_rows(plan, tape, select, first_session)
     with uncollected():
-        return record_of(plan, tape, rows)
+        return record_of(plan, tape, rows, hear_first)
 
 
-def record_of(plan: Plan, tape: Tape, rows: Rows) -> RunRecord:
+def record_of(plan: Plan, tape: Tape, rows: Rows, hear_first: Callable[[RunRecord], object] | None = None) -> RunRecord:
     """Give the rows of a kernel their names."""
     sessions = strip_of(tape).session.tolist()
     record = RunRecord(plan.initial_cash, plan.currency)
     slots = rows.board.slots.tolist()
     record.signals = [_signal(plan, slots, row) for row in rows.signals.tolist()]
+    record.curve = list(map(CurvePoint, *rows.points.T.tolist()))
+    if hear_first is not None:
+        hear_first(record)
     _add_orders(plan, tape, rows, slots, sessions, record)
     _add_trades(plan, rows, record)
-    record.curve = list(map(CurvePoint, *rows.points.T.tolist()))
     _add_totals(plan, tape, rows, sessions, record)
     return record
 

@@ -26,6 +26,7 @@ from axiomd.core.plan import Plan, StrategyPlan
 from axiomd.core.uncollected import uncollected
 from axiomd.replay.prepare import Prepared
 from axiomd.runs.artifacts import write_run
+from axiomd.runs.table_files import TablesBeside
 
 _PACKAGES: Final = ("exchange-calendars", "msgspec", "numba", "numpy", "polars", "pydantic")
 
@@ -57,10 +58,11 @@ def finish(
     journal: JournalEnd | None = None,
     quality: QualitySummary | None = None,
     plots: bool = True,
+    writer: TablesBeside | None = None,
 ) -> tuple[Path, Metrics]:
     """Write a run folder and give its path and the figures. Raises `InputError` where it cannot be written.
 
-    `quality` is what `quality_of` says, where it was asked before.
+    `quality` is what `quality_of` says, where it was asked before; `writer` writes some tables beside this process.
     """
     with uncollected():
         metrics = metrics_of(record, [own.id for own in prepared.plan.strategies])
@@ -75,6 +77,7 @@ def finish(
             quality=quality or quality_of(prepared),
             journal=None if journal is None else journal.path,
             plots=plots,
+            writer=writer,
         )
     # what a run left lives until the process ends; walking over it there took 0.3 s of a million bars
     gc.freeze()

@@ -13,9 +13,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -29,14 +29,13 @@ from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import iso_time
 from axiomd.runs import tables
 from axiomd.runs.for_people import write_for_people
+from axiomd.runs.table_files import TablesBeside, write_table
 from axiomd.runs.tables import CURVE_COLUMNS, FILLED_COLUMNS, curve_rows, filled_order_rows, trade_rows
 
 __all__ = (
     "CURVE_COLUMNS", "FILES", "FILLED_COLUMNS", "TRADE_COLUMNS", "append_orders", "check_target", "curve_rows",
     "filled_order_rows", "label_of", "trade_rows", "write_run", "write_signals",
 )  # fmt: skip
-
-R = TypeVar("R")
 
 MANIFEST: Final = "manifest.json"
 METRICS: Final = "metrics.json"
@@ -65,13 +64,14 @@ def write_run(
     journal: Path | None = None,
     plots: bool = True,
     for_people: Callable[[Path], None] | None = None,
+    writer: TablesBeside | None = None,
 ) -> Path:
     """Write the run folder and give its path; a run folder that was there is replaced, whole.
 
     ``journal`` is a finished journal, which is moved in. Without ``label`` one is made from the manifest. ``plots``
-    False leaves both pictures out; ``for_people`` makes pictures and report where that is not done here. Raises
-    `InputError` where something that is no run folder is in the way, or the place cannot be written: then nothing has
-    changed.
+    False leaves both pictures out; ``for_people`` makes pictures and report where that is not done here, and ``writer``
+    writes some of the tables beside this process. Raises `InputError` where something that is no run folder is in the
+    way, or the place cannot be written: then nothing has changed.
     """
     folder = folder.resolve()
     check_target(folder)
@@ -81,7 +81,8 @@ def write_run(
             # a folder made by tempfile is its owner's alone; one inside it has the modes of any other
             fresh = Path(beside) / "new"
             fresh.mkdir()
-            _write_files(fresh, record, manifest, metrics, quality, label or label_of(manifest, record))
+            _write_words(fresh, manifest, metrics, quality, label or label_of(manifest, record))
+            _write_tables(fresh, record, writer)
             with ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk") as disk:
                 # the tables are on their way to the disk while the report is made of them
                 synced = disk.submit(_sync_files, sorted(fresh.iterdir()))
@@ -154,21 +155,35 @@ def label_of(manifest: Manifest, record: RunRecord) -> str:
 
 def write_signals(path: Path, signals: Iterable[Signal]) -> None:
     """Write signals.csv alone."""
-    _write_table(path, tables.SIGNALS, signals)
+    write_table(path, tables.SIGNALS, signals)
 
 
-def _write_files(
-    folder: Path, record: RunRecord, manifest: Manifest, metrics: Metrics, quality: QualitySummary | None, label: str
+def _write_words(
+    folder: Path, manifest: Manifest, metrics: Metrics, quality: QualitySummary | None, label: str
 ) -> None:
     _write(folder / MANIFEST, _json_text(manifest.model_dump(mode="json")))
     _write(folder / METRICS, _json_text(metrics.model_dump(mode="json")))
     _write(folder / LABEL, " ".join(label.split()) + "\n")
     if quality is not None:
         _write(folder / QUALITY, _json_text(msgspec.to_builtins(quality)))
-    write_signals(folder / SIGNALS, record.signals)
-    _write_orders(folder, record.orders)
-    _write_table(folder / TRADES, tables.TRADES, record.trades)
-    _write_table(folder / EQUITY_CURVE, tables.CURVE, record.curve)
+
+
+def _write_tables(folder: Path, record: RunRecord, writer: TablesBeside | None) -> None:
+    if writer is None:
+        write_signals(folder / SIGNALS, record.signals)
+        write_table(folder / TRADES, tables.TRADES, record.trades)
+        write_table(folder / EQUITY_CURVE, tables.CURVE, record.curve)
+        _write_orders(folder, record.orders)
+        return
+    if "signals" not in writer.sent:
+        writer.send_first(record)
+    writer.send("trades", record.trades)
+    beside = writer.write({"signals": folder / SIGNALS, "trades": folder / TRADES, "curve": folder / EQUITY_CURVE})
+    try:
+        _write_orders(folder, record.orders)
+    finally:
+        wait((beside,))  # nobody writes any more into a folder that goes away because this failed
+    beside.result()
 
 
 def _write_orders(folder: Path, outcomes: Iterable[OrderOutcome]) -> None:
@@ -187,11 +202,6 @@ def _write_orders(folder: Path, outcomes: Iterable[OrderOutcome]) -> None:
                     sent.add(outcome.order.idempotency_key)
                     new.append(line)
             orders.write(tables.text_of(new))
-
-
-def _write_table(path: Path, table: tables.Table[R], records: Iterable[R]) -> None:
-    with path.open("wb") as file:
-        file.writelines(table.text(records))
 
 
 def _json_text(document: object) -> str:
