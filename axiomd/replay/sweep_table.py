@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 Columns = dict[str, list[Any]]
 """What trials found, by name, all as long: `set`, `symbol`, `fold`, `part`, and each figure."""
@@ -31,6 +32,8 @@ def table_of(found: Sequence[Columns], sets: Iterable[Mapping[str, Any]]) -> pl.
     `sets` are all of the sweep, in their order. Its columns stand as in a table of dictionaries of a key, a set's
     values and its figures each; a figure that a set has a value for is the figure, in the value's place.
     """
+    import polars as pl  # for who puts together: whoever only finds does without
+
     columns = {name: list(chain.from_iterable(part[name] for part in found)) for name in found[0]}
     part = pl.col("part").replace_strict(_PARTS, return_dtype=pl.Int64)
     rows = pl.DataFrame(columns).sort("set", "symbol", "fold", part)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,17 @@ def test_a_table_of_columns_is_that_of_its_rows(kind: str, figures: list[Any], t
     expected.write_parquet(tmp_path / "expected")
     table.write_parquet(tmp_path / "found")
     assert (tmp_path / "expected").read_bytes() == (tmp_path / "found").read_bytes()
+
+
+def test_a_worker_is_ready_without_what_reads_files(tmp_path: Path) -> None:
+    """It maps bars that lie there, and hands over columns."""
+    base = tmp_path / "base.yml"
+    base.write_text("{strategy: {name: inside_bar}, symbols: [AAA], risk: {}}")
+    code = (
+        "import sys; from pathlib import Path; from axiomd.replay.trials import expect_market;"
+        f"expect_market(({str(base)!r}, '', ('AAA',)), Path('bars')); print('polars' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert "False" == done.stdout.strip()
