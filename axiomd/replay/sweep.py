@@ -28,9 +28,9 @@ from axiomd.replay.trials import (
     MarketKey,
     Trial,
     basis_of_trial,
+    begin_worker,
     bind_sets,
     configured,
-    expect_market,
     market_of,
     run_blocks,
     session_rows,
@@ -223,7 +223,7 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
             path = Path(folder) / "bars"
             # spawned, not forked: polars and numba keep threads that a fork would lose
             pool = ProcessPoolExecutor(
-                jobs, mp_context=get_context("spawn"), initializer=expect_market, initargs=(_key(blocks[0]), path)
+                jobs, mp_context=get_context("spawn"), initializer=begin_worker, initargs=(_key(blocks[0]), path)
             )
             try:
                 for _ in range(jobs):  # a process each, which starts and loads its code while the bars are read
@@ -236,7 +236,7 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
                     yield found
                     done(sum(len(block.trials) for block in task))
             finally:
-                # a third of a second goes by until they have ended, and they have nothing left to say
+                # until all have ended takes time, and they have nothing left to say
                 pool.shutdown(wait=False, cancel_futures=True)
 
     return run
