@@ -19,6 +19,8 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -221,8 +223,11 @@ class SimDesk:
             case _ if broker is None:
                 return []
             case "place":
-                legs = tuple(Approved(order) for order in request.orders)
-                return broker.execute(SendEntries(oco_id="", legs=legs), request.ts_us)
+                placed: list[Report] = []
+                for oco, orders in groupby(request.orders, attrgetter("oco_id")):
+                    legs = tuple(Approved(order) for order in orders)
+                    placed += broker.execute(SendEntries(oco_id=oco, legs=legs), request.ts_us)
+                return placed
             case "cancel":
                 return broker.execute(CancelEntry(key=request.key, reason=request.reason), request.ts_us)
             case "close":

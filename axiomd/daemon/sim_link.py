@@ -7,6 +7,7 @@ asked by the same messages, so that its record is the same. A broken line raises
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,12 @@ from axiomd.daemon.broker_process import BrokerProcess
 ANSWER_S_MAX: Final = 5.0
 START_S_MAX: Final = 10.0
 STOP_S_MAX: Final = 1.0
+SEND_BYTES: Final = 1024 * 1024
+"""What the system is asked to take in for us: with its own 200 KB, 500 symbols' orders wait for the broker to read."""
 
 Push = Callable[[list[Event]], None]
+Leave = Callable[[], Awaitable[list[Event]]]
+"""Let what was prepared leave, here and now; what is given waits for what the broker says."""
 
 
 def setup_of(plan: Plan, account: str) -> wire.Setup:
@@ -64,9 +69,8 @@ class SimLink:
         `BrokerUnavailable`, here or there, where it cannot be said whether it arrived.
         """
         match command:
-            case SendEntries(legs=legs):
-                orders = tuple(leg.value for leg in legs)
-                request = wire.Request(id=self._id(), op="place", ts_us=ts_us, orders=orders)
+            case SendEntries():
+                return self.prepare((command,), ts_us)()
             case CancelEntry(key=key, reason=reason):
                 request = wire.Request(id=self._id(), op="cancel", ts_us=ts_us, key=key, reason=reason)
             case _:
@@ -80,7 +84,20 @@ class SimLink:
                     qty=command.qty,
                     is_urgent=command.is_urgent,
                 )
-        return self._reports(self._post(request))
+        return self._reports(self._ask_for(request))
+
+    def prepare(self, commands: Sequence[SendEntries], ts_us: int) -> Leave:
+        """Write groups down as one message, which leaves when what is given is called; all of it arrives or is unsure.
+
+        Whoever looks at something right before a send must not have to wait for the writing behind that look.
+        """
+        orders = tuple(leg.value for command in commands for leg in command.legs)
+        request = wire.Request(id=self._id(), op="place", ts_us=ts_us, orders=orders)
+        line = wire.line_of(request)
+        return lambda: self._reports(self._post(request.id, line))
+
+    async def drain(self) -> None:
+        """Wait until nothing that was sent is still with us. `BrokerUnavailable` where the line takes no more."""
 
     async def execute(self, command: BrokerCommand, ts_us: int) -> list[Event]:
         """Carry a command out and give what the broker said at once."""
@@ -88,11 +105,12 @@ class SimLink:
 
     async def moment(self, ts_us: int, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> list[Event]:
         """Let all bars that close together be matched; a moment the broker has seen gives nothing."""
-        return await self._reports(self._post(wire.Request(id=self._id(), op="moment", ts_us=ts_us, bars=tuple(rows))))
+        request = wire.Request(id=self._id(), op="moment", ts_us=ts_us, bars=tuple(rows))
+        return await self._reports(self._ask_for(request))
 
     async def end_session(self, ts_us: int) -> list[Event]:
         """Let a session end: what should be flat is closed, what is over expires."""
-        return await self._reports(self._post(wire.Request(id=self._id(), op="end_session", ts_us=ts_us)))
+        return await self._reports(self._ask_for(wire.Request(id=self._id(), op="end_session", ts_us=ts_us)))
 
     async def truth(self, since_us: int = 0) -> Truth:
         """Ask what the broker knows, with the reports of moments after `since_us`: a busy day has many."""
@@ -104,9 +122,12 @@ class SimLink:
         return _events(_checked(await answer))
 
     async def _ask(self, request: wire.Request) -> wire.Answer:
-        return _checked(await self._post(request))
+        return _checked(await self._ask_for(request))
 
-    def _post(self, request: wire.Request) -> Awaitable[wire.Answer]:
+    def _ask_for(self, request: wire.Request) -> Awaitable[wire.Answer]:
+        return self._post(request.id, wire.line_of(request))
+
+    def _post(self, request_id: int, line: bytes) -> Awaitable[wire.Answer]:
         raise NotImplementedError
 
     async def listen(self, push: Push, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -125,8 +146,9 @@ class InsideLink(SimLink):
         super().__init__()
         self._desk = SimDesk(SimRecord(state_dir / wire.RECORD_FILE))
 
-    def _post(self, request: wire.Request) -> Awaitable[wire.Answer]:
-        return _given(self._desk.answer(wire.line_of(request)))
+    def _post(self, request_id: int, line: bytes) -> Awaitable[wire.Answer]:
+        del request_id
+        return _given(self._desk.answer(line))
 
     async def listen(self, push: Push, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Wait for ever: nobody else speaks to it."""
@@ -150,13 +172,26 @@ class ProcessLink(SimLink, asyncio.Protocol):
         self._early: list[list[Event]] = []
         self._push: Push = self._early.append
         self._broken: asyncio.Future[None] = loop.create_future()
+        self._drained: asyncio.Future[None] | None = None
 
     # --- asyncio's side ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be open."""
         assert isinstance(transport, asyncio.Transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+        transport.set_write_buffer_limits(high=0)  # full means that the system did not take all
         self._transport = transport
+
+    def pause_writing(self) -> None:
+        """The system did not take all."""
+        self._drained = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """The system has it all, or nobody will ever take it."""
+        drained, self._drained = self._drained, None
+        if drained is not None:
+            drained.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         """Take lines in: answers go to who waits for them, pushes to who listens."""
@@ -184,12 +219,25 @@ class ProcessLink(SimLink, asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(data)
 
-    def _post(self, request: wire.Request) -> Awaitable[wire.Answer]:
+    async def drain(self) -> None:
+        """Wait until the system has taken what was sent, for as long as an answer may take."""
+        if self._drained is None:
+            return
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                await asyncio.shield(self._drained)
+        except TimeoutError:
+            self._break("it takes nothing in")
+            raise BrokerUnavailable("it takes nothing in", "simulated broker", "it is asked again") from None
+        if self._broken.done():
+            raise BrokerUnavailable("its line broke", "simulated broker", "it is started again")
+
+    def _post(self, request_id: int, line: bytes) -> Awaitable[wire.Answer]:
         if self._broken.done():
             raise BrokerUnavailable("its process is gone", "simulated broker", "it is started again")
-        waiting = self._waiting[request.id] = asyncio.get_running_loop().create_future()
-        self.write(wire.line_of(request))
-        return self._answered(request.id, waiting)
+        waiting = self._waiting[request_id] = asyncio.get_running_loop().create_future()
+        self.write(line)
+        return self._answered(request_id, waiting)
 
     async def _answered(self, request_id: int, waiting: asyncio.Future[wire.Answer]) -> wire.Answer:
         try:
@@ -217,6 +265,7 @@ class ProcessLink(SimLink, asyncio.Protocol):
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(BrokerUnavailable(what, "simulated broker", "it is started again"))
+        self.resume_writing()
         if self._transport is not None:
             self._transport.abort()
 

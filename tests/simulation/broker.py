@@ -17,7 +17,7 @@ from axiomd.contracts.errors import BrokerUnavailable
 from axiomd.contracts.orders import Order
 from axiomd.contracts.truth import Report, Truth
 from axiomd.core.plan import Plan
-from axiomd.daemon.sim_link import SimLink
+from axiomd.daemon.sim_link import Leave, SimLink
 
 
 class Faults(Protocol):
@@ -94,6 +94,10 @@ class RoughBroker(SimLink):
     def send(self, command: SendEntries | CancelEntry | ClosePosition, ts_us: int) -> Awaitable[list[e.Event]]:
         """Carry a command out; the request, or only its answer, may be lost."""
         return _Given(self._carry_out(command, ts_us))
+
+    def prepare(self, commands: Sequence[SendEntries], ts_us: int) -> Leave:
+        """Carry groups that leave together out, one after the other; where one's answer is lost, all of theirs is."""
+        return lambda: _Given([report for command in commands for report in self._carry_out(command, ts_us)])
 
     def _carry_out(self, command: SendEntries | CancelEntry | ClosePosition, ts_us: int) -> list[e.Event]:
         self._faults.point("before send")

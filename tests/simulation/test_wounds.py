@@ -5,7 +5,7 @@ Each drives the real desk, engine and journal against the simulated broker, by h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from axiomd.contracts.commands import ClosePosition, SendEntries
 from axiomd.contracts.orders import split_reference
 from axiomd.core.engine import Engine
 from axiomd.core.orders.lifecycle import State
+from axiomd.daemon import desk as desk_module
 from axiomd.daemon.desk import Desk, Ears
 from axiomd.daemon.memory import fold
+from axiomd.daemon.sim_link import Leave
 from axiomd.journal.log import Entry, Journal, entries
 from axiomd.journal.verify import verify
 from tests.simulation.broker import RoughBroker
@@ -356,19 +358,21 @@ def test_a_position_found_at_a_sessions_open_is_closed_at_once(stage: Stage) -> 
     anyio.run(story)
 
 
-def test_a_latch_that_falls_between_two_orders_of_a_moment_keeps_the_second(
+def test_a_latch_that_falls_between_two_writes_of_a_moment_keeps_the_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """I5: orders of one moment leave one after the other, and the latch is read before each."""
-    real, sent = RoughBroker.send, list[str]()
+    """I5: writes of one moment leave one after the other, and the latch is read right before each."""
+    real, sent = RoughBroker.prepare, list[str]()
 
-    def send(self: RoughBroker, command: Any, ts_us: int) -> Any:
-        answer = real(self, command, ts_us)
-        if isinstance(command, SendEntries):
-            sent.append(command.legs[0].value.oco_id)
+    def prepare(self: RoughBroker, commands: Sequence[SendEntries], ts_us: int) -> Leave:
+        def leave() -> Any:
+            answer = real(self, commands, ts_us)()
+            sent.extend(command.oco_id for command in commands)
             if len(sent) == stop_at:
-                latch.trip(tmp_path, latch.HALT, at_us=1, by="operator", reason="between two orders")
-        return answer
+                latch.trip(tmp_path, latch.HALT, at_us=1, by="operator", reason="between two writes")
+            return answer
+
+        return leave
 
     async def story(stage: Stage) -> None:
         await stage.recover()
@@ -386,7 +390,8 @@ def test_a_latch_that_falls_between_two_orders_of_a_moment_keeps_the_second(
 
     with without_threads():
         stop_at = _first_of_two_at_once(tmp_path / "look")
-        monkeypatch.setattr(RoughBroker, "send", send)
+        monkeypatch.setattr(RoughBroker, "prepare", prepare)
+        monkeypatch.setattr(desk_module, "SENT_TOGETHER_MAX", 1)
         stage = Stage(tmp_path, seed=SEED_OF_THREE)
         anyio.run(story, stage)
         stage.journal.abandon()

@@ -28,3 +28,18 @@ def test_reports_are_told_from_the_moment_that_is_asked_for(tmp_path: Path) -> N
     assert (*earlier, *later) == told(desk, Request(id=4, op="truth")).reports
     assert later == told(desk, Request(id=5, op="truth", ts_us=START_US)).reports
     assert () == told(desk, Request(id=6, op="truth", ts_us=START_US + MINUTE_US)).reports
+
+
+def test_groups_that_came_in_one_message_stay_groups_of_their_own(tmp_path: Path) -> None:
+    desk = SimDesk(SimRecord(tmp_path / "sim.sqlite"))
+    told(desk, Request(id=1, op="attach", setup=SETUP))
+    groups = (leg("BUY", 1), leg("SELL", 1), leg("BUY", 2, symbol="IBM"), leg("SELL", 2, symbol="IBM"))
+
+    told(desk, Request(id=2, op="place", ts_us=START_US, orders=groups))
+    bar = (START_US, 0, 1_010_000, 1_020_000, 1_005_000, 1_015_000, 1)
+    told(desk, Request(id=3, op="moment", ts_us=START_US + MINUTE_US, bars=(bar,)))
+
+    truth = told(desk, Request(id=4, op="truth"))
+    assert {"IBM": 100} == {symbol: qty for symbol, qty in truth.positions.items() if qty}
+    resting = {order.reference for order in truth.orders if "-" not in order.reference}
+    assert {groups[0].idempotency_key, groups[1].idempotency_key} == resting
