@@ -395,8 +395,8 @@ class Desk:
     def _append(self, event: e.Event, cause: int) -> int:
         if isinstance(event, e.SessionOpened):
             self.journal.run_id = event.run_id
-        seq = self.journal.append(event, cause)
         key = e.key_of(event)
+        seq = self.journal.append(event, cause, key)
         if key:
             self._seq_of[key] = seq
         for ear in self.ears.event:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,15 +21,9 @@ import msgspec
 
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.contracts.events import Event, key_of
-from axiomd.journal.log import GENESIS, Appended, Row, create, row_hash
+from axiomd.journal.log import GENESIS, HELD_EVENTS, Appended, Values, chain, create, insert, split_lines
 
-COLUMNS: Final = 9
 BLOCK_ROWS: Final = 3_600
-HELD_EVENTS: Final = 60
-"""One call for each costs more than the writing; of thousands the first have left the cache when it is their turn."""
-STATEMENT_ROWS: Final = 120
-"""More of them take longer a row, as their parameters leave the processor's cache; the block is one transaction."""
-_ROW: Final = "(" + ",".join("?" * COLUMNS) + ")"
 _LENGTH: Final = struct.Struct("<q")
 _FLUSH: Final = 0
 
@@ -184,29 +178,22 @@ class _File:
 
     def insert(self, block: Block) -> None:
         """Chain rows to what is there, and write them."""
-        chained: list[Row] = []
-        head, seq, run_id = self._head, self._count, block.run_id
-        # each payload ends with a line break and has none within: JSON writes one in a text as two characters
-        payloads = b"".join(block.payloads).decode().split("\n")[:-1]
-        for ts_us, kind, key, cause, payload in zip(
-            block.ts_us, block.kinds, block.keys, block.causes, payloads, strict=True
-        ):
-            seq += 1
-            digest = row_hash(head, seq, ts_us, kind, run_id, key, cause, payload)
-            chained.append((seq, ts_us, kind, run_id, key, cause, payload, head, digest))
-            head = digest
-        if self._error or not chained:
+        values: Values = []
+        count, size = self._count, len(block)
+        head = chain(
+            values, self._head, range(count + 1, count + size + 1), block.ts_us, block.kinds,
+            repeat(block.run_id, size), block.keys, block.causes, split_lines(b"".join(block.payloads)),
+        )  # fmt: skip
+        if self._error or not values:
             return
         try:
             self._db.execute("BEGIN")
-            for first in range(0, len(chained), STATEMENT_ROWS):
-                rows = chained[first : first + STATEMENT_ROWS]
-                self._db.execute(_statement(len(rows)), list(chain.from_iterable(rows)))
+            insert(self._db, values)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._error = str(error)
             return
-        self._head, self._count = head, seq
+        self._head, self._count = head, count + size
 
     def standing(self) -> Written:
         """Say where it stands."""
@@ -217,10 +204,6 @@ class _File:
         with suppress(AttributeError):
             self._db.close()
         return self.standing()
-
-
-def _statement(rows: int) -> str:
-    return "INSERT INTO events VALUES " + ",".join([_ROW] * rows)
 
 
 def work(path: Path, blocks: BinaryIO, answers: BinaryIO) -> None:

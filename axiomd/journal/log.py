@@ -7,10 +7,11 @@ rule of trading.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,10 +23,16 @@ from axiomd.contracts.events import BY_KIND, Event, key_of
 from axiomd.journal import schema
 
 GENESIS: Final = b"\0" * 32
-_INSERT: Final = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)"
 _COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
+_WIDTH: Final = len(_COLUMNS.split(", "))
+STATEMENT_ROWS: Final = (120, 8, 1)
+"""More of them take longer a row, as their parameters leave the processor's cache."""
+HELD_EVENTS: Final = 60
+"""One call for each costs more than the writing; of thousands the first have left the cache when it is their turn."""
 
 Row = tuple[int, int, str, str, str, int, str, bytes, bytes]
+Values = list[int | str | bytearray]
+"""Rows on their way in, one behind the other. A hash is a bytearray: sqlite3 looks for an adapter of every `bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,22 @@ class Entry:
     seq: int
     cause: int
     event: Event
+
+
+class Pending:
+    """What was appended and is not chained yet, by column."""
+
+    __slots__ = ("causes", "events", "keys", "run_ids")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        self.events: list[Event] = []
+        self.causes: list[int] = []
+        self.keys: list[str] = []
+        self.run_ids: list[str] = []
 
 
 class Appended:
@@ -66,8 +89,8 @@ class Journal(Appended):
     def __init__(self, path: Path, run_id: str) -> None:
         self.path = path
         self.run_id = run_id
-        self._encode = msgspec.json.Encoder().encode
-        self._rows: list[Row] = []
+        self._pending = Pending()
+        self._values: Values = []
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -76,24 +99,32 @@ class Journal(Appended):
             last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         except sqlite3.DatabaseError as error:
             raise corrupt_or_failed(error, path) from error
-        self.count, self.head = (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
+        self.count, self._head = (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
 
-    def append(self, event: Event, cause: int = 0) -> int:
-        """Take an event in and give its seq; it is on the disk after `commit`."""
+    def append(self, event: Event, cause: int = 0, key: str | None = None) -> int:
+        """Take an event in and give its seq; it is on the disk after `commit`. `key` is its `key_of`, where known."""
         self.count += 1
-        payload, head, run_id = self._encode(event).decode(), self.head, self.run_id
-        kind, key, ts_us = event.KIND, key_of(event), event.ts_us
-        digest = self.head = row_hash(head, self.count, ts_us, kind, run_id, key, cause, payload)
-        self._rows.append((self.count, ts_us, kind, run_id, key, cause, payload, head, digest))
+        pending = self._pending
+        pending.events.append(event)
+        pending.causes.append(cause)
+        pending.keys.append(key_of(event) if key is None else key)
+        pending.run_ids.append(self.run_id)
         return self.count
+
+    @property
+    def head(self) -> bytes:
+        """Give the hash of the last row."""
+        self._chain()
+        return self._head
 
     def commit(self) -> None:
         """Write all that was appended in one transaction; raises `JournalWriteFailed`, and then nothing was written."""
-        if not self._rows:
+        self._chain()
+        if not self._values:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(_INSERT, self._rows)
+            insert(self._db, self._values)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -101,7 +132,20 @@ class Journal(Appended):
             raise JournalWriteFailed(
                 f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
             ) from error
-        self._rows.clear()
+        self._values.clear()
+
+    def _chain(self) -> None:
+        """Write as text what was appended, and chain it: a moment at once takes less than one by one."""
+        pending, seq = self._pending, self.count - len(self._pending.events) + 1
+        for first in range(0, len(pending.events), HELD_EVENTS):
+            held = slice(first, first + HELD_EVENTS)
+            events = pending.events[held]
+            self._head = chain(
+                self._values, self._head, range(seq + first, seq + first + len(events)),
+                [event.ts_us for event in events], [event.KIND for event in events], pending.run_ids[held],
+                pending.keys[held], pending.causes[held], texts_of(events),
+            )  # fmt: skip
+        pending.clear()
 
     def note_end(self) -> None:
         """Write head and count into the side file, so that rows missing at the end later are seen.
@@ -119,11 +163,12 @@ class Journal(Appended):
     @property
     def is_dirty(self) -> bool:
         """Say whether something was appended and is not durable yet."""
-        return bool(self._rows)
+        return bool(self._pending.events or self._values)
 
     def discard(self) -> None:
         """Drop what could not be written; the chain goes on from there for whoever still listens, not for the disk."""
-        self._rows.clear()
+        self._pending.clear()
+        self._values.clear()
 
     def close(self) -> None:
         """Commit and close."""
@@ -132,7 +177,7 @@ class Journal(Appended):
 
     def abandon(self) -> None:
         """Close without writing what was not committed."""
-        self._rows.clear()
+        self.discard()
         self._db.close()
 
 
@@ -142,13 +187,13 @@ class LostJournal(Journal):
     def __init__(self, path: Path, run_id: str, count: int) -> None:
         self.path = path
         self.run_id = run_id
-        self.count, self.head = count, GENESIS
-        self._encode = msgspec.json.Encoder().encode
-        self._rows = []
+        self.count, self._head = count, GENESIS
+        self._pending = Pending()
+        self._values = []
 
     def commit(self) -> None:
         """Say that it cannot."""
-        if self._rows:
+        if self.is_dirty:
             raise JournalWriteFailed("the journal cannot be opened", str(self.path), "mend its place and restart")
 
     def close(self) -> None:
@@ -185,11 +230,55 @@ def create(db: sqlite3.Connection) -> None:
         version += 1
 
 
+_as_lines: Final = msgspec.json.Encoder().encode_lines
+
+
+def texts_of(events: Sequence[Event]) -> list[str]:
+    """Write events as text, each a payload."""
+    return split_lines(_as_lines(events))
+
+
+def split_lines(payloads: bytes) -> list[str]:
+    """Take lines of payloads apart: each ends with a break and has none within, since JSON writes one as `\\n`."""
+    return payloads.decode().split("\n")[:-1]
+
+
+def chain(
+    values: Values, head: bytes, seqs: Iterable[int], times: Iterable[int], kinds: Iterable[str],
+    run_ids: Iterable[str], keys: Iterable[str], causes: Iterable[int], payloads: Iterable[str],
+) -> bytes:  # fmt: skip
+    """Put rows, given by column, behind `values` with the hash before each and its own; gives the last one's."""
+    stored = bytearray(head)
+    for seq, ts_us, kind, run_id, key, cause, payload in zip(
+        seqs, times, kinds, run_ids, keys, causes, payloads, strict=True
+    ):
+        before, head = stored, row_hash(head, seq, ts_us, kind, run_id, key, cause, payload)
+        stored = bytearray(head)
+        values += (seq, ts_us, kind, run_id, key, cause, payload, before, stored)
+    return head
+
+
+def insert(db: sqlite3.Connection, values: Values) -> None:
+    """Insert rows, many a statement as far as they go: each statement is a way to SQLite and back."""
+    first = 0
+    for rows in STATEMENT_ROWS:
+        statement, size = _statement(rows), rows * _WIDTH
+        while len(values) - first >= size:
+            db.execute(statement, values[first : first + size])
+            first += size
+
+
+@cache
+def _statement(rows: int) -> str:
+    row = "(" + ",".join("?" * _WIDTH) + ")"
+    return "INSERT INTO events VALUES " + ",".join([row] * rows)
+
+
 def row_hash(
     previous: bytes, seq: int, ts_us: int, kind: str, run_id: str, key: str, cause: int, payload: str
 ) -> bytes:
     """Give a row's hash: sha256 over the hash before it and every column."""
-    return hashlib.sha256(previous + f"{seq}|{ts_us}|{kind}|{run_id}|{key}|{cause}|{payload}".encode()).digest()
+    return sha256(previous + f"{seq}|{ts_us}|{kind}|{run_id}|{key}|{cause}|{payload}".encode()).digest()
 
 
 def read_only(path: Path) -> sqlite3.Connection:

@@ -90,10 +90,10 @@ class SimJournal(Journal):
 
     world: World
 
-    def append(self, event: e.Event, cause: int = 0) -> int:
+    def append(self, event: e.Event, cause: int = 0, key: str | None = None) -> int:
         """Append between two crash points."""
         self.world.point("before append")
-        seq = super().append(event, cause)
+        seq = super().append(event, cause, key)
         self.world.point("after append")
         return seq
 
