@@ -159,10 +159,13 @@ async def _at_the_desk(folder: Path, plan: Plan) -> Any:
     latch.create(folder, at_us=0, by="bench")
     process = BrokerProcess(folder, folder)
     process.start()
+    link: _Line | None = None
     with anyio.fail_after(20):
-        while not process.socket.exists():
-            await anyio.sleep(0.01)
-        _, link = await asyncio.get_running_loop().create_unix_connection(_Line, str(process.socket))
+        while link is None:
+            try:
+                _, link = await asyncio.get_running_loop().create_unix_connection(_Line, str(process.socket))
+            except OSError:  # its socket is there a little before it listens
+                await anyio.sleep(0.01)
     async with anyio.create_task_group() as group:
         await group.start(link.listen, lambda events: None)  # noqa: ARG005
         try:

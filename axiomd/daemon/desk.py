@@ -133,8 +133,12 @@ class Desk:
 
     async def _moment(self, ts_us: int, rows: Rows, heard_us: int) -> None:
         began_us = monotonic_us()
-        for report in await self.link.moment(ts_us, rows):
-            await self._report(report)
+        told = self.link.tell_moment(ts_us, rows)
+        # where nothing rests nothing can come of the bars, and orders of this moment reach the broker behind them
+        is_quiet = not self._may_rest
+        if not is_quiet:
+            for report in await told:
+                await self._report(report)
         event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
         seq = self._append(event, 0)
         commands = self.engine.handle(event)
@@ -144,9 +148,19 @@ class Desk:
         await self._carry_out(commands, seq, lap)
         if self.engine.has_setups_left:
             await self._carry_out(self.engine.take_setups(), seq, lap)
+        if is_quiet:
+            await self._hear(told)
         await self.commit()
         if not lap.has_sent:
             self._tell_pipeline(lap)
+
+    @property
+    def _may_rest(self) -> bool:
+        """Say whether the broker may hold something of this account that bars could touch."""
+        engine = self.engine
+        return bool(
+            engine.book.open or engine.holdings or engine.foreign or engine.foreign_keys or not engine.is_reconciled
+        )
 
     async def open_session(self, opened: e.SessionOpened, chosen: Sequence[e.CandidatesSelected]) -> None:
         """A session begins, with its candidates: one transaction."""

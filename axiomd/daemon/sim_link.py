@@ -25,6 +25,7 @@ from axiomd.contracts.events import Event
 from axiomd.contracts.truth import Truth
 from axiomd.core.plan import Plan
 from axiomd.daemon.broker_process import BrokerProcess
+from axiomd.feeds.playback import Rows
 
 ANSWER_S_MAX: Final = 5.0
 START_S_MAX: Final = 10.0
@@ -103,10 +104,12 @@ class SimLink:
         """Carry a command out and give what the broker said at once."""
         return await self.send(command, ts_us)
 
-    async def moment(self, ts_us: int, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> list[Event]:
-        """Let all bars that close together be matched; a moment the broker has seen gives nothing."""
-        request = wire.Request(id=self._id(), op="moment", ts_us=ts_us, bars=tuple(rows))
-        return await self._reports(self._ask_for(request))
+    def tell_moment(self, ts_us: int, rows: Rows) -> Awaitable[list[Event]]:
+        """Let all bars that close together leave, here and now; what is given waits for what came of them.
+
+        A moment that the broker has seen gives nothing.
+        """
+        return self._reports(self._ask_for(wire.Request(id=self._id(), op="moment", ts_us=ts_us, bars=tuple(rows))))
 
     async def end_session(self, ts_us: int) -> list[Event]:
         """Let a session end: what should be flat is closed, what is over expires."""

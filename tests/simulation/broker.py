@@ -117,13 +117,20 @@ class RoughBroker(SimLink):
     def _reject(self, orders: Sequence[Order], ts_us: int) -> list[e.Event]:
         return [e.OrderRejected(ts_us=ts_us, key=order.idempotency_key, reason="no such luck") for order in orders]
 
-    async def moment(self, ts_us: int, rows: Sequence[tuple[int, int, int, int, int, int, int]]) -> list[e.Event]:
-        """Match a moment once, however often it is asked for."""
+    def tell_moment(
+        self, ts_us: int, rows: Sequence[tuple[int, int, int, int, int, int, int]]
+    ) -> Awaitable[list[e.Event]]:
+        """Match a moment once, however often it is told. A line that breaks now is noticed when it is waited for."""
         self._faults.point("before moment")
-        self._reach("moment")
-        reports = [] if ts_us <= self.seen_us else self.sim.match(rows, ts_us)
-        self.seen_us = max(self.seen_us, ts_us)
-        return self._answer(reports)
+        if self.is_down:
+            self._reach("moment")
+        try:
+            self._reach("moment")
+            reports = [] if ts_us <= self.seen_us else self.sim.match(rows, ts_us)
+            self.seen_us = max(self.seen_us, ts_us)
+            return _Given(self._answer(reports))
+        except BrokerUnavailable as error:
+            return _Given([], error)
 
     async def end_session(self, ts_us: int) -> list[e.Event]:
         """End a session once."""
@@ -177,9 +184,12 @@ class RoughBroker(SimLink):
 class _Given:
     """What was said at once, to be waited for like anything else."""
 
-    def __init__(self, reports: list[e.Event]) -> None:
+    def __init__(self, reports: list[e.Event], error: BrokerUnavailable | None = None) -> None:
         self._reports = reports
+        self._error = error
 
     def __await__(self) -> Generator[None, None, list[e.Event]]:
+        if self._error is not None:
+            raise self._error
         return self._reports
         yield

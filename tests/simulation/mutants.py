@@ -246,7 +246,7 @@ def marks_before_it_matches() -> Iterator[None]:
         event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
         seq = self._append(event, 0)
         await self._carry_out(self.engine.handle(event), seq)
-        for report in await self.link.moment(ts_us, rows):
+        for report in await self.link.tell_moment(ts_us, rows):
             await self._report(report)
         await self.commit()
 

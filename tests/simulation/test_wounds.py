@@ -16,6 +16,7 @@ import pytest
 from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import ClosePosition, SendEntries
+from axiomd.contracts.errors import BrokerUnavailable
 from axiomd.contracts.orders import split_reference
 from axiomd.core.engine import Engine
 from axiomd.core.orders.lifecycle import State
@@ -424,3 +425,75 @@ def _shares_a_moment(stage: Stage, sent: list[int]) -> bool:
     }
     sent[:] = groups.values()
     return len(sent) > 1 and sent[-1] == sent[-2]
+
+
+def test_a_moment_is_decided_ahead_of_the_brokers_answer_only_where_nothing_rests_there(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """04, order within a moment: fills come before decisions, wherever a bar could fill something."""
+    tell, handle = RoughBroker.tell_moment, Engine.handle
+    walk, could_fill = list[str](), list[bool]()
+
+    def tell_moment(self: RoughBroker, ts_us: int, rows: Any) -> Any:
+        truth, answer = self.sim.truth(), tell(self, ts_us, rows)
+        could_fill.append(bool(truth.orders) or any(truth.positions.values()))
+        walk.append("told")
+
+        async def heard() -> list[e.Event]:
+            walk.append("heard")
+            return await answer
+
+        return heard()
+
+    def handles(self: Engine, event: e.Event) -> Any:
+        if isinstance(event, e.BarsClosed):
+            walk.append("decided")
+        return handle(self, event)
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: stage.broker.ended_us > 0)
+
+    monkeypatch.setattr(RoughBroker, "tell_moment", tell_moment)
+    monkeypatch.setattr(Engine, "handle", handles)
+    anyio.run(story)
+
+    moments = [tuple(walk[at : at + 3]) for at in range(0, len(walk), 3)]
+    assert {True, False} == set(could_fill)
+    waited = {moment for moment, fills in zip(moments, could_fill, strict=True) if fills}
+    assert {("told", "heard", "decided")} == waited
+    assert {("told", "decided", "heard")} == set(moments) - waited
+
+
+def test_a_moment_whose_answer_is_lost_behind_its_decision_is_decided_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I1: the line breaks while the first orders of the day are decided; they are sent once, or never."""
+    tell = RoughBroker.tell_moment
+
+    def tell_moment(self: RoughBroker, ts_us: int, rows: Any) -> Any:
+        answer = tell(self, ts_us, rows)
+
+        async def heard() -> list[e.Event]:
+            if stage.engine.book.open and not lost:
+                lost.append(ts_us)
+                raise BrokerUnavailable("its answer was lost", "test", "wait")
+            return await answer
+
+        return heard()
+
+    async def story() -> None:
+        await stage.recover()
+        await stage.play_until(lambda: lost)
+        assert not stage.engine.is_connected
+        await stage.recover()
+        placed = dict(stage.broker.placed)
+        assert {1} == set(placed.values())
+        intents = [entry.event for entry in stage.entries() if isinstance(entry.event, e.OrderIntent)]
+        assert {intent.order.idempotency_key for intent in intents} == set(placed)
+        told = [entry.event.ts_us for entry in stage.entries() if isinstance(entry.event, e.BarsClosed)]
+        assert sorted(set(told)) == told
+
+    lost: list[int] = []
+    monkeypatch.setattr(RoughBroker, "tell_moment", tell_moment)
+    anyio.run(story)
