@@ -194,12 +194,18 @@ def opens_before_both_truths_agree() -> Iterator[None]:
 @contextmanager
 def does_not_count_working_orders() -> Iterator[None]:
     """Exposure is that of positions alone: two orders each within the limit break it together."""
-    real = Frame.post
+    real = Frame._bind
 
-    def post(self: Frame, index: int, long: int, short: int, legs: int, *touch: int) -> None:
-        real(self, index, 0, 0, 0, *touch)
+    def bind(self: Frame, of: Any) -> None:
+        real(self, of)
+        post = self.post
 
-    with patch.object(Frame, "post", post):
+        def posts(index: int, long: int, short: int, legs: int, *touch: int) -> None:
+            post(index, 0, 0, 0, *touch)  # type: ignore[call-arg]
+
+        self.post = posts
+
+    with patch.object(Frame, "_bind", bind):
         yield
 
 
