@@ -167,14 +167,14 @@ def protects_with_the_wrong_quantity() -> Iterator[None]:
     async def truth(self: RoughBroker, since_us: int = 0) -> Truth:
         return await real(self, since_us)
 
-    from axiomd.broker import sim
+    from axiomd.broker.sim_orders import OpenPosition
 
-    whole = sim._working_exits
+    whole = OpenPosition.working_exits
 
-    def exits(position: Any) -> Any:
+    def exits(position: OpenPosition) -> Any:
         return [msgspec.structs.replace(order, qty=order.qty + 1) for order in whole(position)]
 
-    with patch.object(RoughBroker, "truth", truth), patch.object(sim, "_working_exits", exits):
+    with patch.object(RoughBroker, "truth", truth), patch.object(OpenPosition, "working_exits", exits):
         yield
 
 
