@@ -94,16 +94,27 @@ class Entries:
         row = [0] * b.SETUP_SIZE
         row[api.LONG_ENTRY], row[api.LONG_STOP] = order.entry_level, order.stop_loss_price or 0
         self._size(0, 0, row)
+        self._frame.take_stock(True)
+        self._frame.take_stock(False)
         self._chain.judge(order, 0, is_latched=True, is_ready=False, is_journal_ok=True, is_known=False, sends=0)
 
     def take(self, out: list[Command]) -> None:
         """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
         rows: list[list[int]] = self._frame.setups[: self._frame.account[_SETUPS]].tolist()
-        if len(rows) > 1:
-            rows.sort(key=self._precedence)
-        for row in rows:
-            k, index = self._slots[row[api.SLOT]]
-            self._take_setup(out, self._plan.strategies[k], k, index, self._ranks[row[api.SLOT]], row)
+        if len(rows) == 1:
+            self._take_row(out, rows[0])
+            return
+        rows.sort(key=self._precedence)
+        self._frame.take_stock(True)
+        try:
+            for row in rows:
+                self._take_row(out, row)
+        finally:
+            self._frame.take_stock(False)
+
+    def _take_row(self, out: list[Command], row: Sequence[int]) -> None:
+        k, index = self._slots[row[api.SLOT]]
+        self._take_setup(out, self._plan.strategies[k], k, index, self._ranks[row[api.SLOT]], row)
 
     def _precedence(self, row: Sequence[int]) -> tuple[int, int, int]:
         k, index = self._slots[row[api.SLOT]]

@@ -21,7 +21,7 @@ from axiomd.core import scan
 from axiomd.core.board import Board, Floats, Ints, Records
 from axiomd.core.compiled import carray, intrinsic, njit, types
 from axiomd.core.guards.api import LIMITS, PROPOSAL
-from axiomd.core.guards.chain import PASSED, judge_order
+from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, judge_order, stake_of, stake_of_all
 from axiomd.core.guards.loss import floor_broken
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import SIZING, quantity, stakes
@@ -43,7 +43,8 @@ _SIZINGS: Final = 26
 _PROPOSAL: Final = 28
 _VERDICTS: Final = 30
 _DEADLINES: Final = 32
-_SIZE: Final = 34
+_STOCK: Final = 34
+_SIZE: Final = 36
 """Each part is an address and a number of rows."""
 
 _INTS: Final = np.dtype(np.int64)
@@ -52,6 +53,8 @@ _BOARD_ACCOUNT, _BOARD_SYMBOL, _BOARD_STRATEGY, _BOARD_SLOT = b.ACCOUNT, b.SYMBO
 _INT_STATE_SIZE, _FLOAT_STATE_SIZE = b.INT_STATE_SIZE, b.FLOAT_STATE_SIZE
 _INT_PARAMS_SIZE, _FLOAT_PARAMS_SIZE, _SETUP_SIZE = b.INT_PARAMS_SIZE, b.FLOAT_PARAMS_SIZE, b.SETUP_SIZE
 _BAR_SIZE: Final = 7
+_STOCK_SIZE: Final = 9
+"""Whether it is taken, `chain.Stake` of all symbols, how many of them were heard of."""
 _SYMBOL_WIDTH: Final = b.SYMBOL.itemsize // 8
 _INTERVAL_SIZE: Final = 6
 
@@ -66,7 +69,7 @@ class Frame:
     __slots__ = (
         "_addresses", "_kept", "account", "advance", "begin_session", "book_fill", "floor_broken", "gross_exposure",
         "is_stale", "judge", "post", "settle", "setups", "size", "slots", "strategies", "strategy_equity", "symbols",
-        "verdicts",
+        "take_stock", "verdicts",
     )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
@@ -76,6 +79,7 @@ class Frame:
             np.zeros((0, _BAR_SIZE), np.int64), board.account, board.symbols, board.strategies, board.slots,
             board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
             board.limits, board.setups, sizings, proposal, verdicts, np.full(len(board.symbols), NEVER_US),
+            np.zeros(_STOCK_SIZE, np.int64),
         )  # fmt: skip
         self._kept = list(parts)
         self._addresses = np.zeros(_SIZE, np.int64)
@@ -124,6 +128,11 @@ class Frame:
         """
         self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = partial(of(_book_fill), at)
         """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission)."""
+        self.take_stock: Callable[[bool], None] = partial(of(_take_stock), at)
+        """Look through all symbols once for the orders that are judged from here on, until it is called with False.
+
+        Between the two nothing but `post` may change what stands in a symbol, or the time.
+        """
         self.judge: Callable[[int, int, int, int, int, int, int, int, bool, bool, bool, bool, int], int]
         self.judge = partial(of(_judge), at)
         """Judge an order: `guards.chain.judge_order` from `index` on; `verdicts` then holds all figures and limits."""
@@ -264,7 +273,34 @@ def _post(at: Ints, index: int, long: int, short: int, legs: int, high: int, low
     # one behind the other, so that looking through all of hundreds takes a tenth of a microsecond
     deadlines = carray(_pointer(at[_DEADLINES]), (at[_DEADLINES + 1],), _INTS)
     deadlines[index] = deadline_us
-    scan.post(_account(at)[0], _symbols(at)[index], long, short, legs, high, low, deadlines.min())
+    symbol, stock = _symbols(at)[index], _stock(at)
+    if stock[0]:
+        _put_in_stock(stock, stake_of(symbol), -1)
+    scan.post(_account(at)[0], symbol, long, short, legs, high, low, deadlines.min())
+    if stock[0]:
+        _put_in_stock(stock, stake_of(symbol), 1)
+
+
+@njit
+def _stock(at: Ints) -> Ints:
+    array: Ints = carray(_pointer(at[_STOCK]), (_STOCK_SIZE,), _INTS)
+    return array
+
+
+@njit
+def _put_in_stock(stock: Ints, stake: Stake, sign: int) -> None:
+    for part in range(len(stake)):
+        stock[1 + part] += sign * stake[part]
+
+
+@njit
+def _take_stock(at: Ints, is_wanted: bool) -> None:
+    stock = _stock(at)
+    stock[:] = 0
+    if is_wanted:
+        stock[0] = 1
+        _put_in_stock(stock, stake_of_all(_symbols(at)), 1)
+        stock[8] = heard_of(_account(at)[0], _symbols(at), _limits(at)[0])
 
 
 @njit
@@ -297,8 +333,15 @@ def _judge(
     at: Ints, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int, stop_loss: int,
     target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
 ) -> int:  # fmt: skip
-    proposal = carray(_pointer(at[_PROPOSAL]), (1,), PROPOSAL)
-    return judge_order(
-        proposal[0], _account(at)[0], _symbols(at), _limits(at)[0], _table(at, _VERDICTS, 2), index, side, qty, entry,
-        stop_price, limit_price, stop_loss, target, is_latched, is_ready, is_journal_ok, is_known, sends,
+    proposal, stock = carray(_pointer(at[_PROPOSAL]), (1,), PROPOSAL), _stock(at)
+    if not stock[0]:
+        return judge_order(
+            proposal[0], _account(at)[0], _symbols(at), _limits(at)[0], _table(at, _VERDICTS, 2), index, side, qty,
+            entry, stop_price, limit_price, stop_loss, target, is_latched, is_ready, is_journal_ok, is_known, sends,
+        )  # fmt: skip
+    all_ = stock[1], stock[2], stock[3], stock[4], stock[5], stock[6], stock[7]
+    return judge_beside(
+        proposal[0], _account(at)[0], _symbols(at), _limits(at)[0], _table(at, _VERDICTS, 2), index, side, qty,
+        entry, stop_price, limit_price, stop_loss, target, is_latched, is_ready, is_journal_ok, is_known, sends,
+        all_, stock[8],
     )  # fmt: skip

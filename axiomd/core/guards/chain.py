@@ -85,11 +85,51 @@ def judge(x: Row, limits: Row, verdicts: Ints) -> int:
     return 19 if refused else 20
 
 
+Stake = tuple[int, int, int, int, int, int, int]
+"""What stands in a symbol, or in all of them together, in account currency.
+
+(|position|, position, working group, its long leg, its short leg, working legs, positions and groups).
+"""
+
+
 @njit
-def propose(x: Row, account: Row, symbols: Records, limits: Row, index: int, side: int, qty: int, entry: int) -> None:
+def stake_of(symbol: Row) -> Stake:
+    """Give what stands in a symbol, its working group counted as filled."""
+    value = fraction(symbol.position * symbol.close, symbol.fx_num, symbol.fx_den) if symbol.position != 0 else 0
+    if symbol.work_legs <= 0:
+        return abs(value), value, 0, 0, 0, 0, int(symbol.position != 0)
+    return abs(value), value, symbol.work_notional, symbol.work_long, symbol.work_short, symbol.work_legs, 1
+
+
+@njit
+def stake_of_all(symbols: Records) -> Stake:
+    """Give what stands in all symbols together."""
+    gross = net = notional = long = short = legs = count = 0
+    for s in range(len(symbols)):
+        one = stake_of(symbols[s])
+        gross, net, notional, long = gross + one[0], net + one[1], notional + one[2], long + one[3]
+        short, legs, count = short + one[4], legs + one[5], count + one[6]
+    return gross, net, notional, long, short, legs, count
+
+
+@njit
+def heard_of(account: Row, symbols: Records, limits: Row) -> int:
+    """Give how many symbols had a bar within the time that the proxy of a market halt allows."""
+    heard = 0
+    for s in range(len(symbols)):
+        heard += int(lateness(account, symbols[s]) < limits.silent_us)
+    return heard
+
+
+@njit
+def propose(
+    x: Row, account: Row, symbols: Records, limits: Row, index: int, side: int, qty: int, entry: int, all_: Stake,
+    heard: int,
+) -> None:  # fmt: skip
     """Fill in the figures of an order in symbol `index`; its own group does not count (`entry` 0: the last CLOSE).
 
-    What the board does not know (latch, broker, journal, duplicates, rate, the order's other prices) is the caller's.
+    `all_` and `heard` are `stake_of_all` and `heard_of` as they stand. What the board does not know (latch, broker,
+    journal, duplicates, rate, the order's other prices) is the caller's.
     """
     own = symbols[index]
     price_ = entry if entry > 0 else own.close
@@ -114,31 +154,14 @@ def propose(x: Row, account: Row, symbols: Records, limits: Row, index: int, sid
     x.jump_until_us = own.jump_until_us
     x.atr = own.atr if own.atr_seen >= 14 else 0.0
     x.equity = account.equity
-    x.positions = 0
-    x.legs = 0
-    x.gross = 0
-    x.net = 0
-    x.others = 0
-    x.others_heard = 0
-    for s in range(len(symbols)):
-        other = symbols[s]
-        if other.position != 0:
-            value = fraction(other.position * other.close, other.fx_num, other.fx_den)
-            x.gross += abs(value)
-            x.net += value
-            x.positions += 1
-        if s == index:
-            continue
-        x.others += 1
-        if lateness(account, other) < limits.silent_us:
-            x.others_heard += 1
-        if other.work_legs > 0:
-            x.gross += other.work_notional
-            # what could offset the order never helps: of a group, only the leg on its own side counts
-            x.net += other.work_long if side > 0 else -other.work_short
-            x.legs += other.work_legs
-            if other.position == 0:
-                x.positions += 1
+    mine = stake_of(own)
+    x.positions = all_[6] - (mine[6] if own.position == 0 else 0)
+    x.legs = all_[5] - mine[5]
+    x.gross = all_[0] + all_[2] - mine[2]
+    # what could offset the order never helps: of a group, only the leg on its own side counts
+    x.net = all_[1] + (all_[3] - mine[3] if side > 0 else mine[4] - all_[4])
+    x.others = len(symbols) - 1
+    x.others_heard = heard - int(x.lateness_us < limits.silent_us)
 
 
 @njit
@@ -162,7 +185,20 @@ def judge_order(
     is_journal_ok: bool, is_known: bool, sends: int,
 ) -> int:  # fmt: skip
     """Judge an order from plain numbers: `propose`, what the caller knows, then the chain."""
-    propose(x, account, symbols, limits, index, side, qty, entry)
+    return judge_beside(
+        x, account, symbols, limits, verdicts, index, side, qty, entry, stop_price, limit_price, stop_loss, target,
+        is_latched, is_ready, is_journal_ok, is_known, sends, stake_of_all(symbols), heard_of(account, symbols, limits),
+    )  # fmt: skip
+
+
+@njit
+def judge_beside(
+    x: Row, account: Row, symbols: Records, limits: Row, verdicts: Ints, index: int, side: int, qty: int, entry: int,
+    stop_price: int, limit_price: int, stop_loss: int, target: int, is_latched: bool, is_ready: bool,
+    is_journal_ok: bool, is_known: bool, sends: int, all_: Stake, heard: int,
+) -> int:  # fmt: skip
+    """Judge an order as `judge_order` does, where what stands in all symbols is known already."""
+    propose(x, account, symbols, limits, index, side, qty, entry, all_, heard)
     x.stop_price = stop_price
     x.limit_price = limit_price
     x.stop_loss = stop_loss
