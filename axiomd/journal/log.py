@@ -137,14 +137,18 @@ class Journal(Appended):
     def _chain(self) -> None:
         """Write as text what was appended, and chain it: a moment at once takes less than one by one."""
         pending, seq = self._pending, self.count - len(self._pending.events) + 1
+        values, head = Values(), self._head
         for first in range(0, len(pending.events), HELD_EVENTS):
             held = slice(first, first + HELD_EVENTS)
             events = pending.events[held]
-            self._head = chain(
-                self._values, self._head, range(seq + first, seq + first + len(events)),
-                [event.ts_us for event in events], [event.KIND for event in events], pending.run_ids[held],
-                pending.keys[held], pending.causes[held], texts_of(events),
+            head = chain(
+                values, head, range(seq + first, seq + first + len(events)), [event.ts_us for event in events],
+                [event.KIND for event in events], pending.run_ids[held], pending.keys[held], pending.causes[held],
+                texts_of(events),
             )  # fmt: skip
+        # all or nothing: an event that cannot be written must not leave a part of them chained twice
+        self._values += values
+        self._head = head
         pending.clear()
 
     def note_end(self) -> None:

@@ -18,7 +18,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.fills import Fill
 from axiomd.journal.bulk import BLOCK_ROWS, BulkJournal
-from axiomd.journal.log import GENESIS, Journal, entries, rows
+from axiomd.journal.log import GENESIS, STATEMENT_ROWS, Journal, entries, rows
 from axiomd.journal.verify import known_end, verify
 from tests.unit.runs.a_run import order
 
@@ -277,6 +277,44 @@ def test_a_replays_journal_is_whole_over_many_blocks_and_commits(tmp_path: Path)
     found = verify(path)
     assert (found.count, found.problems) == (count, ())
     assert found.head == journal.head.hex()
+
+
+def test_a_live_journal_is_whole_over_many_statements_runs_and_looks_at_its_head(tmp_path: Path) -> None:
+    path, count = tmp_path / "journal.sqlite", 3 * sum(STATEMENT_ROWS) + 5
+    heads = []
+
+    with Journal(path, RUN) as journal:
+        for number in range(count):
+            journal.run_id = f"run-{number // 100}"
+            sized = e.OrderSized(ts_us=number, key=f"k{number}", symbol="SPY", side="BUY", qty=1, equity_units=1)
+            journal.append(sized, number)
+            if number % 90 == 0:
+                heads.append((journal.count, journal.head))
+            if number == count // 2:
+                journal.commit()
+
+    found = list(rows(path))
+    assert verify(path).is_sound
+    assert [(n + 1, n, f"run-{n // 100}", f"k{n}", n) for n in range(count)] == [
+        (seq, ts_us, run_id, key, cause) for seq, ts_us, _, run_id, key, cause, *_ in found
+    ]
+    assert heads == [(number, found[number - 1][-1]) for number, _ in heads]
+
+
+def test_an_event_that_cannot_be_written_lets_nothing_of_its_commit_in(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path, RUN)
+    for number in range(100):
+        journal.append(e.ReconStarted(ts_us=number))
+    journal.append(e.ConfigLoaded(ts_us=100, config_hash="", config={"what": object()}))
+
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            journal.commit()
+
+    assert [] == list(rows(path))
+    assert [] == journal._values
+    journal.abandon()
 
 
 def test_a_replays_journal_has_the_rows_of_a_live_one(tmp_path: Path) -> None:
