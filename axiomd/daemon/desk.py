@@ -153,6 +153,9 @@ class Desk:
         await self.commit()
         if not lap.has_sent:
             self._tell_pipeline(lap)
+        if self.journal.is_checkpoint_due and not self.is_journal_dead:
+            with anyio.CancelScope(shield=True):
+                await self._beside(self.journal.checkpoint)
 
     @property
     def _may_rest(self) -> bool:

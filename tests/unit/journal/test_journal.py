@@ -113,6 +113,26 @@ def test_nothing_is_there_before_commit_and_all_after(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_the_file_is_written_between_commits_and_not_by_them(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    with Journal(path, RUN) as journal:
+        laid_out = path.read_bytes()
+        number = 0
+        while not journal.is_checkpoint_due:
+            for _ in range(1000):
+                number += 1
+                journal.append(e.ReconStarted(ts_us=number))
+            journal.commit()
+        assert laid_out == path.read_bytes()
+
+        journal.checkpoint()
+
+        assert not journal.is_checkpoint_due
+        alone = tmp_path / "alone.sqlite"
+        alone.write_bytes(path.read_bytes())
+        assert number == len(list(rows(alone)))
+
+
 def test_a_durable_journal_syncs_every_commit(tmp_path: Path) -> None:
     with Journal(tmp_path / "j.sqlite", RUN) as journal:
         pragmas = [journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
