@@ -1,8 +1,9 @@
 """The desk: the one owner of the engine, where what happens is written down, decided and carried out, in that order.
 
 Journal first, then the broker: intents of one moment are one transaction, durable before the first byte leaves, and
-the latch is read right before every opening send. Everything else in the daemon sends the desk messages; nothing else
-touches the engine. A dead journal latches, and cancels and closes go on without it.
+the latch is read right before every opening send, which may hold the orders of many groups. Everything else in the
+daemon sends the desk messages; nothing else touches the engine. A dead journal latches, and cancels and closes go on
+without it.
 """
 
 from __future__ import annotations
