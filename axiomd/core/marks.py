@@ -53,15 +53,27 @@ def value(a: Row, symbol: Row, closes_us: int, high: int, low: int, close: int, 
     if limits.jump_bp != OFF and previous > 0 and abs(close - previous) * 10_000 >= limits.jump_bp * previous:
         symbol.jump_until_us = closes_us + limits.cooldown_us
     if symbol.position != 0:
-        a.equity += fraction(symbol.position * close, symbol.fx_num, symbol.fx_den) - fraction(
-            symbol.position * previous, symbol.fx_num, symbol.fx_den
-        )
-        symbol.bars_held += 1
-        if symbol.position > 0:
-            symbol.worst, symbol.best = min(symbol.worst, low), max(symbol.best, high)
-        else:
-            symbol.worst, symbol.best = max(symbol.worst, high), min(symbol.best, low)
+        a.equity = equity_at(a, symbol, close)
+        hold(symbol, high, low, 1)
     symbol.close = close
+
+
+@njit
+def equity_at(a: Row, symbol: Row, close: int) -> int:
+    """Give the equity with a symbol's CLOSE at a price; what lies between two prices does not move it."""
+    worth = fraction(symbol.position * close, symbol.fx_num, symbol.fx_den)
+    equity: int = a.equity + worth - fraction(symbol.position * symbol.close, symbol.fx_num, symbol.fx_den)
+    return equity
+
+
+@njit
+def hold(symbol: Row, high: int, low: int, bars: int) -> None:
+    """Keep the extremes of an open position over so many bars, of which these are the highest and lowest price."""
+    symbol.bars_held += bars
+    if symbol.position > 0:
+        symbol.worst, symbol.best = min(symbol.worst, low), max(symbol.best, high)
+    else:
+        symbol.worst, symbol.best = max(symbol.worst, high), min(symbol.best, low)
 
 
 @njit

@@ -21,16 +21,22 @@ NAMES = ("", "MaxDailyLoss", "MaxDrawdown")
 @njit
 def floor_broken(account: Row, limits: Row) -> int:
     """Say which loss limit the equity after the marks of a moment has reached, if any that has not tripped yet."""
+    return floor_broken_by(account.equity, account, limits)
+
+
+@njit
+def floor_broken_by(equity: int, account: Row, limits: Row) -> int:
+    """Say the same of an equity that the account might have, with its peaks as they are."""
     if (
         account.losses_judged & DAILY_LOSS
         and limits.max_daily_loss != OFF
-        and account.equity <= (account.loss_base - limits.max_daily_loss)
+        and equity <= (account.loss_base - limits.max_daily_loss)
     ):
         return DAILY_LOSS
     if (
         account.losses_judged & DRAWDOWN
         and limits.max_drawdown != OFF
-        and account.equity <= (account.drawdown_peak - limits.max_drawdown)
+        and equity <= (account.drawdown_peak - limits.max_drawdown)
     ):
         return DRAWDOWN
     return NO_TRIP

@@ -12,23 +12,37 @@ import numpy as np
 from axiomd.core.board import ABOVE_ALL, ACCOUNT, BELOW_ALL, SYMBOL, Records
 from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import OFF
-from axiomd.core.guards.loss import floor_broken
-from axiomd.core.market.strip import ROW_BYTES, ROW_CLOSE, ROW_HIGH, ROW_LOW, ROW_VOLUME, ROW_WIDTH, Int32Array
+from axiomd.core.guards.loss import floor_broken, floor_broken_by
+from axiomd.core.lanes import quiet_rows, span
+from axiomd.core.market.strip import (
+    LANES,
+    NUMBER_MAX,
+    ROW_BYTES,
+    ROW_CLOSE,
+    ROW_HIGH,
+    ROW_LOW,
+    ROW_VOLUME,
+    ROW_WIDTH,
+    Int32Array,
+)
 from axiomd.core.marks import (
     ACCOUNT_MARKED,
     LOSS,
     SETUPS,
     SYMBOL_MARKED,
     average_range,
+    equity_at,
     exposure,
     fall,
     gross_exposure,
+    hold,
     is_stale_judged,
     is_touched,
     pause_strategies,
     rise,
     roof_of,
     settle,
+    settle_account,
     snapshot,
     stale_flag,
     value,
@@ -57,9 +71,10 @@ def take_stretch(
         end = row + max((a.deadline_us - start_us - 1) // a.bar_us, 1 if is_matched else 0)
     end = min(end, setup_row + 1)
     is_judged = is_stale_judged(limit) and symbol.work_legs > 0
-    is_still = symbol.position == 0 and limit.jump_bp == OFF and limit.collar_atr < 0 and not is_judged
+    # no limit asks what a single bar did
+    is_plain = limit.jump_bp == OFF and limit.collar_atr < 0 and not is_judged
     flags = 0
-    if is_still:
+    if is_plain and symbol.position == 0:
         taken = first_touch(rows, row + 1 if is_matched else row, end, symbol) - row
         if taken > 0:
             a.now_us = start_us + a.bar_us
@@ -70,6 +85,8 @@ def take_stretch(
             if floor_broken(a, limit):
                 flags, taken = LOSS, 1
             symbol.intervals += taken
+    elif is_plain and not a.has_strategy_limits:
+        flags, taken = hold_on(rows, row, end, is_matched, start_us, filled_us, a, symbol, limit)
     else:
         flags, taken = mark_bars(rows, row, end - row, is_matched, start_us, filled_us, a, symbols, strategies, limit)
     if taken > 0:
@@ -84,9 +101,81 @@ def first_touch(rows: Int32Array, row: int, end: int, symbol: Row) -> int:
     """Give the first row that reaches a price that concerns us, `end` where none before it does."""
     if symbol.touch_high == ABOVE_ALL and symbol.touch_low == BELOW_ALL:
         return end
-    while row < end and not is_touched(rows[row, ROW_HIGH], rows[row, ROW_LOW], symbol):
-        row += 1
-    return row
+    high, low = min(symbol.touch_high, NUMBER_MAX), min(symbol.touch_low, NUMBER_MAX)
+    while row < end:
+        quiet = quiet_rows(rows.ctypes.data + ROW_BYTES * row, high, low)
+        row += quiet
+        if quiet < LANES:
+            if row < end and is_touched(rows[row, ROW_HIGH], rows[row, ROW_LOW], symbol):
+                return row
+            row += 1
+    return end
+
+
+@njit
+def hold_on(
+    rows: Int32Array, row: int, end: int, is_matched: bool, start_us: int, filled_us: int, a: Row, symbol: Row,
+    limit: Row,
+) -> tuple[int, int]:  # fmt: skip
+    """Take bars in with a position open, where no limit asks for one of them: the flags of the last, and how many."""
+    quiet = first_touch(rows, row + 1 if is_matched else row, end, symbol) - row
+    flags, marked = 0, 0
+    if is_matched and quiet > 0:
+        a.now_us = start_us + a.bar_us
+        value(a, symbol, a.now_us, rows[row, ROW_HIGH], rows[row, ROW_LOW], rows[row, ROW_CLOSE], limit)
+        settle_account(a)
+        if a.now_us == filled_us:
+            snapshot(a, a, exposure(symbol))
+        flags, marked = LOSS if floor_broken(a, limit) else 0, 1
+    while marked < quiet and flags == 0:
+        flags, taken = hold_through(rows, row + marked, min(quiet - marked, LANES), a, symbol, limit)
+        marked += taken
+    symbol.intervals += marked
+    return flags, marked
+
+
+@njit
+def hold_through(rows: Int32Array, row: int, count: int, a: Row, symbol: Row, limit: Row) -> tuple[int, int]:
+    """Take up to 16 bars in as if they were one, unless a peak rises among them or a limit speaks.
+
+    Equity follows the CLOSE, so that its extremes are at those of CLOSE. The flags of the last, and how many.
+    """
+    bars_at = rows.ctypes.data + ROW_BYTES * row
+    high, low, top, bottom = span(bars_at, count)
+    at_top, at_bottom = equity_at(a, symbol, top), equity_at(a, symbol, bottom)
+    lowest, flags, taken = min(at_top, at_bottom), 0, count
+    if max(at_top, at_bottom) <= roof_of(a) and not floor_broken_by(lowest, a, limit):
+        fall(a, lowest)
+        close = int(rows[row + count - 1, ROW_CLOSE])
+        a.equity, symbol.close = equity_at(a, symbol, close), close
+    else:
+        flags, taken = follow(bars_at, count, a, symbol, limit)
+        if taken < count:
+            high, low, _, _ = span(bars_at, taken)
+    hold(symbol, high, low, taken)
+    return flags, taken
+
+
+@njit
+def follow(bars_at: int, count: int, account: Row, of_symbol: Row, limit: Row) -> tuple[int, int]:
+    """Have the account follow CLOSE bar by bar: the flags of the last, and how many. Peaks are kept in registers."""
+    rows = _shorts_at(bars_at)
+    a, symbol = own_record(account), own_record(of_symbol)
+    flags, taken, roof, lowest = 0, 0, roof_of(a), ABOVE_ALL
+    while taken < count and flags == 0:
+        close = int(rows[taken * ROW_WIDTH + ROW_CLOSE])
+        taken += 1
+        a.equity, symbol.close = equity_at(a, symbol, close), close
+        if a.equity > roof:
+            fall(a, lowest)
+            rise(a)
+            roof, lowest = roof_of(a), a.equity
+        lowest = min(lowest, a.equity)
+        flags = LOSS if floor_broken(a, limit) else 0
+    fall(a, lowest)
+    _put_account(account, a)
+    of_symbol.close = symbol.close
+    return flags, taken
 
 
 @njit

@@ -26,8 +26,8 @@ from axiomd.core.registers import fetch_ahead, own_record
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED, advance, begin_session, settle
 from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
 
-FETCHED_LINES: Final = 5
-"""Of 64 bytes: 16 bars, in which most trades begin and end."""
+FETCHED_LINES: Final = 10
+"""Of 64 bytes: 32 bars, in which nearly all trades begin and end, looked at sixteen at a time."""
 
 _list, _one = borrowed(), borrowed(1)
 _bars, _rows, _ranks = borrowed(None, TAPE_WIDTH), borrowed(None, ROW_WIDTH), borrowed(None, None)

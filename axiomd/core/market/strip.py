@@ -24,6 +24,8 @@ NUMBER_MAX: Final = 2**31 - 1
 ROW_WIDTH: Final = TAPE_WIDTH - OPEN
 ROW_BYTES: Final = 4 * ROW_WIDTH
 ROW_OPEN, ROW_HIGH, ROW_LOW, ROW_CLOSE, ROW_VOLUME = range(ROW_WIDTH)
+LANES: Final = 16
+"""So many bars are looked at in one go."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +35,7 @@ class Strip:
     `session` int64[k] are the sessions of the table that have a bar, `first` int64[k + 1] the row each begins with, and
     where the last ends, `start_us` int64[k] the start of each one's first bar, `open_us` and `close_us` int64[k] its
     open and close. `ts_us` int64[n] is the start of every bar, `rows` int32[n, 5] its O, H, L, C, V, `run_end` int32[n]
-    the row behind the last that follows without a gap.
+    the row behind the last that follows without a gap. Behind the last of `rows` is room to be read of sixteen more.
     `is_even` bool[k] says of which sessions all bars start on the grid of the timeframe from the session's open on and
     close within it, `is_whole` bool[k] of which of those no bar is missing between two others. No session is even where
     the tape has several symbols or a number too large; there are no rows then. `is_all_even` says whether all are, so
@@ -71,7 +73,8 @@ def _strip(tape: Tape) -> Strip:
     first = np.append(first[session], len(bars))
     open_us, close_us = tape.sessions.open_us[session], tape.sessions.close_us[session]
     count = len(bars) if len(tape.symbols) == 1 else 0
-    rows, run_end = np.empty((count, ROW_WIDTH), np.int32), np.empty(count, np.int32)
+    # room behind the last bar, so that sixteen may be looked at from any of them on
+    rows, run_end = np.zeros((count + LANES, ROW_WIDTH), np.int32)[:count], np.empty(count, np.int32)
     is_even, is_whole = np.zeros(len(session), np.bool_), np.zeros(len(session), np.bool_)
     if count:
         largest = lay_out(bars, first, open_us, close_us, tape.timeframe_us, rows, run_end, is_even, is_whole)
