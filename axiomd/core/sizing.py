@@ -12,6 +12,7 @@ import numpy as np
 
 from axiomd.contracts.units import PPM
 from axiomd.core.compiled import Row, njit
+from axiomd.core.rounding import quotient
 
 FIXED: Final = 0
 PCT_EQUITY: Final = 1
@@ -50,6 +51,8 @@ def share_of(equity: int, percent_ppm: int) -> int:
     """Give so many percent of an equity, rounded down; nothing of an equity that is not positive."""
     if equity <= 0:
         return 0
+    if percent_ppm == _PERCENT_PPM:  # all of it, the usual budget and cap
+        return equity
     return fraction(equity, percent_ppm, _PERCENT_PPM)
 
 
@@ -75,12 +78,12 @@ def quantity(sizing: Row, stake: int, cap: int, entry: int, stop: int, tick: int
     if sizing.mode == FIXED:
         qty = sizing.fixed_qty
     elif sizing.mode == PCT_EQUITY:
-        qty = whole_lots(stake // entry, lot)
+        qty = whole_lots(quotient(stake, entry), lot)
     else:
-        distance_ticks = max(1, (abs(entry - stop) + tick // 2) // tick)
-        qty = whole_lots(stake // (distance_ticks * tick), lot)
-    if qty > cap // entry:
-        qty = whole_lots(cap // entry, lot)
+        distance_ticks = max(1, quotient(abs(entry - stop) + tick // 2, tick))
+        qty = whole_lots(quotient(stake, distance_ticks * tick), lot)
+    if entry < 0 or qty * entry > cap:
+        qty = whole_lots(quotient(cap, entry), lot)
     if sizing.max_volume_pct_ppm >= 0:
         shares = fraction(volume, sizing.max_volume_pct_ppm, _PERCENT_PPM)
         if qty > shares:
@@ -92,4 +95,4 @@ def quantity(sizing: Row, stake: int, cap: int, entry: int, stop: int, tick: int
 def whole_lots(shares: int, lot: int) -> int:
     """Give the shares that make whole lots."""
     # a division costs more than the rest: none for lots of one
-    return shares if lot == 1 else shares // lot * lot
+    return shares if lot == 1 else quotient(shares, lot) * lot

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axiomd.core.rounding import round_limit_entry, round_stop_entry, round_stop_loss, round_take_profit
+from axiomd.core.rounding import (
+    quotient,
+    round_limit_entry,
+    round_stop_entry,
+    round_stop_loss,
+    round_take_profit,
+)
 
 Rounding = Callable[[int, int, int], int]
 
@@ -59,3 +65,20 @@ def test_price_on_the_grid_stays(name: str, whole: int, tick: int, side: int) ->
 )
 def test_midpoint_print_of_100_005(expected: int, name: str, side: int) -> None:
     assert expected == AGAINST_US[name][0](1_000_050, side, 100)
+
+
+@given(whole=st.integers(-(2**20), 2**53), part=st.integers(1, 2**53), off=st.sampled_from([-1, 0, 1]))
+def test_a_quotient_is_exact_beside_every_multiple(whole: int, part: int, off: int) -> None:
+    number = whole * part + off
+    if -(2**63) <= number < 2**63:
+        assert number // part == quotient(number, part)
+
+
+@given(number=st.integers(-(2**63), 2**63 - 1), part=st.integers(1, 2**63 - 1))
+def test_a_quotient_is_exact_everywhere(number: int, part: int) -> None:
+    assert number // part == quotient(number, part)
+
+
+@given(number=st.integers(2**53 - 2**12, 2**53 + 2**12), part=st.integers(1, 2**12))
+def test_a_quotient_is_exact_where_floats_end(number: int, part: int) -> None:
+    assert number // part == quotient(number, part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import OFF
+from axiomd.core.rounding import round_down
 
 Check = tuple[bool, int, int]
 
@@ -15,7 +16,7 @@ def tick_and_lot(x: Row, limits: Row) -> Check:
     if x.qty <= 0 or (x.lot != 1 and x.qty % x.lot != 0):
         return True, x.qty, x.lot
     for price in (x.stop_price, x.limit_price, x.stop_loss, x.target):
-        if price != 0 and (price < 0 or price % x.tick != 0):
+        if price != 0 and (price < 0 or round_down(price, x.tick) != price):
             return True, price, x.tick
     return False, x.qty, x.lot
 

@@ -137,8 +137,8 @@ def draw_point(a: Row, z: Row, symbols: Records, points: Ints, ts_us: int) -> No
 @njit
 def keep_point(z: Row, points: Ints, ts_us: int, equity: int, cash: int, gross: int, drawdown: int) -> None:
     """Keep a point; of two in one moment the later."""
-    if z.points > 0 and points[z.points - 1, 0] == ts_us:
-        z.points -= 1
+    # without a branch: whether a position is left in the bar it was entered in cannot be foretold
+    z.points -= int(z.points > 0) & int(points[max(z.points, 1) - 1, 0] == ts_us)
     row = points[z.points]
     row[0], row[1], row[2], row[3], row[4] = ts_us, equity, cash, gross, drawdown
     z.points += 1

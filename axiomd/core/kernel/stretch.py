@@ -48,6 +48,7 @@ from axiomd.core.marks import (
     value,
 )
 from axiomd.core.registers import own_record, pointer_at, put_columns
+from axiomd.core.rounding import quotient
 from axiomd.core.scan import TOUCHED
 
 _shorts_at = pointer_at(np.int32)
@@ -68,7 +69,7 @@ def take_stretch(
     a, symbol = account[0], symbols[0]
     end = run_end
     if start_us + (run_end - row) * a.bar_us >= a.deadline_us:
-        end = row + max((a.deadline_us - start_us - 1) // a.bar_us, 1 if is_matched else 0)
+        end = row + max(quotient(a.deadline_us - start_us - 1, a.bar_us), 1 if is_matched else 0)
     end = min(end, setup_row + 1)
     is_judged = is_stale_judged(limit) and symbol.work_legs > 0
     # no limit asks what a single bar did
@@ -160,12 +161,12 @@ def hold_through(rows: Int32Array, row: int, count: int, a: Row, symbol: Row, li
 def follow(bars_at: int, count: int, account: Row, of_symbol: Row, limit: Row) -> tuple[int, int]:
     """Have the account follow CLOSE bar by bar: the flags of the last, and how many. Peaks are kept in registers."""
     rows = _shorts_at(bars_at)
-    a, symbol = own_record(account), own_record(of_symbol)
+    a, close = own_record(account), 0
     flags, taken, roof, lowest = 0, 0, roof_of(a), ABOVE_ALL
     while taken < count and flags == 0:
         close = int(rows[taken * ROW_WIDTH + ROW_CLOSE])
         taken += 1
-        a.equity, symbol.close = equity_at(a, symbol, close), close
+        a.equity = equity_at(account, of_symbol, close)
         if a.equity > roof:
             fall(a, lowest)
             rise(a)
@@ -174,7 +175,7 @@ def follow(bars_at: int, count: int, account: Row, of_symbol: Row, limit: Row) -
         flags = LOSS if floor_broken(a, limit) else 0
     fall(a, lowest)
     _put_account(account, a)
-    of_symbol.close = symbol.close
+    of_symbol.close = close
     return flags, taken
 
 

@@ -109,9 +109,9 @@ def trigger(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
         return api.NO_SETUP
     mother_high, mother_low = si[MOTHER_HIGH], si[MOTHER_LOW]
     if pi[IS_STRICT]:
-        if not (si[HIGH] < mother_high and si[LOW] > mother_low):
+        if not ((si[HIGH] < mother_high) & (si[LOW] > mother_low)):
             return api.NO_SETUP
-    elif not (si[HIGH] <= mother_high and si[LOW] >= mother_low):
+    elif not ((si[HIGH] <= mother_high) & (si[LOW] >= mother_low)):
         return api.NO_SETUP
     if si[MOTHER_START] < win[4 * window]:
         si[OUTSIDE] += 1
