@@ -20,16 +20,43 @@ def borrowed(*shape: int | None) -> Any:
         assert len(shape) in (0, array.ndim), "a number for each dimension"
 
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            view = context.make_array(signature.args[0])(context, builder, args[0])
-            view.meminfo = ir.Constant(view.meminfo.type, None)
-            view.parent = ir.Constant(view.parent.type, None)
-            lengths = cgutils.unpack_tuple(builder, view.shape)
-            for place, known in enumerate(shape):
-                if known is not None:
-                    lengths[place] = ir.Constant(lengths[place].type, known)
-            view.shape = cgutils.pack_array(builder, lengths)
-            return view._getvalue()
+            return _view(context, builder, signature.args[0], args[0], shape)._getvalue()
 
         return array(array), generate
 
     return view_of
+
+
+def beside(place: int, *shape: int) -> Any:
+    """Give the intrinsic that gives an array by where it lies: `place` bytes behind the start of another.
+
+    It takes the array and the other one. Of several such the compiler knows that none overlaps another, and one address
+    leads to them all.
+    """
+
+    @intrinsic
+    def view_of(_typing_context, array, first):  # type: ignore[no-untyped-def]
+        assert len(shape) == array.ndim, "a number for each dimension"
+
+        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            view = _view(context, builder, signature.args[0], args[0], shape)
+            start = context.make_array(signature.args[1])(context, builder, args[1]).data
+            start = builder.bitcast(start, ir.IntType(8).as_pointer())
+            view.data = builder.bitcast(builder.gep(start, [ir.Constant(ir.IntType(64), place)]), view.data.type)
+            return view._getvalue()
+
+        return array(array, first), generate
+
+    return view_of
+
+
+def _view(context: Any, builder: Any, kind: Any, array: Any, shape: tuple[int | None, ...]) -> Any:
+    view = context.make_array(kind)(context, builder, array)
+    view.meminfo = ir.Constant(view.meminfo.type, None)
+    view.parent = ir.Constant(view.parent.type, None)
+    lengths = cgutils.unpack_tuple(builder, view.shape)
+    for place, known in enumerate(shape):
+        if known is not None:
+            lengths[place] = ir.Constant(lengths[place].type, known)
+    view.shape = cgutils.pack_array(builder, lengths)
+    return view

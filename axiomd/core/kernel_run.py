@@ -100,6 +100,7 @@ class Start:
         self.setups_expected = max(_ROOM_MIN, windows) + 2 * kernel.SETUPS_A_SESSION * len(board.slots)
         self.is_alone = symbols == len(board.slots) == 1 and plan.bar_us == plan.strategies[0].strategy.timeframe_us
         self.is_unlimited = kernel.is_unlimited(plan.limits)
+        assert not self.is_alone or kernel.are_in_place(moved[:-2]), "a lone symbol's walk finds them by their places"
         self._begun = self._piece.copy()
 
     def again(self, instrument: Instrument, rate: tuple[int, int]) -> None:

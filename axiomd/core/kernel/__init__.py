@@ -1,5 +1,6 @@
 """The compiled backtest: the engine's walk over plain rows. `run` walks a tape, the rest names what it leaves."""
 
+from axiomd.core.kernel.places import are_in_place
 from axiomd.core.kernel.rows import (
     AMBIGUOUS,
     EXPIRED,
@@ -84,6 +85,7 @@ __all__ = [
     "T_ORDER",
     "T_WORST",
     "WORKING",
+    "are_in_place",
     "is_unlimited",
     "run",
     "run_alone",

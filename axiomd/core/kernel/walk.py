@@ -14,6 +14,16 @@ from axiomd.core.borrowed import borrowed
 from axiomd.core.compiled import njit
 from axiomd.core.kernel.decisions import decide
 from axiomd.core.kernel.market import end_session, match
+from axiomd.core.kernel.places import (
+    one_held,
+    one_interval,
+    one_pair,
+    one_setup,
+    one_slot,
+    one_state,
+    one_strategy,
+    one_symbol,
+)
 from axiomd.core.kernel.rows import ORDER_WIDTH, POINT_WIDTH, SETUPS_A_SESSION, SIGNAL_WIDTH, TRADE_WIDTH
 from axiomd.core.kernel.standing import cancel_stale, draw_point, keep_point, repost, reset, trip_on_loss
 from axiomd.core.kernel.stretch import take_stretch
@@ -31,9 +41,8 @@ FETCHED_LINES: Final = 10
 
 _list, _one = borrowed(), borrowed(1)
 _bars, _rows, _ranks = borrowed(None, TAPE_WIDTH), borrowed(None, ROW_WIDTH), borrowed(None, None)
-_setups, _one_setup = borrowed(None, SETUP_SIZE), borrowed(1, SETUP_SIZE)
-_intervals, _one_interval = borrowed(None, ACC_SIZE), borrowed(1, ACC_SIZE)
-_pairs, _one_pair, _bursts = borrowed(None, 2), borrowed(1, 2), borrowed(None, 2, None)
+_setups, _intervals = borrowed(None, SETUP_SIZE), borrowed(None, ACC_SIZE)
+_pairs, _bursts = borrowed(None, 2), borrowed(None, 2, None)
 _of_16, _of_8 = borrowed(None, INT_STATE_SIZE), borrowed(None, FLOAT_STATE_SIZE)
 _signals, _orders = borrowed(None, SIGNAL_WIDTH), borrowed(None, ORDER_WIDTH)
 _trades, _points = borrowed(None, TRADE_WIDTH), borrowed(None, POINT_WIDTH)
@@ -80,11 +89,14 @@ def walk(
     si, sf, pi, pf = _of_16(si), _of_8(sf), _of_16(pi), _of_8(pf)
     signals, orders, trades, points = _signals(signals), _orders(orders), _trades(trades), _points(points)
     order_of_setups, bursts = _list(order_of_setups), _bursts(bursts)
-    account, limits, rules, costs, state = _one(account), _one(limits), _one(rules), _one(costs), _one(state)
+    account, limits, rules, costs = _one(account), _one(limits), _one(rules), _one(costs)
     if is_alone:
-        symbols, strategies, slots, sizings = _one(symbols), _one(strategies), _one(slots), _one(sizings)
-        legs, held, setups, intervals = _one_pair(legs), _one(held), _one_setup(setups), _one_interval(intervals)
+        symbols, strategies = one_symbol(symbols, account), one_strategy(strategies, account)
+        slots, sizings, held = one_slot(slots, account), _one(sizings), one_held(held, account)
+        setups, intervals = one_setup(setups, account), one_interval(intervals, account)
+        legs, state = one_pair(legs, account), one_state(state, account)
     else:
+        state = _one(state)
         symbols, strategies, slots, sizings = _list(symbols), _list(strategies), _list(slots), _list(sizings)
         legs, held, setups, intervals = _pairs(legs), _list(held), _setups(setups), _intervals(intervals)
     a, z, r = account[0], state[0], rules[0]
