@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from axiomd.core.compiled import cgutils, intrinsic, ir, types
-from axiomd.core.market.strip import LANES, NUMBER_MAX, ROW_CLOSE, ROW_HIGH, ROW_LOW, ROW_WIDTH
+from axiomd.core.market.strip import LANES, NUMBER_MAX, ROW_HIGH, ROW_LOW, ROW_WIDTH
 
 _BELOW_ALL: Final = -NUMBER_MAX - 1
 
@@ -33,22 +33,19 @@ def quiet_rows(_typing_context, address, high, low):  # type: ignore[no-untyped-
 
 @intrinsic
 def span(_typing_context, address, count):  # type: ignore[no-untyped-def]
-    """Give the highest HIGH, the lowest LOW, the highest and the lowest CLOSE of 1 to 16 rows from an address on."""
+    """Give the highest HIGH and the lowest LOW of 1 to 16 rows from an address on."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         rows = _load(builder, args[0])
         places = ir.Constant(_vector(LANES), list(range(LANES)))
         is_one = builder.icmp_signed("<", places, _all(builder, args[1]))
-        close = _column(builder, rows, ROW_CLOSE)
         found = (
             _most(builder, "smax", is_one, _column(builder, rows, ROW_HIGH), _BELOW_ALL),
             _most(builder, "smin", is_one, _column(builder, rows, ROW_LOW), NUMBER_MAX),
-            _most(builder, "smax", is_one, close, _BELOW_ALL),
-            _most(builder, "smin", is_one, close, NUMBER_MAX),
         )
         return context.make_tuple(builder, signature.return_type, found)
 
-    return types.UniTuple(types.int64, 4)(address, count), generate
+    return types.UniTuple(types.int64, 2)(address, count), generate
 
 
 def _vector(size: int) -> Any:

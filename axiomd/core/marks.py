@@ -26,8 +26,8 @@ ATR_PERIOD: Final = 14
 
 @njit
 def is_touched(high: int, low: int, symbol: Row) -> bool:
-    """Say whether a bar reaches a price that concerns us."""
-    return bool(high >= symbol.touch_high or low <= symbol.touch_low)
+    """Say whether a bar reaches a price that concerns us. One branch: which of the two it is cannot be foretold."""
+    return bool((high >= symbol.touch_high) | (low <= symbol.touch_low))
 
 
 @njit
@@ -128,9 +128,30 @@ def rise(a: Row) -> None:
 @njit
 def fall(a: Row, lowest: int) -> None:
     """Keep how far the equity fell below its peaks; of moments between two rises their lowest equity tells all."""
-    if lowest - a.session_peak < a.session_drawdown:
-        a.session_drawdown = lowest - a.session_peak
-        a.session_drawdown_pct = 100.0 * a.session_drawdown / a.session_peak
+    fall_today(a, *sink(min(lowest, a.session_peak), a.session_peak, a.session_drawdown, a.session_peak))
+    fall_ever(a, lowest)
+
+
+@njit
+def sink(equity: int, peak: int, deepest: int, of_peak: int) -> tuple[int, int, int]:
+    """Follow the equity: its peak, the deepest fall below it (as a change) and the peak that fall was from."""
+    peak = max(peak, equity)
+    is_deeper = equity - peak < deepest
+    return peak, equity - peak if is_deeper else deepest, peak if is_deeper else of_peak
+
+
+@njit
+def fall_today(a: Row, peak: int, deepest: int, of_peak: int) -> None:
+    """Keep what `sink` found of the session."""
+    a.session_peak = peak
+    if deepest < a.session_drawdown:
+        a.session_drawdown = deepest
+        a.session_drawdown_pct = 100.0 * deepest / of_peak
+
+
+@njit
+def fall_ever(a: Row, lowest: int) -> None:
+    """Keep how far the equity fell below the peak of the whole run."""
     if lowest < a.peak:
         drawdown = lowest - a.peak
         a.max_drawdown = min(a.max_drawdown, drawdown)

@@ -34,6 +34,8 @@ from axiomd.core.marks import (
     equity_at,
     exposure,
     fall,
+    fall_ever,
+    fall_today,
     gross_exposure,
     hold,
     is_stale_judged,
@@ -42,7 +44,7 @@ from axiomd.core.marks import (
     rise,
     roof_of,
     settle,
-    settle_account,
+    sink,
     snapshot,
     stale_flag,
     value,
@@ -87,7 +89,7 @@ def take_stretch(
                 flags, taken = LOSS, 1
             symbol.intervals += taken
     elif is_plain and not a.has_strategy_limits:
-        flags, taken = hold_on(rows, row, end, is_matched, start_us, filled_us, a, symbol, limit)
+        flags, taken = hold_on(rows, row, end, is_matched, start_us, filled_us, a, symbols, strategies, limit)
     else:
         flags, taken = mark_bars(rows, row, end - row, is_matched, start_us, filled_us, a, symbols, strategies, limit)
     if taken > 0:
@@ -115,68 +117,50 @@ def first_touch(rows: Int32Array, row: int, end: int, symbol: Row) -> int:
 
 @njit
 def hold_on(
-    rows: Int32Array, row: int, end: int, is_matched: bool, start_us: int, filled_us: int, a: Row, symbol: Row,
-    limit: Row,
+    rows: Int32Array, row: int, end: int, is_matched: bool, start_us: int, filled_us: int, a: Row, symbols: Records,
+    strategies: Records, limit: Row,
 ) -> tuple[int, int]:  # fmt: skip
     """Take bars in with a position open, where no limit asks for one of them: the flags of the last, and how many."""
+    symbol = symbols[0]
     quiet = first_touch(rows, row + 1 if is_matched else row, end, symbol) - row
-    flags, marked = 0, 0
-    if is_matched and quiet > 0:
+    if quiet == 0:
+        return 0, 0
+    if is_matched:
         a.now_us = start_us + a.bar_us
-        value(a, symbol, a.now_us, rows[row, ROW_HIGH], rows[row, ROW_LOW], rows[row, ROW_CLOSE], limit)
-        settle_account(a)
+        close = int(rows[row, ROW_CLOSE])
+        a.equity, symbol.close = equity_at(a, symbol, close), close
+        rise(a)
         if a.now_us == filled_us:
             snapshot(a, a, exposure(symbol))
-        flags, marked = LOSS if floor_broken(a, limit) else 0, 1
-    while marked < quiet and flags == 0:
-        flags, taken = hold_through(rows, row + marked, min(quiet - marked, LANES), a, symbol, limit)
-        marked += taken
-    symbol.intervals += marked
-    return flags, marked
+    if not follow(rows, row, quiet, a, symbol, limit):
+        return mark_bars(rows, row, quiet, is_matched, start_us, filled_us, a, symbols, strategies, limit)
+    for first in range(row, row + quiet, LANES):
+        high, low = span(rows.ctypes.data + ROW_BYTES * first, min(row + quiet - first, LANES))
+        hold(symbol, high, low, 0)
+    symbol.bars_held += quiet
+    symbol.intervals += quiet
+    return 0, quiet
 
 
 @njit
-def hold_through(rows: Int32Array, row: int, count: int, a: Row, symbol: Row, limit: Row) -> tuple[int, int]:
-    """Take up to 16 bars in as if they were one, unless a peak rises among them or a limit speaks.
+def follow(rows: Int32Array, row: int, count: int, a: Row, symbol: Row, limit: Row) -> bool:
+    """Have the account follow CLOSE over some bars, and say so; nothing is done where a limit speaks among them.
 
-    Equity follows the CLOSE, so that its extremes are at those of CLOSE. The flags of the last, and how many.
+    Nor where a peak rises other than the session's: without either, the books end the same whatever came first. Whether
+    a bar brings a peak or a fall cannot be foretold, so that there is no branch for it.
     """
-    bars_at = rows.ctypes.data + ROW_BYTES * row
-    high, low, top, bottom = span(bars_at, count)
-    at_top, at_bottom = equity_at(a, symbol, top), equity_at(a, symbol, bottom)
-    lowest, flags, taken = min(at_top, at_bottom), 0, count
-    if max(at_top, at_bottom) <= roof_of(a) and not floor_broken_by(lowest, a, limit):
-        fall(a, lowest)
-        close = int(rows[row + count - 1, ROW_CLOSE])
-        a.equity, symbol.close = equity_at(a, symbol, close), close
-    else:
-        flags, taken = follow(bars_at, count, a, symbol, limit)
-        if taken < count:
-            high, low, _, _ = span(bars_at, taken)
-    hold(symbol, high, low, taken)
-    return flags, taken
-
-
-@njit
-def follow(bars_at: int, count: int, account: Row, of_symbol: Row, limit: Row) -> tuple[int, int]:
-    """Have the account follow CLOSE bar by bar: the flags of the last, and how many. Peaks are kept in registers."""
-    rows = _shorts_at(bars_at)
-    a, close = own_record(account), 0
-    flags, taken, roof, lowest = 0, 0, roof_of(a), ABOVE_ALL
-    while taken < count and flags == 0:
-        close = int(rows[taken * ROW_WIDTH + ROW_CLOSE])
-        taken += 1
-        a.equity = equity_at(account, of_symbol, close)
-        if a.equity > roof:
-            fall(a, lowest)
-            rise(a)
-            roof, lowest = roof_of(a), a.equity
-        lowest = min(lowest, a.equity)
-        flags = LOSS if floor_broken(a, limit) else 0
-    fall(a, lowest)
-    _put_account(account, a)
-    of_symbol.close = close
-    return flags, taken
+    closes = _shorts_at(rows.ctypes.data + ROW_BYTES * row + 4 * ROW_CLOSE)
+    peak, deepest, of_peak, lowest, equity = a.session_peak, a.session_drawdown, a.session_peak, ABOVE_ALL, a.equity
+    for k in range(count):
+        equity = equity_at(a, symbol, int(closes[k * ROW_WIDTH]))
+        peak, deepest, of_peak = sink(equity, peak, deepest, of_peak)
+        lowest = min(lowest, equity)
+    if peak > min(a.peak, a.drawdown_peak) or floor_broken_by(lowest, a, limit):
+        return False
+    fall_today(a, peak, deepest, of_peak)
+    fall_ever(a, lowest)
+    a.equity, symbol.close = equity, int(closes[(count - 1) * ROW_WIDTH])
+    return True
 
 
 @njit
