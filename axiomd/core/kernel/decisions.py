@@ -68,12 +68,12 @@ def decide(
         passed = 0
         symbol = symbols[index]
         stake, cap = stakes(sizings[k], a.equity, symbol.fx_num, symbol.fx_den)
+        # both first, so that the divisions of one need not wait for the other's order
+        long, short = sized(sizings[k], stake, cap, row, 0, symbol), sized(sizings[k], stake, cap, row, 1, symbol)
         for place in range(2):
             entry = row[api.LONG_ENTRY] if place == 0 else row[api.SHORT_ENTRY]
-            if entry == 0:
-                continue
             stop_loss = row[api.LONG_STOP] if place == 0 else row[api.SHORT_STOP]
-            qty = quantity(sizings[k], stake, cap, entry, stop_loss, symbol.tick, symbol.lot, row[api.VOLUME])
+            qty = long if place == 0 else short
             if qty == 0:
                 continue
             placed = True
@@ -90,7 +90,17 @@ def decide(
 
 
 @njit
-def among(records: Records, place: int) -> int:
+def sized(sizing: Row, stake: int, cap: int, row: Ints, place: int, symbol: Row) -> int:
+    """Give the quantity of a setup's leg, 0 where there is no such leg."""
+    entry = row[api.LONG_ENTRY] if place == 0 else row[api.SHORT_ENTRY]
+    if entry == 0:
+        return 0
+    stop_loss = row[api.LONG_STOP] if place == 0 else row[api.SHORT_STOP]
+    return quantity(sizing, stake, cap, entry, stop_loss, symbol.tick, symbol.lot, row[api.VOLUME])
+
+
+@njit
+def among(records: Records | Ints, place: int) -> int:
     """Give a place among records, of a single one without looking: where they are known to be one, so is the place."""
     return 0 if len(records) == 1 else place
 

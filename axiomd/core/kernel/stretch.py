@@ -135,9 +135,9 @@ def hold_on(
     if not follow(rows, row, quiet, a, symbol, limit):
         return mark_bars(rows, row, quiet, is_matched, start_us, filled_us, a, symbols, strategies, limit)
     for first in range(row, row + quiet, LANES):
-        high, low = span(rows.ctypes.data + ROW_BYTES * first, min(row + quiet - first, LANES))
-        hold(symbol, high, low, 0)
-    symbol.bars_held += quiet
+        count = min(row + quiet - first, LANES)
+        high, low = span(rows.ctypes.data + ROW_BYTES * first, count)
+        hold(symbol, high, low, count)
     symbol.intervals += quiet
     return 0, quiet
 
