@@ -27,10 +27,15 @@ def day(stage: Stage, **keys: Any) -> None:
 
 
 def hold(stage: Stage, running: Running, *, entries: bool, position: bool) -> SimTruth:
-    """Stop the process at a moment when the broker works entries and holds a position, as asked for."""
+    """Stop the process at a moment when the broker works entries and holds a position, as asked for.
+
+    It has heard of every entry that left by then: what it hears of later would look as if it had left later.
+    """
 
     def is_there(truth: SimTruth) -> bool:
-        return (not entries or bool(truth.entries)) and (not position or bool(truth.positions))
+        heard = {event.key for event in stage.events(e.OrderSent)}
+        has_heard = heard.issuperset(str(order["reference"]) for order in truth.entries)
+        return has_heard and (not entries or bool(truth.entries)) and (not position or bool(truth.positions))
 
     truths: list[SimTruth] = []
 
