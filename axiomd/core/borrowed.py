@@ -19,7 +19,7 @@ def borrowed(*shape: int | None) -> Any:
     def view_of(_typing_context, array):  # type: ignore[no-untyped-def]
         assert len(shape) in (0, array.ndim), "a number for each dimension"
 
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return _view(context, builder, signature.args[0], args[0], shape)._getvalue()
 
         return array(array), generate
@@ -35,10 +35,10 @@ def beside(place: int, *shape: int) -> Any:
     """
 
     @intrinsic
-    def view_of(_typing_context, array, first):  # type: ignore[no-untyped-def]
+    def view_of(_typing_context: Any, array: Any, first: Any) -> Any:
         assert len(shape) == array.ndim, "a number for each dimension"
 
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             view = _view(context, builder, signature.args[0], args[0], shape)
             start = context.make_array(signature.args[1])(context, builder, args[1]).data
             start = builder.bitcast(start, ir.IntType(8).as_pointer())

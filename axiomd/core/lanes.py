@@ -16,10 +16,10 @@ _BELOW_ALL: Final = -NUMBER_MAX - 1
 
 
 @intrinsic
-def quiet_rows(_typing_context, address, high, low):  # type: ignore[no-untyped-def]
+def quiet_rows(_typing_context: Any, address: Any, high: Any, low: Any) -> Any:
     """Give how many rows from an address on, up to 16, have every price below `high` and above `low`."""
 
-    def generate(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         rows = _load(builder, args[0])
         reaches = builder.icmp_signed(">=", _column(builder, rows, ROW_HIGH), _all(builder, args[1]))
         sinks = builder.icmp_signed("<=", _column(builder, rows, ROW_LOW), _all(builder, args[2]))
@@ -32,10 +32,10 @@ def quiet_rows(_typing_context, address, high, low):  # type: ignore[no-untyped-
 
 
 @intrinsic
-def span(_typing_context, address, count):  # type: ignore[no-untyped-def]
+def span(_typing_context: Any, address: Any, count: Any) -> Any:
     """Give the highest HIGH and the lowest LOW of 1 to 16 rows from an address on."""
 
-    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         rows = _load(builder, args[0])
         places = ir.Constant(_vector(LANES), list(range(LANES)))
         is_one = builder.icmp_signed("<", places, _all(builder, args[1]))
