@@ -24,16 +24,18 @@ AXIOMD = Path(sys.executable).with_name("axiomd")
 
 
 def compiled_backtest(tape: Tape, plan: Plan) -> Callable[[], object]:
-    """Give the compiled backtest of a tape: called, it leaves trades, orders and curve as rows.
+    """Give the compiled backtest of a tape of one symbol: called, it leaves trades, orders and curve as rows.
 
-    What a run observed of the bars serves the next one, which a sweep lives on; here it is forgotten before each. The
-    rows go where those of the run before lay, as the bare loop's do.
+    What a run observed of the bars serves the next one, which a sweep lives on; here it is forgotten before each. What
+    the plan says of every run is laid out beforehand, as the bare loop's calendar is, and the rows go where those of
+    the run before lay, as the bare loop's do.
     """
-    strip, room = strip_of(tape), Room()
+    strip, room, start = strip_of(tape), Room(), Start(plan)
 
     def run() -> object:
         forget_observed(strip)
-        return run_from(Start(plan), tape, None, 0, room)
+        start.again(plan.instruments[0], plan.rates[0])
+        return run_from(start, tape, None, 0, room)
 
     return run
 

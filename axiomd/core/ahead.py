@@ -9,55 +9,21 @@ turn. The steps are those the scan calls; this says only which bars they are han
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from axiomd.core.board import (
-    FLOAT_PARAMS_SIZE,
-    FLOAT_STATE_SIZE,
-    INT_PARAMS_SIZE,
-    INT_STATE_SIZE,
-    SETUP_SIZE,
-    Board,
-    Floats,
-    Ints,
-    Records,
-)
+from axiomd.core.asking import ASKED_SIZE, BODY, KEPT_SIZE, ask, ask_windows, look, observe_windows
+from axiomd.core.board import FLOAT_PARAMS_SIZE, INT_PARAMS_SIZE, SETUP_SIZE, Board, Floats, Ints, Records
 from axiomd.core.compiled import njit
 from axiomd.core.market.sessions import BoolArray
-from axiomd.core.market.strip import ROW_BYTES, ROW_WIDTH, Int32Array, Strip
-from axiomd.core.registers import fetch_ahead, own_copy, own_room, pointer_at, put_back
-from axiomd.core.steps import address_of, call_body, call_walk
-from axiomd.core.strategies.api import OBSERVED_INTS, Step, Strategy
+from axiomd.core.market.strip import Int32Array, Strip
+from axiomd.core.steps import address_of, call_walk
+from axiomd.core.strategies.api import Strategy
 
 KEPT_MAX: Final = 4
 """So many observations, and placings of windows, are kept of a strip."""
-_PIECES: Final = 4
-_KEPT: Final = OBSERVED_INTS + FLOAT_STATE_SIZE
-_KEPT_BYTES: Final = 8 * _KEPT
-_INT_BYTES: Final = 8 * OBSERVED_INTS
-_STATE_BYTES: Final = 8 * INT_STATE_SIZE
-_SETUP_BYTES: Final = 8 * SETUP_SIZE
 _ROOM_MIN: Final = 4096
-FETCHED_AHEAD: Final = 8
-_BODY: Final = "int64(int64)"
-
-# columns of what `observe_windows` and `ask_windows` are asked
-_ROWS, _TS_US, _FIRST, _END, _COUNT, _KEPT_AT, _INTS, _FLOATS, _INT_PARAMS, _FLOAT_PARAMS = range(10)
-_ROOM, _WINDOWS, _IS_ASKED, _SETUPS, _FOUND = range(10, 15)
-_ASKED: Final = 15
-
-# where a body is compiled for a strategy, its own steps stand under these names
-observe: Any = None
-trigger: Any = None
-
-_shorts_at, _longs_at, _doubles_at = pointer_at(np.int32), pointer_at(np.int64), pointer_at(np.float64)
-_own_ints, _own_floats = own_copy(np.int64, INT_STATE_SIZE), own_copy(np.float64, FLOAT_STATE_SIZE)
-_own_int_params, _own_float_params = own_copy(np.int64, INT_PARAMS_SIZE), own_copy(np.float64, FLOAT_PARAMS_SIZE)
-_own_bar = own_room(np.int64, 6)
-_put_observed, _put_ints, _put_floats = put_back(OBSERVED_INTS), put_back(INT_STATE_SIZE), put_back(FLOAT_STATE_SIZE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +55,7 @@ class _Places:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Observed:
-    """What stands before each window's first row: int64[w, 17], with what it was made of."""
+    """What stands before each window's first row: int64[w, KEPT_SIZE], with what it was made of."""
 
     places: _Places
     observe: object
@@ -113,7 +79,7 @@ def setups_ahead(
     assert len(room) >= count, "a strategy with a memory finds one setup a window"
     row, found = np.empty(count + 1, np.int64), room[:count]
     m = ask(
-        address_of(ask_windows, _BODY, strategy.observe, strategy.trigger), np.empty(_ASKED, np.int64), strip.rows,
+        address_of(ask_windows, BODY, strategy.observe, strategy.trigger), np.empty(ASKED_SIZE, np.int64), strip.rows,
         strip.ts_us, places.first, places.end, places.session, observed.kept, ranks, first_session, board.int_state,
         board.float_state,
         board.int_params, board.float_params, board.windows, places.is_asked, found, row,
@@ -155,10 +121,10 @@ def _observed(strip: Strip, strategy: Strategy, board: Board, places: _Places) -
     # what was not promised to be read cannot be read: it is not there
     ints, floats = np.zeros(INT_PARAMS_SIZE, np.int64), np.zeros(FLOAT_PARAMS_SIZE, np.float64)
     ints[list(strategy.memory.ints)], floats[list(strategy.memory.floats)] = numbers[1:]
-    kept = np.empty((len(places.first), _KEPT), np.int64)
+    kept = np.empty((len(places.first), KEPT_SIZE), np.int64)
     look(
-        address_of(observe_windows, _BODY, strategy.observe, strategy.trigger), np.empty(_ASKED, np.int64),
-        np.empty(_KEPT, np.int64), strip.rows, strip.ts_us, places.first, kept, board.int_state, board.float_state,
+        address_of(observe_windows, BODY, strategy.observe, strategy.trigger), np.empty(ASKED_SIZE, np.int64),
+        np.empty(KEPT_SIZE, np.int64), strip.rows, strip.ts_us, places.first, kept, board.int_state, board.float_state,
         ints, floats,
     )  # fmt: skip
     observed = _Observed(places, strategy.observe, numbers, kept)
@@ -171,217 +137,6 @@ def _keep(strip: Strip, memo: _Places | _Observed) -> None:
     if len(alike) >= KEPT_MAX:
         strip.memo.remove(alike[0])
     strip.memo.append(memo)
-
-
-@njit
-def look(
-    address: int, asked: Ints, room: Ints, rows: Int32Array, ts_us: Ints, first: Ints, kept: Ints, si: Ints, sf: Floats,
-    pi: Ints, pf: Floats,
-) -> int:  # fmt: skip
-    """Call a strategy's `observe_windows` at its address."""
-    asked[_ROWS], asked[_TS_US], asked[_FIRST], asked[_COUNT] = at(rows), at(ts_us), at(first), len(first)
-    asked[_KEPT_AT], asked[_ROOM], asked[_INTS], asked[_FLOATS] = at(kept), at(room), at(si), at(sf)
-    asked[_INT_PARAMS], asked[_FLOAT_PARAMS] = at(pi), at(pf)
-    result: int = call_body(address, at(asked))
-    return result
-
-
-@njit
-def ask(
-    address: int, asked: Ints, rows: Int32Array, ts_us: Ints, first: Ints, end: Ints, session: Ints, kept: Ints,
-    ranks: Ints,
-    first_session: int, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, is_asked: BoolArray, setups: Ints,
-    found: Ints,
-) -> int:  # fmt: skip
-    """Call a strategy's `ask_windows` at its address, for the windows in which it is a candidate."""
-    for w in range(len(first)):
-        # one row of ranks is that of every session
-        is_asked[w] = session[w] >= first_session and ranks[session[w] % len(ranks), 0] >= 0
-    asked[_ROWS], asked[_TS_US], asked[_FIRST], asked[_END] = at(rows), at(ts_us), at(first), at(end)
-    asked[_COUNT], asked[_KEPT_AT], asked[_INTS], asked[_FLOATS] = len(first), at(kept), at(si), at(sf)
-    asked[_INT_PARAMS], asked[_FLOAT_PARAMS], asked[_WINDOWS] = at(pi), at(pf), at(windows)
-    asked[_IS_ASKED], asked[_SETUPS], asked[_FOUND] = at(is_asked), at(setups), at(found)
-    result: int = call_body(address, at(asked))
-    return result
-
-
-@njit
-def at(array: NDArray[Any]) -> int:
-    """Give the address of an array's numbers; who asks for it keeps the array."""
-    address: int = array.ctypes.data
-    return address
-
-
-@njit
-def hand(
-    step: Step,
-    si: Any,
-    sf: Any,
-    pi: Any,
-    pf: Any,
-    win: Any,
-    n: int,
-    rows: Any,
-    ts_us: Any,
-    row: int,
-    bar: Any,
-    out: Any,
-) -> int:
-    """Hand a row of a strip to a step."""
-    at = row * ROW_WIDTH
-    bar[0], bar[1], bar[2] = ts_us[row], rows[at], rows[at + 1]
-    bar[3], bar[4], bar[5] = rows[at + 2], rows[at + 3], rows[at + 4]
-    return step(si, sf, pi, pf, win, n, bar, out)
-
-
-def observe_windows(asked_at):  # type: ignore[no-untyped-def]
-    """Observe all bars, and keep what stands before the first bar of each window.
-
-    The windows are cut into four pieces, each begun with nothing observed, so that four averages run side by side
-    where one would wait for itself. Then each piece is taken again from what truly stood before it, up to where it
-    makes no difference any more: what is kept is what one pass keeps, bit for bit.
-    """
-    asked = _longs_at(asked_at)
-    rows, ts_us, first, count = (
-        _shorts_at(asked[_ROWS]),
-        _longs_at(asked[_TS_US]),
-        _longs_at(asked[_FIRST]),
-        asked[_COUNT],
-    )
-    kept, room_at = asked[_KEPT_AT], asked[_ROOM]
-    pi, pf = _own_int_params(_longs_at(asked[_INT_PARAMS])), _own_float_params(_doubles_at(asked[_FLOAT_PARAMS]))
-    si_a, sf_a = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
-    si_b, sf_b = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
-    si_c, sf_c = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
-    si_d, sf_d = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS]))
-    bar_a, bar_b, bar_c, bar_d = _own_bar(), _own_bar(), _own_bar(), _own_bar()
-    end_a, end_b, end_c = count // 4, count // 4 * 2, count // 4 * 3
-    a, b, c, d = 0, end_a, end_b, end_c
-    row_a = 0
-    row_b, row_c, row_d = (first[b - 1], first[c - 1], first[d - 1]) if end_a > 0 else (0, 0, 0)
-    while a < end_a and b < end_b and c < end_c and d < count:
-        length = min(first[a] - row_a, first[b] - row_b, first[c] - row_c, first[d] - row_d)
-        # the last two bars apart: what only the last ones leave is not carried along by all before them
-        if length > 1:
-            for k in range(length - 2):
-                hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a + k, bar_a, asked)
-                hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b + k, bar_b, asked)
-                hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c + k, bar_c, asked)
-                hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d + k, bar_d, asked)
-            hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a + length - 2, bar_a, asked)
-            hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b + length - 2, bar_b, asked)
-            hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c + length - 2, bar_c, asked)
-            hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d + length - 2, bar_d, asked)
-            hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a + length - 1, bar_a, asked)
-            hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b + length - 1, bar_b, asked)
-            hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c + length - 1, bar_c, asked)
-            hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d + length - 1, bar_d, asked)
-        elif length == 1:
-            hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row_a, bar_a, asked)
-            hand(observe, si_b, sf_b, pi, pf, asked, 0, rows, ts_us, row_b, bar_b, asked)
-            hand(observe, si_c, sf_c, pi, pf, asked, 0, rows, ts_us, row_c, bar_c, asked)
-            hand(observe, si_d, sf_d, pi, pf, asked, 0, rows, ts_us, row_d, bar_d, asked)
-        row_a += length
-        row_b += length
-        row_c += length
-        row_d += length
-        if row_a == first[a]:
-            _put_observed(_longs_at(kept + a * _KEPT_BYTES), si_a)
-            _put_floats(_doubles_at(kept + a * _KEPT_BYTES + _INT_BYTES), sf_a)
-            a += 1
-        if row_b == first[b]:
-            _put_observed(_longs_at(kept + b * _KEPT_BYTES), si_b)
-            _put_floats(_doubles_at(kept + b * _KEPT_BYTES + _INT_BYTES), sf_b)
-            b += 1
-        if row_c == first[c]:
-            _put_observed(_longs_at(kept + c * _KEPT_BYTES), si_c)
-            _put_floats(_doubles_at(kept + c * _KEPT_BYTES + _INT_BYTES), sf_c)
-            c += 1
-        if row_d == first[d]:
-            _put_observed(_longs_at(kept + d * _KEPT_BYTES), si_d)
-            _put_floats(_doubles_at(kept + d * _KEPT_BYTES + _INT_BYTES), sf_d)
-            d += 1
-    # what is left of each piece, and its beginning once more, go one after the other
-    room = _longs_at(room_at)
-    for piece in range(4):
-        begin = count // 4 * piece
-        end = count if piece == 3 else begin + count // 4
-        for is_again in range(2):
-            if is_again:
-                if begin == 0 or begin == end:
-                    continue
-                place, row = begin, first[begin - 1]
-                _put_observed(si_a, _longs_at(kept + (begin - 1) * _KEPT_BYTES))
-                _put_floats(sf_a, _doubles_at(kept + (begin - 1) * _KEPT_BYTES + _INT_BYTES))
-            elif piece == 0:
-                place, row = a, row_a
-            elif piece == 1:
-                place, row = b, row_b
-                _put_observed(si_a, si_b)
-                _put_floats(sf_a, sf_b)
-            elif piece == 2:
-                place, row = c, row_c
-                _put_observed(si_a, si_c)
-                _put_floats(sf_a, sf_c)
-            else:
-                place, row = d, row_d
-                _put_observed(si_a, si_d)
-                _put_floats(sf_a, sf_d)
-            while place < end:
-                while row < first[place]:
-                    hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row, bar_a, asked)
-                    row += 1
-                _put_observed(room, si_a)
-                _put_floats(_doubles_at(room_at + _INT_BYTES), sf_a)
-                stood = _longs_at(kept + place * _KEPT_BYTES)
-                is_same = is_again == 1
-                for k in range(_KEPT):
-                    is_same = is_same and stood[k] == room[k]
-                if is_same:
-                    break
-                for k in range(_KEPT):
-                    stood[k] = room[k]
-                place += 1
-    return 0
-
-
-def ask_windows(asked_at):  # type: ignore[no-untyped-def]
-    """Take in the bars of each window from what stands before it, up to its setup; gives how many there are."""
-    asked = _longs_at(asked_at)
-    rows, ts_us, first, end = (
-        _shorts_at(asked[_ROWS]),
-        _longs_at(asked[_TS_US]),
-        _longs_at(asked[_FIRST]),
-        _longs_at(asked[_END]),
-    )
-    kept, found, win, n = asked[_KEPT_AT], _longs_at(asked[_FOUND]), _longs_at(asked[_WINDOWS]), asked[_COUNT]
-    is_asked, setups = _bytes_at(asked[_IS_ASKED]), asked[_SETUPS]
-    pi, pf = _own_int_params(_longs_at(asked[_INT_PARAMS])), _own_float_params(_doubles_at(asked[_FLOAT_PARAMS]))
-    si, sf, bar = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS])), _own_bar()
-    count = 0
-    for w in range(n):
-        if not is_asked[w]:
-            continue
-        _put_observed(si, _longs_at(kept + w * _KEPT_BYTES))
-        _put_floats(sf, _doubles_at(kept + w * _KEPT_BYTES + _INT_BYTES))
-        out = _longs_at(setups + count * _SETUP_BYTES)
-        later = min(w + FETCHED_AHEAD, n - 1)
-        fetch_ahead(asked[_TS_US] + first[later] * 8)
-        fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES)
-        fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 64)
-        fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 128)
-        for row in range(first[w], end[w]):
-            hand(observe, si, sf, pi, pf, win, n, rows, ts_us, row, bar, out)
-            if trigger(si, sf, pi, pf, win, n, bar, out):
-                found[count] = row
-                count += 1
-                break
-    _put_ints(_longs_at(asked[_INTS]), si)
-    _put_floats(_doubles_at(asked[_FLOATS]), sf)
-    return count
-
-
-_bytes_at = pointer_at(np.uint8)
 
 
 def _walked(strip: Strip, board: Board, ranks: Ints, first_session: int) -> Setups:
