@@ -25,9 +25,9 @@ from axiomd.core.market.sessions import BoolArray
 from axiomd.core.market.strip import ROW_BYTES, ROW_WIDTH, Int32Array
 from axiomd.core.registers import fetch_ahead, own_copy, own_room, pointer_at, put_back
 from axiomd.core.steps import call_body
-from axiomd.core.strategies.api import OBSERVED_INTS, Step
+from axiomd.core.strategies.api import OBSERVED_FLOATS, OBSERVED_INTS, Step
 
-KEPT_SIZE: Final = OBSERVED_INTS + FLOAT_STATE_SIZE
+KEPT_SIZE: Final = OBSERVED_INTS + OBSERVED_FLOATS
 """So many numbers are kept of what stands before a window."""
 BODY: Final = "int64(int64)"
 FETCHED_AHEAD: Final = 8
@@ -49,7 +49,8 @@ _shorts_at, _longs_at, _doubles_at = pointer_at(np.int32), pointer_at(np.int64),
 _own_ints, _own_floats = own_copy(np.int64, INT_STATE_SIZE), own_copy(np.float64, FLOAT_STATE_SIZE)
 _own_int_params, _own_float_params = own_copy(np.int64, INT_PARAMS_SIZE), own_copy(np.float64, FLOAT_PARAMS_SIZE)
 _own_bar = own_room(np.int64, 6)
-_put_observed, _put_ints, _put_floats = put_back(OBSERVED_INTS), put_back(INT_STATE_SIZE), put_back(FLOAT_STATE_SIZE)
+_put_observed, _put_ints = put_back(OBSERVED_INTS), put_back(INT_STATE_SIZE)
+_put_observed_floats, _put_floats = put_back(OBSERVED_FLOATS), put_back(FLOAT_STATE_SIZE)
 
 
 @njit
@@ -155,19 +156,19 @@ def observe_windows(asked_at):  # type: ignore[no-untyped-def]
         row_d += length
         if row_a == first[a]:
             _put_observed(_longs_at(kept + a * _KEPT_BYTES), si_a)
-            _put_floats(_doubles_at(kept + a * _KEPT_BYTES + _INT_BYTES), sf_a)
+            _put_observed_floats(_doubles_at(kept + a * _KEPT_BYTES + _INT_BYTES), sf_a)
             a += 1
         if row_b == first[b]:
             _put_observed(_longs_at(kept + b * _KEPT_BYTES), si_b)
-            _put_floats(_doubles_at(kept + b * _KEPT_BYTES + _INT_BYTES), sf_b)
+            _put_observed_floats(_doubles_at(kept + b * _KEPT_BYTES + _INT_BYTES), sf_b)
             b += 1
         if row_c == first[c]:
             _put_observed(_longs_at(kept + c * _KEPT_BYTES), si_c)
-            _put_floats(_doubles_at(kept + c * _KEPT_BYTES + _INT_BYTES), sf_c)
+            _put_observed_floats(_doubles_at(kept + c * _KEPT_BYTES + _INT_BYTES), sf_c)
             c += 1
         if row_d == first[d]:
             _put_observed(_longs_at(kept + d * _KEPT_BYTES), si_d)
-            _put_floats(_doubles_at(kept + d * _KEPT_BYTES + _INT_BYTES), sf_d)
+            _put_observed_floats(_doubles_at(kept + d * _KEPT_BYTES + _INT_BYTES), sf_d)
             d += 1
     # what is left of each piece, and its beginning once more, go one after the other
     room = _longs_at(room_at)
@@ -180,27 +181,27 @@ def observe_windows(asked_at):  # type: ignore[no-untyped-def]
                     continue
                 place, row = begin, first[begin - 1]
                 _put_observed(si_a, _longs_at(kept + (begin - 1) * _KEPT_BYTES))
-                _put_floats(sf_a, _doubles_at(kept + (begin - 1) * _KEPT_BYTES + _INT_BYTES))
+                _put_observed_floats(sf_a, _doubles_at(kept + (begin - 1) * _KEPT_BYTES + _INT_BYTES))
             elif piece == 0:
                 place, row = a, row_a
             elif piece == 1:
                 place, row = b, row_b
                 _put_observed(si_a, si_b)
-                _put_floats(sf_a, sf_b)
+                _put_observed_floats(sf_a, sf_b)
             elif piece == 2:
                 place, row = c, row_c
                 _put_observed(si_a, si_c)
-                _put_floats(sf_a, sf_c)
+                _put_observed_floats(sf_a, sf_c)
             else:
                 place, row = d, row_d
                 _put_observed(si_a, si_d)
-                _put_floats(sf_a, sf_d)
+                _put_observed_floats(sf_a, sf_d)
             while place < end:
                 while row < first[place]:
                     hand(observe, si_a, sf_a, pi, pf, asked, 0, rows, ts_us, row, bar_a, asked)
                     row += 1
                 _put_observed(room, si_a)
-                _put_floats(_doubles_at(room_at + _INT_BYTES), sf_a)
+                _put_observed_floats(_doubles_at(room_at + _INT_BYTES), sf_a)
                 stood = _longs_at(kept + place * _KEPT_BYTES)
                 is_same = is_again == 1
                 for k in range(KEPT_SIZE):
@@ -231,10 +232,11 @@ def ask_windows(asked_at):  # type: ignore[no-untyped-def]
         if not is_asked[w]:
             continue
         _put_observed(si, _longs_at(kept + w * _KEPT_BYTES))
-        _put_floats(sf, _doubles_at(kept + w * _KEPT_BYTES + _INT_BYTES))
+        _put_observed_floats(sf, _doubles_at(kept + w * _KEPT_BYTES + _INT_BYTES))
         out = _longs_at(setups + count * _SETUP_BYTES)
         later = min(w + FETCHED_AHEAD, n - 1)
         fetch_ahead(asked[_TS_US] + first[later] * 8)
+        fetch_ahead(asked[_TS_US] + first[later] * 8 + 64)
         fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES)
         fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 64)
         fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 128)

@@ -52,7 +52,8 @@ MOMENT: Final = 13
 VOLUME: Final = 14
 
 OBSERVED_INTS: Final = 9
-"""Of a strategy with a `Memory`, so many columns of `si` and all of `sf` are `observe`'s, the rest `trigger`'s."""
+OBSERVED_FLOATS: Final = 2
+"""Of a strategy with a `Memory`, so many columns of `si` and of `sf` are `observe`'s, the rest `trigger`'s."""
 
 Candidates = NewType("Candidates", tuple[str, ...])
 """Symbols that came out of Stage 1; made by `core.strategies.stage1` alone, and all that Stage 2 can be handed."""
@@ -70,10 +71,10 @@ class WindowSpec:
 class Memory:
     """A promise about two steps, with which a run need not hand them every bar in turn; it names parameters.
 
-    `observe` writes `si[1:OBSERVED_INTS]` and `sf`, reads besides them its bar, the tick, `pi` at `ints` and `pf` at
-    `floats`, and its counts end somewhere, so that what it keeps comes to depend on the last bars alone. `trigger`
-    writes nothing of that. A bar that starts in none of its windows changes nothing for it, and neither does a bar of a
-    window in which it has reported a setup. A run without a strategy's promise is as right, and slower.
+    `observe` writes `si[1:OBSERVED_INTS]` and `sf[:OBSERVED_FLOATS]`, reads besides them its bar, the tick, `pi` at
+    `ints` and `pf` at `floats`, and its counts end somewhere, so that what it keeps comes to depend on the last bars
+    alone. `trigger` writes nothing of that. A bar that starts in none of its windows changes nothing for it, and
+    neither does a bar of a window in which it has reported a setup. Without the promise a run is as right, and slower.
     """
 
     ints: tuple[int, ...] = ()

@@ -15,7 +15,7 @@ from axiomd.core.ahead import KEPT_MAX, forget_observed, setups_ahead
 from axiomd.core.board import FLOAT_PARAMS_SIZE, INT_PARAMS_SIZE, SETUP_SIZE, Board
 from axiomd.core.market.strip import Strip, strip_of
 from axiomd.core.plan import board_of
-from axiomd.core.strategies.api import LONG_ENTRY, OBSERVED_INTS, SHORT_LIMIT
+from axiomd.core.strategies.api import LONG_ENTRY, OBSERVED_FLOATS, OBSERVED_INTS, SHORT_LIMIT
 from axiomd.core.strategies.inside_bar import STRATEGY, Params
 from benchmarks.job import plan_of
 from benchmarks.market import dense_tape
@@ -101,16 +101,19 @@ def test_inside_bar_keeps_the_promise_of_its_memory(seed: int, place: int) -> No
     pi, pf = dice.integers(1, 30, INT_PARAMS_SIZE), dice.random(FLOAT_PARAMS_SIZE)
     bar = dice.integers(1000, 2000, 6)
     other_si, other_sf, other_pi, other_pf = si.copy(), sf.copy(), np.zeros_like(pi), np.zeros_like(pf)
-    other_si[OBSERVED_INTS:] = place
+    other_si[OBSERVED_INTS:], other_sf[OBSERVED_FLOATS:] = place, place
     other_pi[list(memory.ints)], other_pf[list(memory.floats)] = pi[list(memory.ints)], pf[list(memory.floats)]
-    windows, out, theirs = np.zeros(4, np.int64), np.full(16, 7), si[OBSERVED_INTS:].copy()
+    windows, out = np.zeros(4, np.int64), np.full(16, 7)
+    theirs = si[OBSERVED_INTS:].copy(), sf[OBSERVED_FLOATS:].copy()
 
     STRATEGY.observe(si, sf, pi, pf, windows, 1, bar, out)
     STRATEGY.observe(other_si, other_sf, other_pi, other_pf, windows, 0, bar, out)
 
-    assert theirs.tolist() == si[OBSERVED_INTS:].tolist()
+    assert theirs[0].tolist() == si[OBSERVED_INTS:].tolist()
+    assert theirs[1].tolist() == sf[OBSERVED_FLOATS:].tolist()
     assert si[:OBSERVED_INTS].tolist() == other_si[:OBSERVED_INTS].tolist()
-    assert (sf.tobytes(), [7] * 16) == (other_sf.tobytes(), out.tolist())
+    assert sf[:OBSERVED_FLOATS].tobytes() == other_sf[:OBSERVED_FLOATS].tobytes()
+    assert [7] * 16 == out.tolist()
 
 
 def test_levels_are_the_columns_that_a_step_fills_in() -> None:
