@@ -24,11 +24,10 @@ from axiomd.contracts.orders import Source
 from axiomd.contracts.runs import RunConfig, config_document, config_hash
 from axiomd.core.market.tape import Tape, TapeFile
 from axiomd.core.plan import Plan
-from axiomd.core.strategies.api import Candidates
-from axiomd.core.strategies.stage1 import listed, screened
 from axiomd.feeds.ahead import BarsAhead
 from axiomd.feeds.files import load_daily, load_tape
 from axiomd.feeds.frames import intraday_timeframe
+from axiomd.replay.candidates import Select, Stage1, screens
 from axiomd.replay.identity import Identity
 
 
@@ -49,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What a run needs. `select` gives the candidates of a session index of the tape's table, by strategy id."""
+    """What a run needs."""
 
     config: DaemonConfig
     config_hash: str
@@ -64,21 +63,12 @@ class Prepared:
     @property
     def screens(self) -> bool:
         """Say whether candidates differ from session to session."""
-        return any(own.stage1.mode == "screen" for own in self.plan.strategies)
+        return screens(self.plan)
 
-    def select(self, session: int) -> dict[str, Candidates]:
-        """Run Stage 1 of every strategy for a session: on daily bars of sessions before it, or as listed."""
-        day = self.tape.sessions.date(session)
-        chosen: dict[str, Candidates] = {}
-        for own in self.plan.strategies:
-            count_max = own.stage1.max_candidates
-            if own.stage1.mode == "list":
-                chosen[own.id] = listed(own.symbols, max_candidates=count_max)
-            else:
-                assert self.daily is not None
-                ranked = own.strategy.screen(self.daily, day, own.stage1.model_dump())
-                chosen[own.id] = screened(ranked, among=own.symbols, max_candidates=count_max)
-        return chosen
+    @property
+    def select(self) -> Select:
+        """Give what runs Stage 1 of every strategy for a session of the tape's table."""
+        return Stage1(self.daily).select(self.plan, self.tape.sessions)
 
 
 def prepare(
