@@ -7,7 +7,7 @@ not depend on who computed them or when. No trial of a train part sees a session
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -39,6 +39,11 @@ from axiomd.replay.trials import (
 EULER_GAMMA: Final = 0.5772156649015329
 BLOCK_TRIALS: Final = 200
 _LEFT_OUT: Final = ("counts", "by_strategy")
+_SHARED: Final = {
+    "symbols": "name them under symbols; each_symbol_alone: true runs each by itself",
+    "calendar": "bars are read once for all sets: write a grid for each calendar",
+}
+"""Keys that all sets have in common, and what to do instead of varying them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +51,7 @@ class Sweep:
     """What a grid file asks for, with its paths found."""
 
     config: SweepConfig
-    base: str
-    bars: str
+    market: MarketKey
     symbols: tuple[str, ...]
 
 
@@ -66,20 +70,61 @@ def read_sweep(path: Path, base_folder: Path) -> Sweep:
     except ValidationError as problem:
         raise config_error(problem, SweepConfig, text.mapping, str(path), lambda key: f"{path} {key}") from None
     folder = path.resolve().parent
+    bars = (folder / config.bars).resolve()
+    daily = None if config.daily is None else (folder / config.daily).resolve()
+    for name, place in (("bars", bars), ("daily", daily)):
+        if place is not None and not place.exists():
+            raise InputError("there are no bars", str(place), f"name a file or a folder under {name}")
+    _check_varied(config, path)
     if isinstance(config.base, str):
         base = (folder / config.base).resolve()
     else:
-        import yaml
-
         base = base_folder / "base.yml"
-        base.write_text(yaml.safe_dump(config.base, sort_keys=False), encoding="utf-8")
-    bars = (folder / config.bars).resolve()
-    if not bars.exists():
-        raise InputError("there are no bars", str(bars), "name a file or a folder under bars")
+        base.write_text(_anchored(config.base, folder), encoding="utf-8")
     run = configured(str(base), {}, config.symbols)
-    for values in config.parameter_sets():
-        configured(str(base), values, config.symbols)
-    return Sweep(config, str(base), str(bars), run.all_symbols())
+    symbols = run.all_symbols()
+    idle = sorted(set(config.symbols or ()) - set(symbols))
+    if idle:
+        raise ConfigError(f"no strategy of the base trades {', '.join(idle)}", f"{path} symbols", "leave it out")
+    for number, values in enumerate(config.parameter_sets()):
+        _check_set(str(base), values, symbols, daily, f"{path} set {number}")
+    return Sweep(config, (str(base), str(bars), None if daily is None else str(daily), symbols), symbols)
+
+
+def _check_varied(config: SweepConfig, path: Path) -> None:
+    """Refuse keys of sets that every set shares, and a figure to choose by that there is none of."""
+    for key in dict.fromkeys(key for values in config.sets or (config.grid or {},) for key in values):
+        if key in _SHARED:
+            raise ConfigError(f"{key} cannot be varied", f"{path} {key}", _SHARED[key])
+    known = sorted(set(Metrics.model_fields) - set(_LEFT_OUT))
+    if config.walk_forward is not None and config.walk_forward.choose not in known:
+        choose = config.walk_forward.choose
+        raise ConfigError(f"{choose} is no figure", f"{path} walk_forward.choose", f"known: {', '.join(known)}")
+
+
+def _check_set(base: str, values: Mapping[str, Any], symbols: Sequence[str], daily: Path | None, where: str) -> None:
+    try:
+        config = configured(base, values, symbols)
+    except ConfigError as problem:
+        raise ConfigError(problem.what, where, problem.remedy) from None
+    screened = [entry.id for entry in config.normalised() if entry.stage1.mode == "screen"]
+    if screened and daily is None:
+        raise ConfigError(f"stage1 of {screened[0]} screens daily bars and there are none", where, "name them: daily")
+
+
+def _anchored(base: dict[str, Any], folder: Path) -> str:
+    """Write a base that stands in a grid as a file of its own, whose paths still count from the grid's folder."""
+    import yaml
+
+    written = dict(base)
+    if isinstance(base.get("risk"), str) and (folder / base["risk"]).is_file():  # the packaged one lies nowhere near
+        written["risk"] = str((folder / base["risk"]).resolve())
+    if isinstance(base.get("fx"), dict):
+        written["fx"] = {
+            pair: str((folder / rate).resolve()) if isinstance(rate, str) and (folder / rate).exists() else rate
+            for pair, rate in base["fx"].items()
+        }
+    return yaml.safe_dump(written, sort_keys=False)
 
 
 def blocks_of(sweep: Sweep) -> list[Block]:
@@ -89,7 +134,7 @@ def blocks_of(sweep: Sweep) -> list[Block]:
     parts = [part for part in _parts(sweep) if part[1] != "test"]
     trials = [Trial(number, values, *part) for number, values in enumerate(config.parameter_sets()) for part in parts]
     cut = [tuple(trials[place : place + BLOCK_TRIALS]) for place in range(0, len(trials), BLOCK_TRIALS)]
-    return [Block(sweep.base, sweep.bars, sweep.symbols, symbols, some) for symbols in groups for some in cut]
+    return [Block(sweep.market, symbols, some) for symbols in groups for some in cut]
 
 
 def trial_count(sweep: Sweep) -> int:
@@ -115,7 +160,7 @@ def _parts(sweep: Sweep) -> list[tuple[int, str, int, int]]:
     forward = sweep.config.walk_forward
     if forward is None:
         return [(0, "all", 0, -1)]
-    count = len(session_rows(market_of(sweep.base, sweep.bars, sweep.symbols).bars.tape_of(sweep.symbols)))
+    count = len(session_rows(market_of(sweep.market).bars.tape_of(sweep.symbols)))
     parts = []
     fold, first = 0, 0
     while first + forward.train_sessions + forward.test_sessions <= count:
@@ -133,9 +178,6 @@ def _test_blocks(sweep: Sweep, trained: pl.DataFrame) -> list[Block]:
     """Choose in each fold by its train part alone; the chosen set is run over the test part."""
     forward = sweep.config.walk_forward
     assert forward is not None
-    if forward.choose not in trained.columns:
-        known = ", ".join(sorted(set(Metrics.model_fields) - set(_LEFT_OUT)))
-        raise ConfigError(f"{forward.choose} is no figure", "walk_forward.choose", f"known: {known}")
     values = dict(enumerate(sweep.config.parameter_sets()))
     tests = {fold: (first, last) for fold, part, first, last in _parts(sweep) if part == "test"}
     columns = (trained[name] for name in ("symbol", "fold", "set", forward.choose))
@@ -148,7 +190,7 @@ def _test_blocks(sweep: Sweep, trained: pl.DataFrame) -> list[Block]:
     blocks = []
     for symbol, chosen in best.items():
         trials = (Trial(number, values[number], fold, "test", *tests[fold]) for fold, (_, number) in chosen.items())
-        blocks.append(Block(sweep.base, sweep.bars, sweep.symbols, tuple(symbol.split(",")), tuple(trials)))
+        blocks.append(Block(sweep.market, tuple(symbol.split(",")), tuple(trials)))
     return blocks
 
 
@@ -196,7 +238,7 @@ def summary_of(sweep: Sweep, frame: pl.DataFrame) -> dict[str, Any]:
     symbols, key = tuple(best["symbol"].split(",")), (best["fold"], best["part"])
     first, last = next((first, last) for fold, part, first, last in _parts(sweep) if (fold, part) == key)
     trial = Trial(best["set"], values, *key, first, last)
-    basis = basis_of_trial(market_of(sweep.base, sweep.bars, sweep.symbols), symbols, trial)
+    basis = basis_of_trial(market_of(sweep.market), symbols, trial)
     returns = [made / before for made, before in basis.returns.tolist()]
     by_session = [float(value) / math.sqrt(252) for value in judged["sharpe"].to_list()]
     return {
@@ -223,7 +265,7 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
             path = Path(folder) / "bars"
             # spawned, not forked: polars and numba keep threads that a fork would lose
             pool = ProcessPoolExecutor(
-                jobs, mp_context=get_context("spawn"), initializer=begin_worker, initargs=(_key(blocks[0]), path)
+                jobs, mp_context=get_context("spawn"), initializer=begin_worker, initargs=(blocks[0].market, path)
             )
             try:
                 for _ in range(jobs):  # a process each, which starts and loads its code while the bars are read
@@ -255,13 +297,9 @@ def tasks_of(blocks: Sequence[Block], jobs: int) -> list[Sequence[Block]]:
     return tasks
 
 
-def _key(block: Block) -> MarketKey:
-    return block.base, block.bars, block.all_symbols
-
-
 def _lay_out(block: Block, path: Path, announced: Callable[[], object]) -> None:
     """Lay out the bars of a sweep for its workers."""
-    bars = market_of(*_key(block)).bars
+    bars = market_of(block.market).bars
     assert isinstance(bars, TapeBars)
     try:
         bars.share(path, by_symbol=len(block.symbols) == 1, announced=announced)

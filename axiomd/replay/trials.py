@@ -22,6 +22,7 @@ import numpy as np
 from axiomd.config.binding import bind
 from axiomd.config.load import load_run
 from axiomd.config.yaml_text import YamlText, read_yaml
+from axiomd.contracts.bars import normalise_symbol
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import EXIT_OK
 from axiomd.contracts.runs import CANDIDATES_MAX
@@ -32,6 +33,7 @@ from axiomd.core.kernel_run import Room, Rows, Start, run_from
 from axiomd.core.market.tape import TS_US, Tape
 from axiomd.core.metrics import Basis, figure_values
 from axiomd.core.plan import Plan
+from axiomd.replay.candidates import Select, Stage1, screens
 from axiomd.replay.code_ahead import load_code
 from axiomd.replay.sweep_table import Columns, columns_of
 from axiomd.replay.swept_bars import SharedBars, SweptBars, TapeBars
@@ -43,8 +45,8 @@ _LAST: Final = -1
 SETS_KEPT_MAX: Final = 4_096
 """Sets whose configuration and plan a process keeps."""
 
-MarketKey = tuple[str, str, tuple[str, ...]]
-"""Base, bars and symbols of a sweep."""
+MarketKey = tuple[str, str, str | None, tuple[str, ...]]
+"""Base, bars, daily bars and symbols of a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Trials over the same symbols, and where their bars and their base are; everything a worker needs."""
+    """Trials over the same symbols of a market; everything a worker needs."""
 
-    base: str
-    bars: str
-    all_symbols: tuple[str, ...]
+    market: MarketKey
     symbols: tuple[str, ...]
     trials: tuple[Trial, ...]
 
@@ -81,7 +81,7 @@ def run_blocks(blocks: Sequence[Block]) -> Columns:
     """
     rows = []
     for block in blocks:
-        market = market_of(block.base, block.bars, block.all_symbols)
+        market = market_of(block.market)
         bound = [(trial, market.bound(trial.values)) for trial in block.trials]
         bound.sort(key=lambda pair: (pair[0].last, pair[1].observed_by))
         name = block.symbols[0] if len(block.symbols) == 1 else ",".join(block.symbols)
@@ -91,7 +91,7 @@ def run_blocks(blocks: Sequence[Block]) -> Columns:
 
 def bind_sets(block: Block) -> None:
     """Bind the sets of a block's trials, for a worker that waits for its bars anyway."""
-    market = market_of(block.base, block.bars, block.all_symbols)
+    market = market_of(block.market)
     for trial in block.trials:
         market.bound(trial.values)
 
@@ -104,7 +104,7 @@ def basis_of_trial(market: Market, symbols: tuple[str, ...], trial: Trial) -> Ba
 def _run(market: Market, symbols: tuple[str, ...], trial: Trial, own: BoundSet) -> tuple[Plan, Rows]:
     tape, first_session = market.part_of(symbols, trial)
     start = market.start_of(symbols, trial.values, own)
-    return start.plan, run_from(start, tape, None, first_session, market.room)
+    return start.plan, run_from(start, tape, market.select_for(start.plan), first_session, market.room)
 
 
 def _row(trial: Trial, symbol: str, plan: Plan, run: Rows) -> dict[str, Any]:
@@ -123,11 +123,11 @@ def _row(trial: Trial, symbol: str, plan: Plan, run: Rows) -> dict[str, Any]:
 class Market:
     """A sweep's bars and its sets bound to them; what was read or bound once is kept."""
 
-    def __init__(self, base: str, symbols: tuple[str, ...], bars: SweptBars) -> None:
+    def __init__(self, key: MarketKey, bars: SweptBars) -> None:
         self.bars = bars
         self.room = Room()
-        self._base = base
-        self._symbols = symbols
+        self._base, _, self._daily, self._symbols = key
+        self._stage1: Stage1 | None = None
         self._sets: dict[str, BoundSet] = {}
         self._windows: dict[bytes, Ints] = {}
         self._parts: _Parts | None = None
@@ -140,6 +140,17 @@ class Market:
         if self._parts is None or self._parts.tape is not tape:
             self._parts = _Parts(tape)
         return self._parts.of(trial)
+
+    def select_for(self, plan: Plan) -> Select | None:
+        """Give what chooses a plan's candidates; None where they are those listed, in every session."""
+        if not screens(plan):
+            return None
+        if self._stage1 is None:
+            from axiomd.feeds.files import load_daily
+
+            assert self._daily is not None, "whoever read the grid saw that there are daily bars"
+            self._stage1 = Stage1(load_daily(self._daily, self._symbols).frame)
+        return self._stage1.select(plan, self.bars.sessions)
 
     def start_of(self, symbols: tuple[str, ...], values: Mapping[str, Any], bound: BoundSet) -> Start:
         """Bind a set to some symbols and make its run ready. A later one may be given the same start, made ready anew.
@@ -155,7 +166,8 @@ class Market:
             return Start(whole)
         place = bisect_left(self.bars.symbols, symbols[0])
         instrument, rate = whole.instruments[place], whole.rates[place]
-        if bound.start is None:
+        if bound.start is None or screens(whole):
+            # who screens looks up the symbol in the plan, and the plan of a start made ready anew is the first symbol's
             strategies = tuple(replace(own, symbols=symbols) for own in whole.strategies)
             bound.start = Start(replace(whole, instruments=(instrument,), rates=(rate,), strategies=strategies))
         bound.start.again(instrument, rate)
@@ -227,12 +239,11 @@ class _Parts:
         return self._cut, first_session
 
 
-def market_of(base: str, bars: str, symbols: tuple[str, ...]) -> Market:
+def market_of(key: MarketKey) -> Market:
     """Give the market of a sweep: the one that this process has, or else read its bars."""
-    key = (base, bars, symbols)
     if key not in _markets:
         _markets.clear()
-        _markets[key] = Market(base, symbols, SharedBars.at(_laid_out[key]) if key in _laid_out else _read(key))
+        _markets[key] = Market(key, SharedBars.at(_laid_out[key]) if key in _laid_out else _read(key))
     return _markets[key]
 
 
@@ -240,8 +251,8 @@ def _read(key: MarketKey) -> TapeBars:
     # a worker on the same machine reads no file, and is ready a fifth of a second earlier without what that loads
     from axiomd.feeds.files import load_tape, read_files, timeframe_of
 
-    base, bars, symbols = key
-    config = configured(base, {}, None)
+    base, bars, _, symbols = key
+    config = configured(base, {}, symbols)
     ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in symbols}
     files = read_files(bars)
     timeframe = timeframe_of(files[0])
@@ -251,7 +262,8 @@ def _read(key: MarketKey) -> TapeBars:
 def expect_market(key: MarketKey, path: Path) -> None:
     """Have this process take a sweep's bars from where they lie by the time of its first block, and load its code."""
     _laid_out[key] = path
-    load_code(configured(key[0], {}, key[2]), _USUAL_BAR_US)
+    base, _, _, symbols = key
+    load_code(configured(base, {}, symbols), _USUAL_BAR_US)
 
 
 def begin_worker(key: MarketKey, path: Path) -> None:
@@ -271,9 +283,34 @@ def configured(base: str, values: Mapping[str, Any], symbols: Sequence[str] | No
     """Read a base with the values of a set, for some symbols or for those it names. Raises `ConfigError`."""
     flags: dict[str, object] = dict(values)
     if symbols is not None:
-        flags["symbols"] = list(symbols)
-        flags.setdefault("stage1.max_candidates", max(CANDIDATES_MAX, len(symbols)))
+        document = _read_once(Path(base)).mapping
+        entries = flags.get("strategies", document.get("strategies"))
+        if isinstance(entries, list):
+            flags["strategies"] = _of_symbols(entries, frozenset(symbols))
+        else:
+            flags["symbols"] = list(symbols)
+            if not _is_screened(document, values):  # where it is, the cap decides
+                flags.setdefault("stage1.max_candidates", max(CANDIDATES_MAX, len(symbols)))
     return load_run(Path(base), flags=flags, read=_read_once).config
+
+
+def _of_symbols(entries: Sequence[object], symbols: frozenset[str]) -> list[object]:
+    """Leave of each strategy what it does in some symbols; one that has none of them is left out."""
+    kept: list[object] = []
+    for entry in entries:
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("symbols"), list):
+            kept.append(entry)  # for the configuration to refuse
+            continue
+        own = [name for name in entry["symbols"] if not isinstance(name, str) or normalise_symbol(name) in symbols]
+        if own or not entry["symbols"]:
+            kept.append({**entry, "symbols": own})
+    return kept
+
+
+def _is_screened(document: Mapping[str, object], values: Mapping[str, Any]) -> bool:
+    stage1 = values.get("stage1", document.get("stage1"))
+    mode = stage1.get("mode") if isinstance(stage1, Mapping) else None
+    return bool(values.get("stage1.mode", mode) == "screen")
 
 
 @lru_cache(maxsize=4)

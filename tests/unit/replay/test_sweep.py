@@ -79,7 +79,7 @@ def test_rows_do_not_depend_on_the_number_of_processes(grid: Path, tmp_path: Pat
 @pytest.mark.parametrize(("symbols", "sets"), [(500, 20), (3, 20), (1, 1), (40, 200), (7, 1)])
 def test_tasks_are_large_first_and_small_last(symbols: int, sets: int) -> None:
     trials = tuple(Trial(number, {}) for number in range(sets))
-    blocks = [Block("", "", (), (str(n),), trials) for n in range(symbols)]
+    blocks = [Block(("", "", None, ()), (str(n),), trials) for n in range(symbols)]
 
     tasks = tasks_of(blocks, 2)
 

@@ -1,0 +1,160 @@
+"""What a sweep takes from its base: screened candidates, several strategies, paths; and what it cannot vary."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from axiomd.contracts.errors import ConfigError
+from axiomd.core.kernel_record import backtest
+from axiomd.core.market.columns import DTYPES
+from axiomd.core.metrics import metrics_of
+from axiomd.replay.prepare import Request, prepare
+from axiomd.replay.sweep import local_blocks, read_sweep, run_sweep
+from tests.markets import SPANS, frame_of, random_market, sessions_of
+
+PARAMS: dict[str, Any] = {"min_mother_range_atr": 0, "atr_period": 2}
+SCREEN: dict[str, Any] = {"mode": "screen", "max_candidates": 1}
+LAST_CALM = date(2019, 11, 26)
+"""Until this day AAA moves more than BBB, from the next on less: the one candidate changes within the bars."""
+
+
+def _daily() -> pl.DataFrame:
+    rows = []
+    for symbol in ("AAA", "BBB"):
+        day = LAST_CALM - timedelta(days=70)
+        while day < SPANS[0][1]:
+            day += timedelta(days=1)
+            is_wild = (symbol == "AAA") == (day <= LAST_CALM)
+            width = 40.0 if day > LAST_CALM and is_wild else 5.0 if is_wild else 3.0
+            ts = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            rows.append((symbol, ts, 100.0, 100.0 + width / 2, 100.0 - width / 2, 100.0, 2_000_000))
+    return pl.DataFrame(rows, schema=DTYPES, orient="row")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    table = sessions_of(SPANS[0])
+    frame_of(random_market(5, ["AAA", "BBB"], table, wildness=8)).write_parquet(tmp_path / "bars.parquet")
+    _daily().write_parquet(tmp_path / "daily.parquet")
+    return tmp_path
+
+
+def _base(**keys: Any) -> dict[str, Any]:
+    return {"strategy": {"name": "inside_bar", "params": PARAMS}, "symbols": ["BBB", "AAA"], "risk": {}, **keys}
+
+
+def _several() -> dict[str, Any]:
+    common = {"name": "inside_bar", "params": PARAMS}
+    return {"strategies": [{"id": "a", "symbols": ["BBB"], **common}, {"id": "b", "symbols": ["AAA"], **common}]}
+
+
+def _swept(folder: Path, jobs: int = 1, **keys: Any) -> pl.DataFrame:
+    grid = {"bars": "bars.parquet", "grid": {"costs.slippage_ticks": [0, 2]}, **keys}
+    (folder / "grid.yml").write_text(yaml.safe_dump(grid))
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    return run_sweep(read_sweep(folder / "grid.yml", out), local_blocks(jobs, lambda _: None))
+
+
+def _alone(folder: Path, base: dict[str, Any], symbols: tuple[str, ...] | None = None, **values: Any) -> dict[str, Any]:
+    (folder / "run.yml").write_text(yaml.safe_dump(base))
+    request = Request(
+        bars=folder / "bars.parquet", daily=folder / "daily.parquet", config=folder / "run.yml", symbols=symbols,
+        overrides={"costs.slippage_ticks": 2, **values},
+    )  # fmt: skip
+    prepared = prepare(request, "backtest")
+    select = prepared.select if prepared.screens else None
+    return metrics_of(backtest(prepared.plan, prepared.tape, select)).model_dump(mode="json")
+
+
+def _is_row_of(row: dict[str, Any], whole: dict[str, Any]) -> bool:
+    return all(whole[name] == row[name] for name in set(whole) - {"counts", "by_strategy"})
+
+
+def test_candidates_are_screened_from_the_daily_bars_and_cut_to_the_cap(folder: Path) -> None:
+    base = _base(stage1=SCREEN)
+
+    frame = _swept(folder, base=base, daily="daily.parquet")
+
+    whole, listed = _alone(folder, base), _alone(folder, _base())
+    assert 0 < whole["num_signals"] < listed["num_signals"]
+    assert _is_row_of(frame.row(1, named=True), whole)
+
+
+def test_each_symbol_is_screened_by_itself(folder: Path) -> None:
+    base = _base(stage1={"mode": "screen", "atr_pct": [4, 50]})
+
+    frame = _swept(folder, base=base, daily="daily.parquet", each_symbol_alone=True)
+
+    for symbol in ("AAA", "BBB"):
+        row = frame.filter((pl.col("set") == 1) & (pl.col("symbol") == symbol)).row(0, named=True)
+        assert _is_row_of(row, _alone(folder, base, (symbol,)))
+
+
+def test_screens_are_the_same_in_processes_and_may_be_what_is_varied(folder: Path) -> None:
+    keys: dict[str, Any] = {"base": _base(), "daily": "daily.parquet", "each_symbol_alone": True}
+    keys["grid"] = {"stage1.atr_pct": [[1, 50], [4.9, 50]], "stage1.mode": ["list", "screen"]}
+
+    frame = _swept(folder, **keys)
+
+    assert frame.equals(_swept(folder, 2, **keys))
+    signals = [frame.filter(pl.col("set") == number)["num_signals"].sum() for number in range(4)]
+    assert signals[0] == signals[1] == signals[2] > signals[3]
+
+
+def test_a_screen_without_daily_bars_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"screens daily bars and there are none .* set 1 "):
+        _swept(folder, base=_base(), grid={"stage1.mode": ["list", "screen"]})
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_several_strategies_are_swept_together_and_by_symbol(folder: Path, jobs: int) -> None:
+    base = {**_several(), "risk": {}}
+
+    together = _swept(folder, jobs, base=base).row(1, named=True)
+    apart = _swept(folder, jobs, base=base, each_symbol_alone=True)
+
+    assert _is_row_of(together, _alone(folder, base))
+    assert ["AAA", "BBB"] == apart.filter(pl.col("set") == 1)["symbol"].to_list()
+    only_b = {**base, "strategies": base["strategies"][1:]}
+    assert _is_row_of(apart.filter(pl.col("set") == 1).row(0, named=True), _alone(folder, only_b))
+
+
+def test_a_symbol_that_no_strategy_trades_is_named(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="no strategy of the base trades CCC"):
+        _swept(folder, base={**_several(), "risk": {}}, symbols=["AAA", "CCC"])
+
+
+@pytest.mark.parametrize(("key", "values"), [("symbols", [["AAA"], ["BBB"]]), ("calendar", ["XNYS", "XLON"])])
+def test_what_all_sets_share_cannot_be_varied(folder: Path, key: str, values: list[Any]) -> None:
+    for kind in ({"grid": {key: values}}, {"grid": None, "sets": [{"seed": 1}, {key: values[1]}]}):
+        with pytest.raises(ConfigError, match=f"{key} cannot be varied"):
+            _swept(folder, base=_base(), **kind)
+
+
+@pytest.mark.parametrize("choose", ["symbol", "costs.slippage_ticks", "by_strategy", "nonsense"])
+def test_a_fold_is_chosen_by_a_figure(folder: Path, choose: str) -> None:
+    forward = {"train_sessions": 1, "test_sessions": 1, "choose": choose}
+
+    with pytest.raises(ConfigError, match=f"{choose} is no figure"):
+        _swept(folder, base=_base(), walk_forward=forward)
+
+
+def test_paths_of_a_base_within_the_grid_count_from_the_grid(folder: Path) -> None:
+    (folder / "limits.yml").write_text("restricted_list: [AAA, BBB]\n")
+
+    frame = _swept(folder, base=_base(risk="limits.yml"))
+
+    assert 0 < frame["num_signals"].min()  # type: ignore[operator]  # a figure
+    assert 0 == frame["num_orders"].sum()
+
+
+def test_a_wrong_value_is_placed_in_the_grid(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"initial_cash.*grid\.yml set 1 "):
+        _swept(folder, base=_base(), grid={"initial_cash": [1000, -1]})
