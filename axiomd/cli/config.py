@@ -58,12 +58,10 @@ def _source(args: argparse.Namespace) -> Path | None:
 
 def _check(loaded: Loaded, *, as_json: bool) -> int:
     # Loading a strategy brings its compiler along: only the check pays for it.
-    from axiomd.config.plugins import find_strategy, strategy_params
+    from axiomd.config.binding import check_bound
 
+    check_bound(loaded.config, str(loaded.path))
     entries = loaded.config.normalised()
-    for entry in entries:
-        strategy = find_strategy(entry.name, entry.version, str(loaded.path))
-        strategy_params(strategy, entry, str(loaded.path))
     missing = loaded.config.limits().missing_for_live()
     if as_json:
         print_json(

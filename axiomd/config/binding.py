@@ -5,17 +5,21 @@ Replay, backtest and daemon bind by this and nothing else, so that the same file
 
 from __future__ import annotations
 
+from datetime import date
 from functools import lru_cache
+from typing import Final
 
 from axiomd.config.plugins import find_guard, find_strategy, guard_params, strategy_params
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.orders import Source
 from axiomd.contracts.runs import RunConfig
-from axiomd.contracts.units import rate_ratio
+from axiomd.contracts.units import MINUTE_US, rate_ratio
 from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.plan import Plan, plan_of
 from axiomd.core.strategies.api import WindowSpec
-from axiomd.feeds.calendars import window_table
+from axiomd.feeds.calendars import session_table, window_table
+
+_SOME_MONTH: Final = date(2024, 1, 1), date(2024, 1, 31)
 
 
 def bind(
@@ -35,7 +39,7 @@ def bind(
         bar_us=bar_us,
         find_strategy=lambda name, version: find_strategy(name, version, where),
         read_params=lambda strategy, entry: strategy_params(strategy, entry, where),
-        find_windows=_windows,
+        find_windows=lambda table, spec: _placed(table, spec, where),
         rates=_rates(config, where),
         guards=tuple(
             (guard, guard_params(guard, key, params, where))
@@ -43,6 +47,22 @@ def bind(
             for guard in [find_guard(key, where)]
         ),
     )
+
+
+def check_bound(config: RunConfig, where: str) -> None:
+    """Say whether a configuration can be bound at all, in the sessions of some month. Raises `ConfigError`."""
+    try:
+        sessions = session_table(config.calendar, *_SOME_MONTH)
+    except ConfigError as problem:
+        raise ConfigError(problem.what, f"{where} calendar", problem.remedy) from None
+    bind(config, sessions, MINUTE_US, "check", "replay", where)
+
+
+def _placed(sessions: SessionTable, spec: WindowSpec, where: str) -> WindowTable:
+    try:
+        return _windows(sessions, spec)
+    except ConfigError as problem:
+        raise ConfigError(problem.what, f"{where} {problem.where}", problem.remedy) from None
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,7 @@ from pydantic_core import ErrorDetails
 from axiomd.contracts.errors import ConfigError
 
 _CUTOFF: Final = 0.6
+_BOUNDS: Final = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
 
 
 def config_keys(model: type[BaseModel]) -> tuple[str, ...]:
@@ -48,7 +50,8 @@ def config_error(
     if first["type"] == "missing":
         name = str(first["loc"][-1])
         whole = ".".join([*keys, name]) if not keys or keys[-1] != name else dotted
-        return ConfigError(f"{whole} is missing{more}", place, f"add {name}")
+        remedy = "add one more item" if isinstance(first["loc"][-1], int) else f"add {name}"
+        return ConfigError(f"{whole} is missing{more}", place, remedy)
     what, remedy = _sentence(first)
     return ConfigError(f"{dotted}: {what}{more}" if dotted else f"{what}{more}", place, remedy)
 
@@ -87,13 +90,20 @@ def _sentence(detail: ErrorDetails) -> tuple[str, str]:
     if detail["type"] == "value_error" and colon:
         return what, remedy
     given = detail.get("input")
-    is_plain = isinstance(given, (str, int, float)) and len(str(given)) <= 40
-    shown = f"{given!r} cannot be used" if is_plain else "this cannot be used"
+    is_plain = isinstance(given, (str, int, float, Decimal)) and len(str(given)) <= 40
+    text = str(given) if isinstance(given, Decimal) else repr(given)
+    shown = f"{text} cannot be used" if is_plain else "this cannot be used"
     if detail["type"] == "value_error":
         is_named = not is_plain or str(given) in message
-        return (message if is_named else f"{message}, not {given!r}"), "mend the value"
+        return (message if is_named else f"{message}, not {text}"), "mend the value"
     if detail["type"] in ("model_type", "dict_type", "model_attributes_type"):
         message = "a mapping, as in {key: value}"
+    elif detail["type"] == "too_short":
+        shown, message = "it is empty", "at least one"
+    elif detail["type"] == "string_pattern_mismatch":
+        message = f"text of the pattern {detail['ctx']['pattern']}"
+    elif detail["type"] in _BOUNDS:
+        message = f"a number {message}"
     return shown, f"give {message[0].lower()}{message[1:]}" if message else "mend the value"
 
 

@@ -102,11 +102,11 @@ Symbols = Annotated[tuple[str, ...], BeforeValidator(unique_symbols), Field(min_
 
 def _on_units(value: Decimal) -> Decimal:
     if (value * PRICE_SCALE) % 1:
-        raise ValueError(f"a tick is a multiple of 1/{PRICE_SCALE} of the currency")
+        raise ValueError(f"a multiple of 1/{PRICE_SCALE} of the currency is needed")
     return value
 
 
-Tick = Annotated[Positive, AfterValidator(_on_units)]
+Money = Annotated[Positive, AfterValidator(_on_units)]
 
 
 class Strict(BaseModel):
@@ -145,7 +145,7 @@ class InstrumentConfig(Strict):
     """Say in what steps and what currency symbols are traded; ``tick_size`` in currency, ``lot`` in shares."""
 
     currency: Currency = "USD"
-    tick_size: Tick = Decimal("0.01")
+    tick_size: Money = Decimal("0.01")
     lot: PositiveCount = 1
 
 
@@ -153,7 +153,7 @@ class InstrumentOverride(Strict):
     """Say in which keys one symbol differs from ``instrument``; what is left out is as there."""
 
     currency: Currency = "USD"
-    tick_size: Tick = Decimal("0.01")
+    tick_size: Money = Decimal("0.01")
     lot: PositiveCount = 1
 
 
@@ -240,7 +240,7 @@ class RunConfig(Strict):
     tz: str = "America/New_York"
     symbols: Symbols | None = None
     stage1: Stage1 = _DEFAULT_STAGE1
-    initial_cash: Positive = Decimal(100_000)
+    initial_cash: Money = Decimal(100_000)
     currency: Currency = "USD"
     fx: dict[Annotated[str, Field(pattern=r"^[A-Z]{6}$")], Annotated[Exact | str, BeforeValidator(_fx_rate)]] = {}
     instrument: InstrumentConfig = InstrumentConfig()
@@ -280,7 +280,7 @@ class RunConfig(Strict):
             ids = [entry.id for entry in self.strategies]
             twice = sorted({entry for entry in ids if ids.count(entry) > 1})
             if twice:
-                raise ValueError(f"strategies: the id {twice[0]} stands there twice")
+                raise ValueError(f"strategies name the id {twice[0]} twice: give each its own")
         elif self.strategy is None:
             raise ValueError("strategy is missing: name one, as in strategy: {name: inside_bar}")
         elif self.symbols is None:

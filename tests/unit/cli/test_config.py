@@ -34,6 +34,16 @@ def test_good_configuration_passes_the_check(run_file: Path, capsys: pytest.Capt
         ("strategy inside_bar has no version 9", 'strategy: {name: inside_bar, version: "9"}\nsymbols: [A]\n'),
         ("unknown key risk_rewrd", "strategy: {name: inside_bar, params: {risk_rewrd: 1}}\nsymbols: [A]\n"),
         ("unknown key smybols", "strategy: {name: inside_bar}\nsmybols: [A]\n"),
+        (
+            "window '11:00-09:30' does not end after it starts",
+            "strategy: {name: inside_bar, params: {windows: ['11:00-09:30']}}\nsymbols: [A]\n",
+        ),
+        ("unknown calendar 'XXXX'", HEAD + "calendar: XXXX\n"),
+        ("fx.EURUSD names ib", HEAD + "currency: EUR\nfx: {EURUSD: ib}\n"),
+        (
+            "strategies name the id a twice",
+            "strategies: [{id: a, name: inside_bar, symbols: [A]}, {id: a, name: inside_bar, symbols: [B]}]\n",
+        ),
     ],
 )
 def test_bad_configuration_is_one_line_and_exit_2(
@@ -46,6 +56,7 @@ def test_bad_configuration_is_one_line_and_exit_2(
 
     captured = capsys.readouterr().err
     assert captured.startswith(f"error: {expected}")
+    assert "run.yml" in captured
     assert 1 == captured.count("\n")
 
 
