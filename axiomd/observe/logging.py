@@ -153,7 +153,7 @@ class Log:
     def event(self, seq: int, event: e.Event) -> None:
         """Write one journaled event."""
         self._seq = seq
-        if isinstance(event, e.RunStarted):
+        if isinstance(event, (e.RunStarted, e.SessionOpened)):  # a daemon that runs for days has a run a session
             self._run_id = event.run_id
         if self._is_told(event.KIND):
             self._write(event.KIND, {"key": e.key_of(event), "market_ts": iso_time(event.ts_us), **fields_of(event)})

@@ -168,6 +168,16 @@ def test_line_of_every_note_is_valid_and_carries_the_newest_seq(note: Note) -> N
     assert (41, "", "r", note.value) == (line["seq"], line["key"], line["run_id"], line["event"])
 
 
+def test_a_line_names_the_run_of_its_session() -> None:
+    stream = io.StringIO()
+    log = Log(stream, now_us=lambda: 0)
+    log.event(1, e.RunStarted(ts_us=1, run_id="r-1", mode="paper", account="SIM", code_version="0", config_hash="ab"))
+    log.event(2, e.SessionOpened(ts_us=2, session="2024-01-03", run_id="r-2", open_us=2, close_us=3))
+    log.event(3, e.OrderSent(ts_us=3, key="ab12"))
+
+    assert ["r-1", "r-2", "r-2"] == [json.loads(line)["run_id"] for line in stream.getvalue().splitlines()]
+
+
 def test_schema_knows_every_name_and_no_other() -> None:
     assert {*e.BY_KIND, *(note.value for note in Note)} == set(SCHEMA["properties"]["event"]["enum"])
     assert set(LEVELS) <= set(SCHEMA["properties"]["event"]["enum"])
