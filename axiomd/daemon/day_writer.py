@@ -66,5 +66,5 @@ class DayWriter:
         own = self._identity
         async with beating(self._beats, "artifacts"):
             await anyio.to_thread.run_sync(
-                write_day, day, own.places.artifacts_dir, own.config, self._engine, own.digest, wall_us(), own.mode
+                write_day, day, own.places, own.config, self._engine, own.digest, wall_us(), own.mode
             )

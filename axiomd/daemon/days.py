@@ -7,33 +7,45 @@ any closed session that lacks one is written from the journal.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from axiomd import __version__
+from axiomd.config.settings import Places
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.errors import StoreError
 from axiomd.contracts.outcome import CurvePoint, RunRecord
-from axiomd.contracts.runs import Manifest
+from axiomd.contracts.quality import summarise
+from axiomd.contracts.runs import DataFile, Manifest
 from axiomd.contracts.units import iso_time
 from axiomd.core.engine import Engine
+from axiomd.core.market.sessions import Int64Array
+from axiomd.core.market.sla import measure_bars
+from axiomd.core.market.tape import TAPE_WIDTH, TS_US, bars_sha256
 from axiomd.core.metrics import metrics_of
+from axiomd.core.plan import Plan
+from axiomd.journal.day_bars import Span, bars_of
 from axiomd.runs.artifacts import write_run
 from axiomd.runs.for_people import write_beside
+from axiomd.runs.provenance import git_sha, packages, params_of
 from axiomd.runs.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A session that is over: what it left behind, and the head of the journal at its end."""
+    """A session that is over: what it left behind, its rows in the journal, and the journal's head at its end."""
 
     run_id: str
     record: RunRecord
     started_us: int
     finished_us: int
     journal_head: str
-    journal_count: int
+    rows: Span
 
 
 class Days:
@@ -46,14 +58,20 @@ class Days:
         self._recorder: Recorder | None = None
         self._opened: e.SessionOpened | None = None
         self._moments = (0, 0)
+        self._first_row = 0
+        self._loaded: list[e.ConfigLoaded] = []
+        self._loaded_before: tuple[e.ConfigLoaded, ...] = ()
         self._closed: RunRecord | None = None
         self.over: list[Day] = []
 
     def event(self, event: e.Event, journal_head: str, journal_count: int) -> None:
         """Take an event in, before the engine has it."""
+        if isinstance(event, e.ConfigLoaded):
+            self._loaded.append(event)
         if isinstance(event, e.SessionOpened):
             account = self._engine.account
             self._opened, self._closed = event, None
+            self._first_row, self._loaded_before = journal_count, tuple(self._loaded)
             self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rates.__getitem__)
             self._moments = (int(account["moments"]), int(account["moments_exposed"]))
             self._recorder.point(
@@ -96,7 +114,8 @@ class Days:
         record.moments = int(account["moments"]) - self._moments[0]
         record.moments_exposed = int(account["moments_exposed"]) - self._moments[1]
         if not (self._artifacts_dir / "runs" / opened.run_id / "manifest.json").is_file():
-            self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, count))
+            rows = Span(self._first_row, count, self._loaded_before)
+            self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, rows))
 
 
 def clear_half_written(artifacts_dir: Path, mode: str, account: str) -> None:
@@ -106,38 +125,56 @@ def clear_half_written(artifacts_dir: Path, mode: str, account: str) -> None:
 
 
 def write_day(
-    day: Day, artifacts_dir: Path, config: DaemonConfig, engine: Engine, digest: str, created_us: int,
+    day: Day, places: Places, config: DaemonConfig, engine: Engine, digest: str, created_us: int,
     mode: Literal["paper", "live"],
 ) -> Path:  # fmt: skip
     """Write a day's run folder and give its path. Raises `InputError` where it cannot be written."""
-    strategies = engine.plan.strategies
+    plan = engine.plan
+    bars = _bars_of(day, places.journal, plan)
+    data: tuple[DataFile, ...] = ()
+    quality = None
+    if len(bars):
+        file = DataFile(
+            path=str(places.journal),
+            sha256=bars_sha256(plan.symbols, bars, plan.bar_us),
+            rows=len(bars),
+            first_ts=iso_time(int(bars[0, TS_US])),
+            last_ts=iso_time(int(bars[-1, TS_US])),
+        )
+        data, quality = (file,), summarise(measure_bars(plan.symbols, bars, plan.sessions, plan.bar_us))
     manifest = Manifest(
         run_id=day.run_id,
         created_at=iso_time(created_us),
         engine="daemon",
         mode=mode,
-        strategy="+".join(own.id for own in strategies),
-        strategy_version="+".join(own.strategy.version for own in strategies),
-        params=strategies[0].params.model_dump(mode="json")
-        if len(strategies) == 1
-        else {own.id: own.params.model_dump(mode="json") for own in strategies},
+        strategy="+".join(own.id for own in plan.strategies),
+        strategy_version="+".join(own.strategy.version for own in plan.strategies),
+        params=params_of(plan.strategies),
         symbols=tuple(config.all_symbols()),
         calendar=config.calendar,
         tz=config.tz,
-        data=(),
+        data=data,
         config_hash=digest,
         code_version=__version__,
-        git_sha=None,
-        packages={},
+        git_sha=git_sha(),
+        packages=packages(),
         seed=config.seed,
         costs=config.costs,
         initial_cash=config.initial_cash,
         currency=config.currency,
         journal_head=day.journal_head,
-        journal_count=day.journal_count,
+        journal_count=day.rows.last,
         started_at=iso_time(day.started_us),
         finished_at=iso_time(day.finished_us),
     )
-    metrics = metrics_of(day.record, [own.id for own in strategies])
-    folder = artifacts_dir / "runs" / day.run_id
-    return write_run(folder, day.record, manifest, metrics, for_people=write_beside)
+    metrics = metrics_of(day.record, [own.id for own in plan.strategies])
+    folder = places.artifacts_dir / "runs" / day.run_id
+    return write_run(folder, day.record, manifest, metrics, quality=quality, for_people=write_beside)
+
+
+def _bars_of(day: Day, journal: Path, plan: Plan) -> Int64Array:
+    try:
+        return bars_of(journal, day.rows, plan.symbols)
+    except (StoreError, sqlite3.Error):
+        # a folder without its quality is more than none: the journal died, and the day's orders are known all the same
+        return np.empty((0, TAPE_WIDTH), np.int64)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from axiomd import __version__
-from axiomd.contracts.exact import canonical
 from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.quality import QualitySummary, summarise
 from axiomd.contracts.runs import DataFile, Manifest, Metrics, RunConfig
@@ -22,13 +20,12 @@ from axiomd.contracts.units import iso_time
 from axiomd.core.market.sla import measure_tape
 from axiomd.core.market.tape import TapeFile
 from axiomd.core.metrics import metrics_of
-from axiomd.core.plan import Plan, StrategyPlan
+from axiomd.core.plan import Plan
 from axiomd.core.uncollected import uncollected
 from axiomd.replay.prepare import Prepared
 from axiomd.runs.artifacts import write_run
+from axiomd.runs.provenance import git_sha, packages, params_of
 from axiomd.runs.table_files import TablesBeside
-
-_PACKAGES: Final = ("exchange-calendars", "msgspec", "numba", "numpy", "polars", "pydantic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,6 @@ def manifest_of(
     journal: JournalEnd | None,
 ) -> Manifest:
     """Say what a run was."""
-    first = plan.strategies[0]
     return Manifest(
         run_id=plan.run_id,
         created_at=iso_time(times.finished_us),
@@ -107,7 +103,7 @@ def manifest_of(
         mode="replay" if engine == "replay" else "backtest",
         strategy="+".join(own.id for own in plan.strategies),
         strategy_version="+".join(own.strategy.version for own in plan.strategies),
-        params=_params(first) if len(plan.strategies) == 1 else {own.id: _params(own) for own in plan.strategies},
+        params=params_of(plan.strategies),
         symbols=tuple(config.all_symbols()),
         calendar=config.calendar,
         tz=config.tz,
@@ -124,7 +120,7 @@ def manifest_of(
         config_hash=digest,
         code_version=__version__,
         git_sha=git_sha(),
-        packages={name: _version(name) for name in _PACKAGES},
+        packages=packages(),
         seed=config.seed,
         costs=config.costs,
         initial_cash=config.initial_cash,
@@ -134,35 +130,3 @@ def manifest_of(
         started_at=iso_time(times.started_us),
         finished_at=iso_time(times.finished_us),
     )
-
-
-def _params(own: StrategyPlan) -> dict[str, object]:
-    plain = canonical(own.params.model_dump())
-    assert isinstance(plain, dict)
-    return plain
-
-
-def git_sha() -> str | None:
-    """Give the commit this code was checked out at, None where it is no checkout."""
-    git = Path(__file__).resolve().parents[2] / ".git"
-    try:
-        head = (git / "HEAD").read_text("ascii").strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        loose = git / name
-        if loose.is_file():
-            return loose.read_text("ascii").strip()
-        for line in (git / "packed-refs").read_text("ascii").splitlines():
-            if line.endswith(f" {name}"):
-                return line.split()[0]
-    except (OSError, UnicodeDecodeError):
-        pass
-    return None
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "unknown"

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import grp
+import json
 import os
 import signal
 import socket
 import stat
 import time
+from datetime import date, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import EXIT_INPUT, EXIT_LOCKED, EXIT_OK, EXIT_REFUSED
+from axiomd.core.market.sla import measure_frame
+from axiomd.core.market.tape import frame_sha256
 from axiomd.journal.log import Journal
 from axiomd.presence import PRESENCE_FILE
+from axiomd.runs.artifacts import FILES
+from tests.markets import SPANS, sessions_of
 from tests.process.stage import HALF_DAY, Stage, trades_in, wait_until
 
 pytestmark = pytest.mark.slow
@@ -49,6 +56,30 @@ def test_a_tape_that_ends_leaves_the_trades_of_a_replay_and_exits_0(stage: Stage
     assert len(list((stage.state_dir / "artifacts" / "runs").iterdir())) == len(stage.events(e.SessionClosed))
     assert not (stage.state_dir / PRESENCE_FILE).exists()
     assert no_broker_is_left(stage)
+
+
+def test_a_days_folder_names_the_bars_that_it_saw_and_how_good_they_were(stage: Stage) -> None:
+    stage.write_tape(5, missing=0.3)
+    stage.write_config()
+
+    stage.start().wait()
+
+    bars = pl.read_parquet(stage.tape)
+    folders = sorted((stage.state_dir / "artifacts" / "runs").iterdir())
+    assert len(folders) > 1
+    for folder in folders:
+        assert set(FILES) - {"journal.sqlite"} == {path.name for path in folder.iterdir()}
+        manifest, quality = (json.loads((folder / name).read_text()) for name in ("manifest.json", "quality.json"))
+        day = bars.filter(pl.col("ts").dt.date() == date.fromisoformat(folder.name[-10:]))
+        (data,) = manifest["data"]
+        assert data["sha256"] == frame_sha256(day, 60_000_000)
+        assert (day.height, day["ts"].max()) == (data["rows"], datetime.fromisoformat(data["last_ts"]))
+        assert manifest["packages"]
+        assert [(each["symbol"], each["first_date"]) for each in quality["symbols"]] == [
+            (symbol, folder.name[-10:]) for symbol in sorted(day["symbol"].unique())
+        ]
+        expected = (measure_frame(day, sessions_of(SPANS[0])), quality["symbols"])
+        assert [each.m5_present for each in expected[0]] == [each["m5_present"] for each in expected[1]]
 
 
 def test_a_system_clock_plays_a_recorded_session_to_the_same_trades(stage: Stage) -> None:

@@ -6,17 +6,20 @@ promotion, no entries) is decided elsewhere. It never reads a clock: live, the m
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import polars as pl
 
 from axiomd.contracts.bars import Timeframe
 from axiomd.contracts.quality import LATENESS_MINUTES_MAX, M5_COMPLETENESS_MIN, Gap, QualityReport, Sla
 from axiomd.contracts.units import MINUTE_US, iso_time
-from axiomd.core.market.columns import BarColumns, take_apart
 from axiomd.core.market.sessions import BoolArray, Int64Array, SessionTable
 from axiomd.core.market.tape import SYMBOL_INDEX, TS_US, Tape
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from axiomd.core.market.columns import BarColumns
 
 STEP_US: Final = Timeframe.M5.us
 
@@ -28,6 +31,8 @@ def measure_frame(
 
     `table` covers all bars, `bar_us` is their timeframe. See `measure` for what is measured.
     """
+    from axiomd.core.market.columns import take_apart  # it loads polars, which a daemon does without
+
     bars = take_apart(df)
     if bars.code is None or bars.ts_us is None or bars.ts_known is None:
         return ()
@@ -44,9 +49,16 @@ def measure_frame(
 
 def measure_tape(tape: Tape) -> tuple[QualityReport, ...]:
     """Measure every symbol of a tape that has a bar; a tape has neither missing prices nor double bars."""
+    return measure_bars(tape.symbols, tape.bars, tape.sessions, tape.timeframe_us)
+
+
+def measure_bars(
+    symbols: tuple[str, ...], bars: Int64Array, table: SessionTable, bar_us: int
+) -> tuple[QualityReport, ...]:
+    """Measure every symbol that has a bar among rows as those of a tape."""
     return tuple(
-        measure(tape.symbols[index], ts_us, tape.sessions, bar_us=tape.timeframe_us)
-        for index, ts_us in enumerate(_by_symbol(tape))
+        measure(symbols[index], ts_us, table, bar_us=bar_us)
+        for index, ts_us in enumerate(_by_symbol(symbols, bars))
         if len(ts_us)
     )
 
@@ -119,12 +131,12 @@ def expected_intervals(table: SessionTable, first: int, last: int) -> tuple[Int6
     return starts_us, of_session, np.minimum(starts_us + STEP_US, table.close_us[of_session])
 
 
-def _by_symbol(tape: Tape) -> list[Int64Array]:
+def _by_symbol(symbols: tuple[str, ...], bars: Int64Array) -> list[Int64Array]:
     """Give the starts of each symbol's bars, rising."""
-    starts_us, code = np.ascontiguousarray(tape.bars[:, TS_US]), tape.bars[:, SYMBOL_INDEX]
-    if len(tape.symbols) == 1:
+    starts_us, code = np.ascontiguousarray(bars[:, TS_US]), bars[:, SYMBOL_INDEX]
+    if len(symbols) == 1:
         return [starts_us]
-    ends = np.cumsum(np.bincount(code, minlength=len(tape.symbols)))
+    ends = np.cumsum(np.bincount(code, minlength=len(symbols)))
     return np.split(starts_us[np.argsort(code, kind="stable")], ends[:-1])
 
 
