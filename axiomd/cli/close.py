@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, running
+from axiomd.contracts.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Close it."""
+    if args.qty is not None and args.qty < 1:
+        raise UsageError(f"{args.qty} is no number of shares", "--qty", "give 1 or more, or leave it out for all")
     who = running(args.instance)
     if who is None:
         return EXIT_NOT_RUNNING

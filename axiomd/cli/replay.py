@@ -68,7 +68,7 @@ def _replay(args: argparse.Namespace) -> int:
         prepared = prepare(request_of(args))
     folder = run_folder(args.out, prepared.plan.run_id)
     check_target(folder.resolve())
-    with _journal_beside(folder, prepared.plan.run_id) as path:
+    with _journal_beside(folder) as path:
         record, end = _drive(prepared, path, speed)
         folder, metrics = finish(
             prepared, record, folder, Times(started_us, wall_us()), journal=end, plots=not args.no_plots
@@ -113,21 +113,22 @@ def _speed(text: str) -> float | None:
 
 
 @contextmanager
-def _journal_beside(folder: Path, run_id: str) -> Iterator[Path]:
-    """Give a place for the journal on the disk of the run folder; nothing is left of it when the run breaks off."""
-    parent = folder.resolve().parent
-    path = parent / f".{run_id}.journal.sqlite"
+def _journal_beside(folder: Path) -> Iterator[Path]:
+    """Give a place for the journal on the disk of the run folder, of this run alone: the same run may be made twice at
+    a time. Nothing is left of it when the run breaks off.
+    """
+    from tempfile import TemporaryDirectory
+
+    folder = folder.resolve()
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        place = TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-", ignore_cleanup_errors=True)
     except OSError as error:
         raise InputError(
-            f"the run cannot be written ({error.strerror})", str(parent), "check the folder and its permissions"
+            f"the run cannot be written ({error.strerror})", str(folder.parent), "check the folder and its permissions"
         ) from error
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    with place as beside:
+        yield Path(beside) / "journal.sqlite"
 
 
 @contextmanager

@@ -43,8 +43,8 @@ def request_of(args: argparse.Namespace) -> Request:
         if not symbols:
             raise UsageError("no symbol is named", "--symbols", "write --symbols SPY,IBM")
     run_id = args.run_id
-    if run_id is not None and not all(char.isalnum() or char in "-_." for char in run_id):
-        raise UsageError(f"{run_id!r} is no run id", "--run-id", "use letters, digits and - _ .")
+    if run_id is not None and not _is_run_id(run_id):
+        raise UsageError(f"{run_id!r} is no run id", "--run-id", "use letters, digits and, behind the first, - _ .")
     return Request(
         bars=args.bars,
         daily=args.daily,
@@ -55,6 +55,11 @@ def request_of(args: argparse.Namespace) -> Request:
         timeframe=args.timeframe,
         run_id=run_id,
     )
+
+
+def _is_run_id(text: str) -> bool:
+    # it names a folder: neither this one nor the one above
+    return text[:1].isalnum() and all(char.isalnum() or char in "-_." for char in text)
 
 
 def _date(text: str | None, option: str) -> date | None:

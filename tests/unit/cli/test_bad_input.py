@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from axiomd.cli.main import main
+from axiomd.cli.replay import _journal_beside
 from tests.unit.cli.bars import CONFIG, market, written
 
 Spoil = Callable[[Path], list[str]]
@@ -173,6 +174,8 @@ CASES: dict[str, tuple[str, Spoil]] = {
     "no speed": ("--speed", options("--speed", "fast")),
     "negative speed": ("--speed", options("--speed", "-1")),
     "run id with a slash": ("--run-id", options("--run-id", "../../etc")),
+    "run id of the folder above": ("--run-id", options("--run-id", "..")),
+    "empty run id": ("--run-id", options("--run-id", "")),
     "m1 bars called m5": ("off_grid", options("--timeframe", "m5")),
     "missing daily bars": ("none.parquet", options("--daily", "none.parquet")),
     "unknown option": ("--slow", options("--slow")),
@@ -237,6 +240,19 @@ def test_file_in_the_way_is_left_alone(folder: Path, capsys: pytest.CaptureFixtu
     assert "out" in told(folder, ["replay", *written(folder), "--out", "out"], capsys)
 
 
+def test_folder_that_cannot_be_made_is_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "/proc" in told(folder, ["replay", *written(folder), "--out", "/proc/run"], capsys)
+
+
+def test_the_same_run_may_be_made_twice_at_a_time(folder: Path) -> None:
+    with _journal_beside(folder / "out") as one, _journal_beside(folder / "out") as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert "one" == one.read_text()
+
+    assert [] == list(folder.iterdir())
+
+
 def test_replay_of_nothing_asks_for_bars_or_a_journal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--journal" in told(folder, ["replay"], capsys)
 
@@ -244,6 +260,8 @@ def test_replay_of_nothing_asks_for_bars_or_a_journal(folder: Path, capsys: pyte
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["close", "SPY", "--qty", "0"],
+        ["close", "SPY", "--qty", "-5"],
         ["replay", "--journal", "none.sqlite"],
         ["replay", "--journal", "text.sqlite"],
         ["journal", "verify", "none.sqlite"],
