@@ -71,6 +71,13 @@ class ControlClient:
         self._seq = seq
         return state
 
+    def change(self) -> dict[str, object]:
+        """Give the next patch of the state that is known."""
+        changes = self._next("delta").get("changes")
+        if not isinstance(changes, dict):
+            raise ControlError("the delta makes no sense")
+        return changes
+
     def command(self, name: str, args: dict[str, object] | None = None, *, timeout_s: float | None = None) -> str:
         """Ask for something and give the daemon's refusal, empty where it was done; `ControlError` if unanswered."""
         if timeout_s is not None:

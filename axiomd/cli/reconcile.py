@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from axiomd import presence
-from axiomd.cli.asking import EXIT_NOT_RUNNING, attach, state_of, typed
+from axiomd.cli.asking import EXIT_NOT_RUNNING, attach, typed
 from axiomd.cli.printing import print_json, print_table
 from axiomd.cli.status import rows, table
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
@@ -53,7 +53,7 @@ def _through_daemon(who: presence.Presence, args: argparse.Namespace) -> int:
 
     try:
         if args.adopt:
-            _show(_sides(state_of(who, "reconcile")), as_json=False, out=sys.stderr)
+            _show(_sides(_looked(who)), as_json=False, out=sys.stderr)
             account = args.account or typed(who.account, "adopt the broker's side")
             with attach(who, "reconcile") as client:
                 client.snapshot()
@@ -62,10 +62,30 @@ def _through_daemon(who: presence.Presence, args: argparse.Namespace) -> int:
             if refusal:
                 print(f"refused: {refusal}", file=sys.stderr)
                 return EXIT_REFUSED
-        return _show(_sides(state_of(who, "reconcile")), as_json=args.json)
+        return _show(_sides(_looked(who)), as_json=args.json)
     except ControlError as problem:
         print(f"the daemon does not answer: {problem}", file=sys.stderr)
         return EXIT_NOT_RUNNING
+
+
+def _looked(who: presence.Presence) -> dict[str, Any]:
+    """Give a daemon's state after its next look at the broker: what it knows of that side may be seconds old, and held
+    against a journal of now it would show differences where there are none.
+    """
+    from axiomd.contracts.patch import patched
+
+    with attach(who, "reconcile") as client:
+        state: dict[str, Any] = client.snapshot()
+        looks = table(state, "broker").get("looks")
+        while table(state, "broker").get("looks") == looks and _looks_on(state):
+            changes: dict[str, Any] = {**client.change()}
+            state = patched(state, changes)
+    return state
+
+
+def _looks_on(state: dict[str, object]) -> bool:
+    """Say whether there will be another look: not before the daemon is ready, and not while the broker is away."""
+    return table(state, "run").get("is_ready") is True and table(state, "broker").get("is_connected") is True
 
 
 def _alone(args: argparse.Namespace) -> int:

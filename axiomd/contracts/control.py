@@ -75,6 +75,8 @@ class ControlCommand(_Message):
         qty = self.args.get("qty")
         if qty not in (None, EVERYTHING) and (isinstance(qty, bool) or not isinstance(qty, int) or qty < 1):
             raise ValueError("qty is a whole number of shares, 1 or more, or all")
+        if self.name == "note" and not (isinstance(text := self.args.get("text"), str) and text.strip()):
+            raise ValueError("note needs a text")
         if self.name == "kill" and self.args.get("level", "halt") not in ("halt", "flatten"):
             raise ValueError("level is halt or flatten")
         return self
@@ -173,5 +175,6 @@ def _reason(problem: Exception) -> str:
     if isinstance(problem, ValidationError):
         first = problem.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return f"{place}: {first['msg']}" if place else str(first["msg"])
+        said = first["msg"].removeprefix("Value error, ")
+        return f"{place}: {said}" if place else said
     return "the line is no JSON"

@@ -64,8 +64,8 @@ class LatchFact(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the daemon knows and the engine does not. `market_us` is market time now, `started_us` wall time.
 
-    `truth` is the broker's word at the last look, `protection` names the exits confirmed there by symbol, `clients` are
-    (name, role).
+    `truth` is the broker's word at the last of so many `looks`, `protection` names the exits confirmed there by symbol,
+    `clients` are (name, role).
     """
 
     run_id: str
@@ -79,6 +79,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     broker: str = "sim"
     is_journal_ok: bool = True
     truth: Truth = Truth()
+    looks: int = 0
     latch: LatchFact = LatchFact()
     protection: dict[str, str] = {}
     tasks: dict[str, TaskFact] = {}
@@ -113,7 +114,7 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
         "kill": _kill(engine, recent, facts),
         "broker": {
             "kind": facts.broker, "is_connected": engine.is_connected, "is_reconciled": engine.is_reconciled,
-            "differences": list(recent.differences), "recon_us": recent.recon_us,
+            "differences": list(recent.differences), "recon_us": recent.recon_us, "looks": facts.looks,
             "adopted": {symbol: qty for symbol, qty in engine.foreign.items() if qty}, **_truth(facts.truth),
         },
         "journal": {"seq": recent.seq, "is_ok": facts.is_journal_ok},

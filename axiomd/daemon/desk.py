@@ -91,6 +91,7 @@ class Desk:
         self.is_latch_lost = False
         self.truth = Truth()
         """The broker's word as of the last look, without its reports."""
+        self.looks = 0
         self.protection: dict[str, str] = {}
         """Exits that the broker has, by symbol; an entry's children lie with it before it fills."""
         self._state_dir = state_dir
@@ -260,6 +261,7 @@ class Desk:
             found = reconcile(self.engine, truth, since_us)
         # the reports were heard, and a busy day's are megabytes
         self.truth = msgspec.structs.replace(truth, reports=())
+        self.looks += 1
         self._note_protection(truth)
         return found
 

@@ -75,6 +75,7 @@ class Portrait:
             broker=own.config.broker.kind,
             is_journal_ok=not desk.is_journal_dead,
             truth=desk.truth,
+            looks=desk.looks,
             protection=desk.protected(),
             latch=LatchFact(
                 level=latched.level, trip_id=latched.trip_id, reason=latched.reason, by=latched.by, at_us=latched.at_us

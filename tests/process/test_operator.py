@@ -271,6 +271,21 @@ def test_a_running_daemon_shows_both_sides_and_adopts(stage: Stage) -> None:
     assert running.stop() == 0
 
 
+def test_both_sides_are_shown_as_they_are_now_and_not_as_they_were_at_the_last_look(stage: Stage) -> None:
+    day(stage, speed=60)
+    running = stage.start_ready()
+    running.wait_state(lambda state: bool(state["broker"]["positions"]), "the broker's side holds a position")
+
+    killed = stage.run("kill", "--flatten")
+    shown = stage.run("reconcile", "--json")
+
+    assert killed.returncode == DONE, killed.stdout
+    assert shown.returncode == DONE, shown.stdout + shown.stderr
+    sides = json.loads(shown.stdout)
+    assert ({}, {}) == (sides["ours"], sides["theirs"])
+    assert running.stop() == 0
+
+
 def test_all_is_said_in_more_than_one_way_over_the_socket(stage: Stage) -> None:
     day(stage, speed=300)
     running = stage.start_ready()
