@@ -195,8 +195,10 @@ class SimBroker:
             if position is not None:
                 self._match_exits(out, position, bar, closes_us)
             if index in groups:
+                is_held, fills = position is not None, self._fills
                 for group in list(groups[index]):
-                    self._match_group(out, group, bar, closes_us, is_held=position is not None)
+                    # what another group opened in this very bar is held too, whatever became of it there
+                    self._match_group(out, group, bar, closes_us, is_held=is_held or self._fills > fills)
         if closes_us >= self._expiry_us:
             self._expire(out, closes_us)
         return out

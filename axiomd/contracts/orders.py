@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache, partial
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from axiomd.contracts.bars import normalise_symbol
 from axiomd.contracts.errors import OrderContractError
 from axiomd.contracts.units import Side, decimal_text, exact_units, iso_time, parse_time
 
@@ -178,17 +180,22 @@ def from_row(row: Mapping[str, str], where: str) -> Order:
         for column, kind in _COLUMN_KINDS.items():
             text = row[column]
             if kind == "price":
-                values[column] = exact_units(text) if text else None
+                values[column] = _units(text) if text else None
             elif kind == "time":
                 values[f"{column}_us"] = parse_time(text)
             elif kind == "int":
-                values[column] = int(text)
+                values[column] = _whole(text)
+            elif kind == "symbol":
+                values[column] = normalise_symbol(text)
             else:
                 values[column] = text
         order = msgspec.convert(values, Order)
     except KeyError as missing:
         raise OrderContractError(f"column {missing} is missing", where, "export it with axiomd orders export") from None
-    except (ValueError, ArithmeticError, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
+        said, _, place = str(error).partition(" - at `$.")
+        raise OrderContractError(f"{place.rstrip('`') or column}: {said}", where, "mend the row") from None
+    except ValueError as error:
         raise OrderContractError(f"{column}: {error}", where, "mend the row") from None
     if not 0 < order.qty < 2**31:
         raise OrderContractError(f"qty {order.qty} is not a positive number of shares", where, "mend the row")
@@ -196,6 +203,23 @@ def from_row(row: Mapping[str, str], where: str) -> Order:
     if problem:
         raise OrderContractError(problem, where, "mend the row")
     return order
+
+
+def _units(text: str) -> int:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite():
+        raise ValueError(f"{text!r} is no number with a decimal point")
+    return exact_units(amount)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
 
 
 def missing_columns(header: Iterable[str]) -> list[str]:
@@ -209,6 +233,7 @@ def _price_text(price: int | None) -> str:
 
 
 _KINDS: Final = {
+    "symbol": "symbol",
     "qty": "int",
     "limit_price": "price",
     "stop_price": "price",

@@ -24,7 +24,8 @@ from axiomd.contracts.errors import InputError, OrderContractError
 from axiomd.contracts.fills import TRADE_COLUMNS
 from axiomd.contracts.orders import Order, from_row, missing_columns
 from axiomd.contracts.quality import summarise
-from axiomd.contracts.runs import RunConfig
+from axiomd.contracts.runs import RunConfig, config_hash
+from axiomd.contracts.units import decimal_text
 from axiomd.core.market.sla import measure_tape
 from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import metrics_of
@@ -139,6 +140,7 @@ def simulate_insidebar_from_orders(
     """
     orders = read_orders(Path(orders_csv))
     config = orders_config(orders, tz, costs, initial_cash, fills, instrument, calendar)
+    _check_instruments(orders, config, str(orders_csv))
     tape = load_tape(
         Path(data_path),
         config.all_symbols(),
@@ -155,7 +157,7 @@ def simulate_insidebar_from_orders(
 def read_orders(path: Path) -> list[Order]:
     """Read a canonical orders CSV. Raises `OrderContractError` with file and row, `InputError` where it is none."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet begins a file with a mark
             reader = csv.DictReader(file)
             lacking = missing_columns(reader.fieldnames or ())
             if lacking:
@@ -199,6 +201,25 @@ def _cannot_be_worked(order: Order) -> str:
     if needed and getattr(order, needed) is None:
         return f"{needed} is missing for an entry_type {order.entry_type}"
     return ""
+
+
+def _check_instruments(orders: list[Order], config: RunConfig, path: str) -> None:
+    """Raise `OrderContractError` where an order is none of its instrument, or a group is of several."""
+    groups: dict[str, str] = {}
+    for order in orders:
+        own = config.instrument_of(order.symbol)
+        prices = (order.limit_price, order.stop_price, order.take_profit_price, order.stop_loss_price)
+        problem = ""
+        if order.qty % own.lot:
+            problem = f"qty {order.qty} is no whole number of lots of {own.lot}"
+        elif any(price is not None and price % own.tick_size for price in prices):
+            problem = f"a price is not on the instrument's tick grid of {decimal_text(own.tick_size)}"
+        elif order.currency != own.currency:
+            problem = f"currency {order.currency} is not the instrument's, {own.currency}"
+        elif order.oco_id and groups.setdefault(order.oco_id, order.symbol) != order.symbol:
+            problem = f"oco_id {order.oco_id} stands for {groups[order.oco_id]} and {order.symbol}"
+        if problem:
+            raise OrderContractError(f"order {order.idempotency_key}: {problem}", path, "mend the row")
 
 
 def groups_of(orders: list[Order]) -> list[list[Order]]:
@@ -249,7 +270,7 @@ def _result(replay: OrderReplay, config: RunConfig, tape: Tape, out_dir: str | P
     strategies = [own.id for own in replay.plan.strategies]
     metrics = metrics_of(record, strategies)
     if out_dir is not None:
-        manifest = manifest_of(replay.plan, config, tape.files, "", Times(0, 0), "replay", None)
+        manifest = manifest_of(replay.plan, config, tape.files, config_hash(config, {}), Times(0, 0), "replay", None)
         write_run(Path(out_dir), record, manifest, metrics, quality=summarise(measure_tape(tape)))
     return Simulation(
         trades=_frame(TRADE_COLUMNS, trade_rows(record.trades)),

@@ -130,6 +130,38 @@ def test_trigger_while_a_position_is_open_is_rejected_and_ends_its_group(tmp_pat
     assert ["", "rejected:netting"] == [reason for _, reason in reasons(result)]
 
 
+@pytest.mark.parametrize("bar", [UP, (100.4, 100.6, 99.9, 100.2)])
+def test_of_two_groups_triggered_in_one_bar_the_first_opens_and_the_other_is_rejected(
+    bar: tuple[float, float, float, float], tmp_path: Path
+) -> None:
+    """Whether the position is still open at the bar's end, or stopped out in it."""
+    other = {"oco_id": "g2", "order_id": "o3", "idempotency_key": "k3", "stop_price": "100.55"}
+
+    result = simulated(tmp_path, {10: bar}, {}, other)
+
+    assert [("filled", ""), ("rejected", "rejected:netting")] == reasons(result)
+    assert "k1" == result.trades["idempotency_key"].item()
+
+
+def test_orders_of_a_spreadsheet_and_in_small_letters_are_read(tmp_path: Path) -> None:
+    path = orders(tmp_path, {"symbol": " spy"})
+    path.write_text(path.read_text("utf-8"), "utf-8-sig")
+
+    result = simulate_insidebar_from_orders(path, bars(tmp_path, {10: UP}), "America/New_York", {}, 100_000)
+
+    assert ["SPY"] == result.trades["symbol"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("word", "instrument"), [("lots of 30", {"lot": 30}), ("tick grid of 0.03", {"tick_size": 0.03})]
+)
+def test_orders_are_whole_lots_and_ticks_of_the_instrument(
+    word: str, instrument: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(OrderContractError, match=word):
+        simulated(tmp_path, {}, instrument=instrument)
+
+
 def test_order_that_nothing_touches_expires(tmp_path: Path) -> None:
     assert [("expired", "expired")] == reasons(simulated(tmp_path, {}))
 
@@ -178,13 +210,23 @@ BAD: dict[str, tuple[type[AxiomdError], str, Callable[[Path], Path]]] = {
     "naive time": (OrderContractError, "valid_from", changed(valid_from=f"{DAY}T13:35:00")),
     "no quantity": (OrderContractError, "qty", changed(qty="0")),
     "negative quantity": (OrderContractError, "qty", changed(qty="-5")),
-    "half a share": (OrderContractError, "qty", changed(qty="1.5")),
+    "half a share": (OrderContractError, "qty: '1.5' is no whole number", changed(qty="1.5")),
     "off the grid": (OrderContractError, "stop_price", changed(stop_price="100.505")),
-    "decimal comma": (OrderContractError, "stop_price", changed(stop_price="100,5")),
-    "not a number": (OrderContractError, "stop_price", changed(stop_price="nan")),
+    "decimal comma": (OrderContractError, "stop_price: '100,5' is no number", changed(stop_price="100,5")),
+    "not a number": (OrderContractError, "stop_price: 'nan' is no number", changed(stop_price="nan")),
+    "another currency": (
+        OrderContractError,
+        "currency EUR",
+        lambda path: orders(path, {}, {**SHORT, "currency": "EUR"}),
+    ),
+    "a group of two symbols": (
+        OrderContractError,
+        "oco_id g1 stands for SPY and QQQ",
+        lambda path: orders(path, {}, {**SHORT, "symbol": "QQQ"}),
+    ),
     "stop on the wrong side": (OrderContractError, "stop_loss_price", changed(stop_loss_price="101.00")),
     "target on the wrong side": (OrderContractError, "take_profit_price", changed(take_profit_price="100.00")),
-    "unknown side": (OrderContractError, "", changed(side="buy")),
+    "unknown side": (OrderContractError, "side: Invalid enum value 'buy'", changed(side="buy")),
     "unknown kind": (OrderContractError, "iceberg", changed(entry_type="iceberg")),
     "stop without its price": (OrderContractError, "stop_price", changed(stop_price="")),
     "limit without its price": (OrderContractError, "limit_price", changed(entry_type="limit", stop_price="")),
