@@ -281,5 +281,15 @@ def _report_text(kind: str, payload: dict[str, object]) -> str:
 
 
 def _say(line: str) -> None:
-    print(line)
-    sys.stdout.flush()
+    """Say a line, where anybody can hear it: what is left to do must never wait for a reader or for room on a disk."""
+    try:
+        print(line)
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):  # gone, full, or closed
+        try:
+            os.write(2, line.encode(errors="backslashreplace") + b"\n")
+            heard = 2
+        except OSError:
+            heard = os.open(os.devnull, os.O_WRONLY)
+        # what stays in the buffer is tried again at the latest at the end, and that failure would be the exit code
+        os.dup2(heard, 1)

@@ -69,14 +69,9 @@ def _overview() -> str:
 
 
 def _guarded(arguments: list[str]) -> int:
-    if arguments[:1] == ["kill"]:
-        from axiomd.cli.kill import quick
-
-        done = quick(arguments[1:])
-        if done is not None:
-            return done
     import os
 
+    _speak(os.devnull)
     try:
         code = _dispatched(arguments)
         sys.stdout.flush()
@@ -108,12 +103,29 @@ def _told(problem: Exception) -> tuple[int, str]:
     ):
         named = problem.filename2 or problem.filename
         return EXIT_INPUT, f"error: {problem.strerror} · {named} · check the path and its permissions"
+    if isinstance(problem, OSError) and problem.strerror and not isinstance(problem, (ConnectionError, TimeoutError)):
+        return EXIT_INTERNAL, f"error: {problem.strerror} · {problem.filename or 'the output'} · look at the disk"
     cause = " ".join(f"{type(problem).__name__}: {problem}".split())
     remedy = "run it again with AXIOMD_DEBUG=1 and report the traceback"
     return EXIT_INTERNAL, f"error: internal failure ({cause}) · axiomd · {remedy}"
 
 
+def _speak(nowhere: str) -> None:
+    """Have words go somewhere: a terminal of another alphabet, or none at all, is no reason to fail."""
+    if sys.stdout is None:
+        sys.stdout = open(nowhere, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "encoding", "utf-8") != "utf-8" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _dispatched(arguments: list[str]) -> int:
+    if arguments[:1] == ["kill"]:
+        from axiomd.cli.kill import quick as kill
+
+        done = kill(arguments[1:])
+        if done is not None:
+            return done
     if arguments[:1] == ["status"]:
         from axiomd.cli.status import quick
 

@@ -23,8 +23,13 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the command line, whose exit code for it is not that of a failed check."""
+            raise BrokenPipeError
+
     # Without a width of its own rich folds a pipe at 80 columns
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    console = Piped(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
     table = Table(*headers, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for position in right:
         table.columns[position].justify = "right"

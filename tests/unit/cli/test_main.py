@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from axiomd import __version__
+from axiomd import __version__, latch
 from axiomd.cli import main as cli
 from axiomd.contracts.errors import BrokerUnavailable, ConfigError, GuardRefused, JournalCorrupt
 
@@ -149,3 +151,58 @@ def test_reader_that_goes_away_is_no_error() -> None:
     assert cli.EXIT_BROKEN_PIPE == process.wait(timeout=30)
     assert b"" == process.stderr.read()
     process.stderr.close()
+
+
+def test_a_table_whose_reader_goes_away_is_no_failed_check() -> None:
+    code = (
+        "import os, sys; from axiomd.cli.main import main; r, w = os.pipe(); os.close(r); os.dup2(w, 1);"
+        "sys.exit(main(['config', 'show']))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert (cli.EXIT_BROKEN_PIPE, b"") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("out", ["/dev/full", "a pipe that nobody reads", "closed"])
+def test_a_kill_goes_on_where_nobody_can_hear_it(out: str, tmp_path: Path) -> None:
+    """Story c: a disk that is full, or a terminal that went away, keeps no order from being cancelled."""
+    spoil = {
+        "/dev/full": "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)",
+        "a pipe that nobody reads": "r, w = os.pipe(); os.close(r); os.dup2(w, 1)",
+        "closed": "os.close(1); sys.stdout = None",
+    }[out]
+    code = f"import os, sys; from axiomd.cli.main import main; {spoil}; sys.exit(main(['kill', '--reason', 'é']))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, check=False,
+        env={**os.environ, "AXIOMD_STATE_DIR": str(tmp_path)},
+    )  # fmt: skip
+
+    assert 3 == done.returncode, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert out == "closed" or b"latched at halt" in done.stderr
+    assert out == "closed" or b"no daemon is known" in done.stderr
+    assert latch.read(str(tmp_path)).is_tripped
+
+
+def test_a_terminal_without_our_letters_is_shown_what_it_can_show(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "axiomd", "status"], capture_output=True, check=False,
+        env={**os.environ, "AXIOMD_STATE_DIR": str(tmp_path), "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+
+    assert 3 == done.returncode, done.stderr
+    assert b"NOT RUNNING" in done.stdout
+
+
+def test_output_that_finds_no_room_is_told_as_that() -> None:
+    code = (
+        "import os, sys; from axiomd.cli.main import main; os.dup2(os.open('/dev/full', os.O_WRONLY), 1);"
+        "code = main(['config', 'show', '--json']); os.dup2(os.open(os.devnull, os.O_WRONLY), 1); sys.exit(code)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=False, text=True)
+
+    assert 7 == done.returncode
+    assert done.stderr.startswith("error: No space left on device · ")
