@@ -119,6 +119,8 @@ def _journal_beside(folder: Path) -> Iterator[Path]:
     """
     from tempfile import TemporaryDirectory
 
+    from axiomd.cli.unwinding import unwinding
+
     folder = folder.resolve()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +129,7 @@ def _journal_beside(folder: Path) -> Iterator[Path]:
         raise InputError(
             f"the run cannot be written ({error.strerror})", str(folder.parent), "check the folder and its permissions"
         ) from error
-    with place as beside:
+    with unwinding(), place as beside:
         yield Path(beside) / "journal.sqlite"
 
 

@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the sweep."""
+    from axiomd.cli.unwinding import unwinding
     from axiomd.replay.sweep import (
         dask_blocks,
         local_blocks,
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError(f"it cannot be written ({error.strerror})", str(args.out), "name another folder") from error
     sweep = read_sweep(args.grid, args.out)
-    with _progress(trial_count(sweep)) as step:
+    with unwinding(), _progress(trial_count(sweep)) as step:
         engine = local_blocks(jobs, step) if args.engine == "local" else dask_blocks(args.scheduler, step)
         frame = run_sweep(sweep, engine)
     write_results(frame, args.out / "results.parquet")

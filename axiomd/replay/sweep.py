@@ -7,7 +7,10 @@ not depend on who computed them or when. No trial of a train part sees a session
 from __future__ import annotations
 
 import math
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -259,17 +262,19 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
                 done(len(block.trials))
             return
         from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
+        from multiprocessing import active_children, get_context
 
         with TemporaryDirectory(prefix="axiomd-sweep-") as folder:
             path = Path(folder) / "bars"
             # spawned, not forked: polars and numba keep threads that a fork would lose
+            others = set(active_children())
             pool = ProcessPoolExecutor(
                 jobs, mp_context=get_context("spawn"), initializer=begin_worker, initargs=(blocks[0].market, path)
             )
             try:
-                for _ in range(jobs):  # a process each, which starts and loads its code while the bars are read
-                    pool.submit(int)
+                with _uninterrupted():
+                    for _ in range(jobs):  # a process each, which starts and loads its code while the bars are read
+                        pool.submit(int)
                 # where a block is all sets of one symbol, each process will come to need them all
                 waiting = jobs if len(blocks[0].symbols) == 1 else 0
                 _lay_out(blocks[0], path, lambda: [pool.submit(bind_sets, blocks[0]) for _ in range(waiting)])
@@ -277,11 +282,30 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
                 for task, found in zip(tasks, pool.map(run_blocks, tasks), strict=True):
                     yield found
                     done(sum(len(block.trials) for block in task))
+            except BaseException:
+                # broken off, or one of them failed: what the others are at is for nobody, and may take minutes
+                threading.excepthook = lambda _: None  # the pool's threads find their ends gone, which says nothing
+                for worker in set(active_children()) - others:
+                    worker.terminate()
+                raise
             finally:
                 # until all have ended takes time, and they have nothing left to say
                 pool.shutdown(wait=False, cancel_futures=True)
 
     return run
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Begin processes that hear of ^C only once they can end without a word; ours hears of it when this is over."""
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # which lets signals through when it begins
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def tasks_of(blocks: Sequence[Block], jobs: int) -> list[Sequence[Block]]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -158,3 +163,31 @@ def test_paths_of_a_base_within_the_grid_count_from_the_grid(folder: Path) -> No
 def test_a_wrong_value_is_placed_in_the_grid(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"initial_cash.*grid\.yml set 1 "):
         _swept(folder, base=_base(), grid={"initial_cash": [1000, -1]})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_sweep_that_is_broken_off_says_nothing_and_leaves_nothing(
+    folder: Path, number: signal.Signals, code: int
+) -> None:
+    values = [1 + n / 1000 for n in range(4_000)]
+    grid = {"bars": "bars.parquet", "base": _base(), "each_symbol_alone": True}
+    (folder / "grid.yml").write_text(yaml.safe_dump({**grid, "grid": {"strategy.params.risk_reward": values}}))
+    bars = folder / "tmp"
+    bars.mkdir()
+    words = [sys.executable, "-m", "axiomd", "sweep", "--grid", str(folder / "grid.yml"), "--out", str(folder / "out")]
+    process = subprocess.Popen(
+        [*words, "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        env={**os.environ, "TMPDIR": str(bars)},
+    )  # fmt: skip
+    deadline_s = time.monotonic() + 60
+    while not list(bars.glob("axiomd-sweep-*/bars")) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+
+    # a terminal's ^C is heard by the workers too
+    os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
+    out, said = process.communicate(timeout=30)
+
+    assert (code, b"") == (process.returncode, out), said
+    assert number is signal.SIGTERM or b"" == said
+    assert [] == list(bars.glob("axiomd-sweep-*"))
