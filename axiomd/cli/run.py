@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from axiomd.contracts.errors import ConfigError, RefusedError, UsageError
 from axiomd.core.uncollected import uncollected
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from axiomd.contracts.daemon import DaemonConfig
     from axiomd.daemon.identity import Identity
 
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""What Linux takes, less the NUL at its end."""
 MODE_VARIABLE = "TR_MODE"
 LOOKED_AT_BYTES = 64 * 1024
 
@@ -72,6 +74,7 @@ def _locked(args: argparse.Namespace, reader: TapeProcess | None) -> int:
 
     place = places(args.instance)
     identity = identity_of(args, place)
+    _check_sockets(identity)
     place.state_dir.mkdir(parents=True, exist_ok=True)
     place.runtime_dir.mkdir(parents=True, exist_ok=True)
     with locks.hold(place.state_dir / locks.STATE_LOCK, "the state dir"):
@@ -123,6 +126,19 @@ def _check(config: DaemonConfig, mode: Literal["paper", "live"]) -> None:
         raise ConfigError("broker.kind ib is not in this version", "broker.kind", "use sim")
     if mode == "live":
         raise RefusedError("live needs Interactive Brokers", "--mode live", "run paper on the simulated broker")
+
+
+def _check_sockets(identity: Identity) -> None:
+    """Find out before anything runs that nobody could speak to it."""
+    from axiomd.daemon.control_socket import gid_of
+
+    place, group = identity.places, identity.config.control.group
+    if len(os.fsencode(place.control_socket)) > SOCKET_PATH_BYTES_MAX:
+        raise ConfigError(
+            "the path is too long for a socket", str(place.control_socket), "set AXIOMD_RUNTIME_DIR to a shorter one"
+        )
+    if group is not None:
+        gid_of(group)
 
 
 def _load(args: argparse.Namespace, place: Places) -> Loaded:

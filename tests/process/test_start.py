@@ -10,6 +10,7 @@ import socket
 import stat
 import time
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -107,6 +108,19 @@ def test_the_folder_of_a_closed_day_that_is_missing_is_written_at_the_next_start
     assert code == EXIT_OK
     assert before == {path.name: path.read_bytes() for path in first.iterdir() if path.suffix == ".csv"}
     assert trades_in([first]) == [trade for trade in stage.trades() if trade in trades_in([first])]
+
+
+def test_a_daemon_that_nobody_could_speak_to_does_not_start(stage: Stage, tmp_path: Path) -> None:
+    small(stage, control={"group": "nobodys-group"})
+    no_group = stage.start()
+    assert no_group.wait() == EXIT_INPUT
+    small(stage)
+    too_long = stage.start(AXIOMD_RUNTIME_DIR=str(tmp_path / ("d" * 100)))
+    assert too_long.wait() == EXIT_INPUT
+
+    assert "there is no group nobodys-group" in no_group.log
+    assert "the path is too long for a socket" in too_long.log
+    assert not stage.journal.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
