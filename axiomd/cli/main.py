@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sweep": ("axiomd.cli.sweep", "many parameter sets over many symbols, compiled"),
     "signals": ("axiomd.cli.signals", "write signals.csv only"),
     "orders": ("axiomd.cli.orders", "export, list or show orders"),
-    "data": ("axiomd.cli.data", "fetch, import, validate or judge market data"),
+    "data": ("axiomd.cli.data", "import, validate or judge market data"),
     "report": ("axiomd.cli.report", "write a run's report as static HTML"),
     "journal": ("axiomd.cli.journal", "verify or show a journal"),
     "config": ("axiomd.cli.config", "check or show the effective configuration, or print its schema"),

@@ -112,14 +112,15 @@ def _symbols(df: pl.DataFrame) -> tuple[tuple[str, ...], Int64Array | None]:
         return (), None
     written = df[column].cast(pl.String)
     spelled = written.drop_nulls().unique().to_list()
-    names = tuple(sorted({normalise_symbol(symbol) for symbol in spelled}))
+    known = {normalise_symbol(symbol) for symbol in spelled}
+    names = tuple(sorted(known - {""}))  # a blank names nothing
     if not names:
         return (), np.full(df.height, -1, dtype=np.int64)
-    if len(names) == 1 and not written.null_count():
+    if len(known) == 1 and not written.null_count():
         return names, np.zeros(df.height, dtype=np.int64)
     index = {name: k for k, name in enumerate(names)}
     code = written.replace_strict(
-        spelled, [index[normalise_symbol(symbol)] for symbol in spelled], default=None, return_dtype=pl.Int64
+        spelled, [index.get(normalise_symbol(symbol)) for symbol in spelled], default=None, return_dtype=pl.Int64
     )
     return names, code.fill_null(-1).to_numpy()
 

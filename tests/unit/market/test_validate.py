@@ -43,6 +43,7 @@ BROKEN: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = [
     ("wrong_dtype", lambda f: f.with_columns(pl.col("ts").dt.cast_time_unit("ns"))),
     ("wrong_dtype", lambda f: with_cell(f, 3, "VOLUME", None)),
     ("wrong_dtype", lambda f: with_cell(f, 3, "symbol", None)),
+    ("wrong_dtype", lambda f: with_cell(f, 3, "symbol", " ")),
     ("wrong_dtype", lambda f: with_cell(f, 3, "ts", None)),
     ("naive_timestamp", lambda f: f.with_columns(pl.col("ts").dt.replace_time_zone(None))),
     ("not_utc", lambda f: f.with_columns(pl.col("ts").dt.convert_time_zone(NEW_YORK))),
