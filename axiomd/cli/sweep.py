@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from axiomd.contracts.errors import EXIT_OK, InputError, UsageError
 
@@ -63,15 +64,26 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _show(summary: dict[str, object], folder: Path, *, as_json: bool) -> None:
+def _show(summary: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     from axiomd.cli.printing import print_json, print_table
 
     if as_json:
         print_json({"folder": str(folder), **summary})
         return
-    rows = [(name, json.dumps(value) if isinstance(value, dict) else str(value)) for name, value in summary.items()]
-    print_table(("figure", "value"), rows, title="sweep")
+    print_table(("figure", "value"), _rows_of(summary), title="sweep")
     print(f"results: {folder / 'results.parquet'}")
+
+
+def _rows_of(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [(name, str(summary[name])) for name in ("trials", "sets", "rows")]
+    best = summary["best"]
+    if best is not None:
+        rows.append(("best set by Sharpe ratio", f"{best['set']} ({best['symbol']}, fold {best['fold']})"))
+        rows += [(f"  {key}", "null" if value is None else str(value)) for key, value in summary["best_values"].items()]
+        rows += [("  Sharpe ratio", f"{best['sharpe']:.2f}"), ("  net P&L", f"{best['net_pnl']:,.2f}")]
+        rows.append(("  trades", str(best["num_trades"])))
+    deflated = summary["deflated_sharpe"]
+    return [*rows, ("deflated Sharpe ratio", "–" if deflated is None else f"{deflated:.4f}")]
 
 
 @contextmanager

@@ -5,11 +5,17 @@ It shows what results.parquet holds and computes nothing but means. matplotlib l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
+
+_LABELLED_MAX: Final = 150
+"""Cells that still have room for their figure."""
+_DARK_FROM: Final = 0.7
+"""From this part of the widest figure on, a cell is too dark for black."""
 
 
 def draw_sweep(frame: pl.DataFrame, keys: Sequence[str], folder: Path, figure: str = "net_pnl") -> list[Path]:
@@ -45,13 +51,20 @@ def _heat_map(plt: Any, shown: pl.DataFrame, down: str, across: str, figure: str
     for one, other, value in means.iter_rows():
         cells[rows.index(one)][columns.index(other)] = float("nan") if value is None else value
     canvas, axes = plt.subplots(figsize=(9, 6), dpi=110)
-    picture = axes.imshow(cells, aspect="auto", cmap="RdYlGn")
+    widest = max((abs(value) for row in cells for value in row if not math.isnan(value)), default=0.0) or 1.0
+    # green is above nothing and red below it, whatever the values are
+    picture = axes.imshow(cells, aspect="auto", cmap="RdYlGn", vmin=-widest, vmax=widest)
+    if len(rows) * len(columns) <= _LABELLED_MAX:
+        for down_place, row in enumerate(cells):
+            for across_place, value in enumerate(row):
+                ink = "white" if abs(value) > _DARK_FROM * widest else "black"
+                axes.text(across_place, down_place, f"{value:,.2f}", ha="center", va="center", fontsize=9, color=ink)
     axes.set_xticks(range(len(columns)), [str(value) for value in columns], rotation=45, ha="right")
     axes.set_yticks(range(len(rows)), [str(value) for value in rows])
     axes.set_xlabel(across)
     axes.set_ylabel(down)
-    axes.set_title(f"mean {figure}")
-    canvas.colorbar(picture)
+    axes.set_title(f"mean {figure} of all trials with these two values")
+    canvas.colorbar(picture, label=figure)
     canvas.tight_layout()
     canvas.savefig(path, metadata={"Software": None})
     plt.close(canvas)
