@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 from collections import deque
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axiomd.cli.printing import print_json, print_table
 from axiomd.cli.recorded import journal_as_input, journal_path
-from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, JournalCorrupt
+from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, JournalCorrupt, UsageError
 
 if TYPE_CHECKING:
     from axiomd.journal.log import Row
@@ -66,9 +67,19 @@ def _verify(args: argparse.Namespace, path: Path) -> int:
 
 
 def _show(args: argparse.Namespace, path: Path) -> int:
+    from axiomd.contracts.events import BY_KIND
     from axiomd.contracts.units import iso_time
     from axiomd.journal.log import rows
 
+    if args.last is not None and args.last < 1:
+        raise UsageError(f"{args.last} is no number of events", "--last", "give 1 or more")
+    if args.kind is not None and args.kind not in BY_KIND:
+        near = get_close_matches(args.kind, BY_KIND, n=1)
+        raise UsageError(
+            f"{args.kind!r} is no kind",
+            "--kind",
+            f"did you mean {near[0]}?" if near else f"known: {', '.join(BY_KIND)}",
+        )
     chosen = (
         row
         for row in rows(path)

@@ -253,6 +253,19 @@ def test_the_same_run_may_be_made_twice_at_a_time(folder: Path) -> None:
     assert [] == list(folder.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("word", "options"),
+    [("--last", ["--last", "-3"]), ("--last", ["--last", "0"]), ("order.intent?", ["--kind", "order.intend"])],
+)
+def test_events_that_there_cannot_be_are_not_shown(
+    word: str, options: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == main(["replay", *written(folder), "--out", "out", "--no-plots"])
+    capsys.readouterr()
+
+    assert word in told(folder, ["journal", "show", "out", *options], capsys)
+
+
 def test_replay_of_nothing_asks_for_bars_or_a_journal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--journal" in told(folder, ["replay"], capsys)
 
