@@ -170,14 +170,16 @@ def is_alive(presence: Presence) -> bool:
 def state_dirs(environ: dict[str, str], instance: str | None = None) -> list[tuple[str, str]]:
     """List (instance, state dir) of every place to look: AXIOMD_STATE_DIR alone, else systemd's and the user's.
 
-    With `instance` only those of that name. A place need not exist; the names of those that do are listed sorted.
+    With `instance` only those of that name, the user's first where systemd's does not exist. A place need not exist;
+    the names of those that do are listed sorted.
     """
     given = environ.get("AXIOMD_STATE_DIR", "")
     if given:
         return [(instance or environ.get("AXIOMD_INSTANCE") or INSTANCE_DEFAULT, given)]
     places = [SYSTEM_STATE_DIR, user_base(environ)]
     if instance:
-        return [(instance, os.path.join(base, instance)) for base in places]
+        dirs = [os.path.join(base, instance) for base in places]
+        return [(instance, path) for path in sorted(dirs, key=lambda path: path == dirs[0] and not os.path.isdir(path))]
     listed = [(name, os.path.join(base, name)) for base in places for name in _folders(base)]
     own = environ.get("AXIOMD_INSTANCE") or INSTANCE_DEFAULT
     default = (own, os.path.join(user_base(environ), own))
@@ -192,14 +194,16 @@ def user_base(environ: dict[str, str]) -> str:
 
 
 def look(environ: dict[str, str], instance: str | None = None) -> list[Found]:
-    """Look into every place and say who is there, the running ones first, then by the order of `state_dirs`."""
+    """Look into every place and say who is there, the running ones first, then our own name, then those that a daemon
+    left without a goodbye, then by the order of `state_dirs`.
+    """
     found = []
     for name, state_dir in state_dirs(environ, instance):
         present = read(state_dir)
         running = present is not None and is_alive(present)
         found.append(Found(present.instance if present and running else name, state_dir, present, is_running=running))
     own = environ.get("AXIOMD_INSTANCE") or INSTANCE_DEFAULT
-    return sorted(found, key=lambda each: (not each.is_running, each.instance != own))
+    return sorted(found, key=lambda each: (not each.is_running, each.instance != own, each.presence is None))
 
 
 def _folders(base: str) -> list[str]:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from axiomd import presence
-from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED
+from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
 
 if TYPE_CHECKING:
     from axiomd.cli.control_client import ControlClient
@@ -19,9 +19,28 @@ EXIT_NOT_RUNNING = 3
 ANSWER_S_MAX = 8.0
 
 
+def meant(instance: str | None) -> presence.Found:
+    """Find the daemon that is meant: the one of that name, else ours, else the one that runs. `UsageError` where that
+    could be either of two: a position closed in the wrong account is no small mistake.
+    """
+    environ = dict(os.environ)
+    seen = presence.look(environ, instance)
+    up = [found for found in seen if found.is_running]
+    if len(up) > 1:
+        own = instance or environ.get("AXIOMD_INSTANCE") or presence.INSTANCE_DEFAULT
+        first, second = up[0], up[1]
+        if first.instance == second.instance:
+            where = f"{first.state_dir}, {second.state_dir}"
+            raise UsageError(f"{first.instance} runs in two places", where, "name one by AXIOMD_STATE_DIR")
+        if first.instance != own:
+            names = ", ".join(found.instance for found in up)
+            raise UsageError(f"several instances run: {names}", "--instance", "name one")
+    return seen[0]
+
+
 def running(instance: str | None) -> presence.Presence | None:
     """Find the daemon that is meant; says so and gives None where none runs."""
-    found = presence.look(dict(os.environ), instance)[0]
+    found = meant(instance)
     if found.presence is None or not found.is_running:
         print(f"no daemon runs there: {found.state_dir}; axiomd run starts it", file=sys.stderr)
         return None

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from axiomd import presence
-from axiomd.cli.asking import EXIT_NOT_RUNNING, attach, typed
+from axiomd.cli.asking import EXIT_NOT_RUNNING, attach, meant, typed
 from axiomd.cli.printing import print_json, print_table
 from axiomd.cli.status import rows, table
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Show both sides, and adopt where that is asked for."""
     if args.adopt and not args.reason:
         raise UsageError("adopting needs a reason", "--reason", "say why: it stands in the journal")
-    found = presence.look(dict(os.environ), args.instance)[0]
+    found = meant(args.instance)
     if found.presence is not None and found.is_running:
         return _through_daemon(found.presence, args)
     return _alone(args)

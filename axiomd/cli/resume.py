@@ -7,11 +7,10 @@ Exit 0 released, 1 refused, 3 no daemon runs.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
-from axiomd import latch, presence
-from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, typed
+from axiomd import latch
+from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, meant, typed
 from axiomd.contracts.errors import EXIT_OK
 
 
@@ -26,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Release the latch."""
-    found = presence.look(dict(os.environ), args.instance)[0]
+    found = meant(args.instance)
     who = found.presence
     if who is None or not found.is_running:
         print(f"no daemon runs there: {found.state_dir}; start it, it comes up latched", file=sys.stderr)

@@ -148,7 +148,9 @@ def test_without_it_both_places_are_looked_into(tmp_path: Path, monkeypatch: pyt
     assert [
         ("main", str(system / "main")), ("second", str(user / "axiomd/second")), ("main", str(user / "axiomd/main")),
     ] == presence.state_dirs(environ)  # fmt: skip
+    (system / "x").mkdir()
     assert [("x", str(system / "x")), ("x", str(user / "axiomd/x"))] == presence.state_dirs(environ, "x")
+    assert [("y", str(user / "axiomd/y")), ("y", str(system / "y"))] == presence.state_dirs(environ, "y")
 
 
 def test_users_place_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -174,6 +176,17 @@ def test_running_one_comes_first_and_the_own_instance_among_equals(
     assert [("zeta", True), ("main", False), ("alpha", False)] == [
         (each.instance, each.is_running) for each in presence.look(environ)
     ]
+
+
+def test_of_two_places_the_one_that_a_dead_daemon_left_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "system"
+    monkeypatch.setattr(presence, "SYSTEM_STATE_DIR", str(system))
+    (system / "alpha").mkdir(parents=True)
+    left = settle(tmp_path, "alpha", pid=2**22 + 1)
+
+    assert str(left) == presence.look({"XDG_STATE_HOME": str(tmp_path)}, "alpha")[0].state_dir
 
 
 def test_presence_is_of_the_standard_library_alone() -> None:

@@ -1,0 +1,51 @@
+"""Which daemon is meant, where several run: never one by chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from axiomd import presence
+from axiomd.cli.asking import meant
+from axiomd.cli.main import main
+from tests.unit.presence.test_presence import settle
+
+
+@pytest.fixture(autouse=True)
+def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "SYSTEM_STATE_DIR", str(tmp_path / "system" / "axiomd"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for name in ("AXIOMD_STATE_DIR", "AXIOMD_INSTANCE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_one_that_runs_is_meant_and_among_several_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(tmp_path, "alpha")
+    assert "alpha" == meant(None).instance
+    settle(tmp_path, "main")
+    assert ("main", "alpha") == (meant(None).instance, meant("alpha").instance)
+
+    monkeypatch.setenv("AXIOMD_INSTANCE", "alpha")
+    assert "alpha" == meant(None).instance
+
+
+@pytest.mark.parametrize(
+    "command", [["close", "SPY"], ["pause"], ["unpause"], ["resume", "--reason", "x"], ["reconcile"]]
+)
+def test_of_two_that_run_none_is_taken_by_chance(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(tmp_path, "alpha")
+    settle(tmp_path, "beta")
+
+    assert 2 == main(command)
+    assert "error: several instances run: alpha, beta · --instance · name one\n" == capsys.readouterr().err
+
+
+def test_one_name_in_two_places_is_none_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settle(tmp_path, "main")
+    settle(tmp_path / "system", "main")
+
+    assert 2 == main(["close", "SPY"])
+    assert "main runs in two places" in capsys.readouterr().err
