@@ -110,9 +110,10 @@ def _check_set(base: str, values: Mapping[str, Any], symbols: Sequence[str], dai
         config = configured(base, values, symbols)
     except ConfigError as problem:
         raise ConfigError(problem.what, where, problem.remedy) from None
-    screened = [entry.id for entry in config.normalised() if entry.stage1.mode == "screen"]
-    if screened and daily is None:
-        raise ConfigError(f"stage1 of {screened[0]} screens daily bars and there are none", where, "name them: daily")
+    # not by its strategies brought into one form, which takes as long as reading a set
+    stages = [config.stage1] if config.strategies is None else [entry.stage1 for entry in config.strategies]
+    if daily is None and any(stage1.mode == "screen" for stage1 in stages):
+        raise ConfigError("stage1 screens daily bars and there are none", where, "name them: daily")
 
 
 def _anchored(base: dict[str, Any], folder: Path) -> str:

@@ -105,7 +105,7 @@ def basis_of_trial(market: Market, symbols: tuple[str, ...], trial: Trial) -> Ba
 def _run(market: Market, symbols: tuple[str, ...], trial: Trial, own: BoundSet) -> tuple[Plan, Rows]:
     tape, first_session = market.part_of(symbols, trial)
     start = market.start_of(symbols, trial.values, own)
-    return start.plan, run_from(start, tape, market.select_for(start.plan), first_session, market.room)
+    return start.plan, run_from(start, tape, market.select_for(own, start.plan), first_session, market.room)
 
 
 def _row(trial: Trial, symbol: str, plan: Plan, run: Rows) -> dict[str, Any]:
@@ -142,9 +142,9 @@ class Market:
             self._parts = _Parts(tape)
         return self._parts.of(trial)
 
-    def select_for(self, plan: Plan) -> Select | None:
+    def select_for(self, bound: BoundSet, plan: Plan) -> Select | None:
         """Give what chooses a plan's candidates; None where they are those listed, in every session."""
-        if not screens(plan):
+        if not bound.screens:
             return None
         if self._stage1 is None:
             from axiomd.feeds.files import load_daily
@@ -167,7 +167,7 @@ class Market:
             return Start(whole)
         place = bisect_left(self.bars.symbols, symbols[0])
         instrument, rate = whole.instruments[place], whole.rates[place]
-        if bound.start is None or screens(whole):
+        if bound.start is None or bound.screens:
             # who screens looks up the symbol in the plan, and the plan of a start made ready anew is the first symbol's
             strategies = tuple(replace(own, symbols=symbols) for own in whole.strategies)
             bound.start = Start(replace(whole, instruments=(instrument,), rates=(rate,), strategies=strategies))
@@ -189,7 +189,7 @@ class Market:
             )
             plan = replace(plan, strategies=strategies)
             names_all = all(own.symbols == self._symbols for own in plan.strategies)
-            self._sets[key] = BoundSet(plan, names_all, _observed_by(plan))
+            self._sets[key] = BoundSet(plan, names_all, screens(plan), _observed_by(plan))
         return self._sets[key]
 
     def _plan(self, values: Mapping[str, Any], symbols: tuple[str, ...]) -> Plan:
@@ -199,12 +199,14 @@ class Market:
 
 @dataclass(slots=True, eq=False)
 class BoundSet:
-    """A set bound for all symbols, whether its strategies name all of them, and the start of a run of one.
+    """A set bound for all symbols, whether its strategies name all of them and whether they screen, and the start of a
+    run of one.
 
     Sets that are `observed_by` the same find the same of the same bars before they are asked for a setup."""
 
     plan: Plan
     names_all: bool
+    screens: bool
     observed_by: str
     start: Start | None = None
 
