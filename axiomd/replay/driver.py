@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar, get_args
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from axiomd.contracts.commands import (
     SendEntries,
     TripLatch,
 )
-from axiomd.contracts.events import BarsClosed, FillReceived, OrderIntent, SignalEmitted, key_of
+from axiomd.contracts.events import BarsClosed, FillReceived, OrderIntent, SignalEmitted
 from axiomd.contracts.orders import split_reference
 from axiomd.contracts.outcome import CurvePoint
 from axiomd.contracts.truth import Report
@@ -45,6 +46,8 @@ NEVER_RESUMED: Final = frozenset({"MaxDrawdown"})
 SelectCandidates = Callable[[int], Mapping[str, Candidates]]
 """Gives each strategy's candidates for a session index of the tape's table."""
 Progress = Callable[[int], None]
+Append = Callable[[e.Event, int], int]
+T = TypeVar("T")
 
 
 class Log(Protocol):
@@ -121,17 +124,13 @@ class Replay:
         self._first_session = first_session
         self._progress = progress
         self._pace = pace
-        # looked up once: each is asked at every event
-        self._recorded = self.recorder.stations.get
-        self._carried_out: Mapping[type, Callable[[Any], None]] = {
-            **self.recorder.stations,
-            CurvePoint: self.recorder.point,
-            SendEntries: self._execute,
-            CancelEntry: self._execute,
-            ClosePosition: self._execute,
-        }
-        """What carries out a command of a kind; of the other events nothing is kept but what the log has."""
         self._seq_of: dict[str, int] = {}
+        self._seq = self._cause = 0
+        """What the log gave the report heard last, and the event that the commands under way came of."""
+        self._heard = self._hearing(log)
+        """What takes in a report of a kind, and gives what the engine asks for."""
+        self._carried_out = self._doing(log).get
+        """What carries out a command of a kind; where there is nothing, nobody in this run wants to know."""
         self._tripped_by: set[str] = set()
         self._trips = 0
 
@@ -245,48 +244,76 @@ class Replay:
 
     # --- events in, commands out ---
 
+    def _hearing(self, log: Log | None) -> Mapping[type, Callable[[Any], list[Command]]]:
+        """Put together, once for all reports of a kind, what becomes of one: written down, recorded, decided."""
+        heard: dict[type, Callable[[Any], list[Command]]] = {}
+        for kind in get_args(Report):
+            decide, record = self.engine.stations[kind], self.recorder.stations.get(kind)
+            if record is not None:
+                decide = _first(record, decide)
+            heard[kind] = decide if log is None else _first(partial(self._write_report, log.append), decide)
+        return heard
+
+    def _doing(self, log: Log | None) -> Mapping[type, Callable[[Any], None]]:
+        """Put together, once for all commands of a kind, what is done about one."""
+        done: dict[type, Callable[[Any], None]] = {
+            **self.recorder.stations,
+            CurvePoint: self.recorder.point,
+            SendEntries: self._execute,
+            CancelEntry: self._execute,
+            ClosePosition: self._execute,
+            TripLatch: self._trip,
+        }
+        if log is not None:
+            for kind in e.DECISIONS:
+                write = partial(self._write_decision, log.append)
+                record = done.get(kind)
+                done[kind] = write if record is None else _first(write, record)
+        return done
+
+    def _write_report(self, append: Append, event: Report) -> None:
+        """The cause of a report is the newest event of its order."""
+        seqs, key = self._seq_of, event.fill.reference if isinstance(event, FillReceived) else event.key
+        self._seq = seqs[key] = append(event, seqs.get(key) or seqs.get(split_reference(key).key, 0))
+
+    def _write_decision(self, append: Append, event: e.Event) -> None:
+        """The cause of a decision is what was taken in, or the signal that came of it."""
+        seq = append(event, self._cause)
+        if isinstance(event, SignalEmitted):
+            self._cause = seq
+        elif isinstance(event, OrderIntent):
+            self._seq_of[event.order.idempotency_key] = seq
+
     def _hear(self, reports: Sequence[Report]) -> None:
-        """Take reports of the broker in, one after the other; the cause of each is the newest event of its order."""
-        append, recorded, stations, seqs, seq = self._append, self._recorded, self.engine.stations, self._seq_of, 0
+        """Take reports of the broker in, one after the other."""
+        heard = self._heard
         for event in reports:
-            if append:
-                key = event.fill.reference if isinstance(event, FillReceived) else event.key
-                seq = seqs[key] = append(event, seqs.get(key) or seqs.get(split_reference(key).key, 0))
-            kind = type(event)
-            record = recorded(kind)
-            if record:
-                record(event)
-            commands = stations[kind](event)
+            commands = heard[type(event)](event)
             if commands:
-                self._carry_out(commands, seq)
+                self._carry_out(commands, self._seq)
 
     def _take(self, event: e.Event, cause: int = 0) -> None:
         """Write an event down, then let the engine have it."""
         seq = self._append(event, cause) if self._append else 0
         self.recorder.take(event)
-        self._carry_out(self.engine.handle(event), seq)
+        commands = self.engine.handle(event)
+        if commands:
+            self._carry_out(commands, seq)
 
     def _carry_out(self, commands: list[Command], cause: int) -> None:
         """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
-        signal_seq, append, carried_out = cause, self._append, self._carried_out.get
+        carried_out = self._carried_out
+        before, self._cause = self._cause, cause
         for command in commands:
-            kind = type(command)
-            if append and isinstance(command, e.Event):
-                seq = append(command, signal_seq)
-                if kind is SignalEmitted:
-                    signal_seq = seq
-                elif kind is OrderIntent:
-                    self._seq_of[key_of(command)] = seq
-            carry_out = carried_out(kind)
+            carry_out = carried_out(type(command))
             if carry_out:
                 carry_out(command)
-            elif isinstance(command, TripLatch):
-                self._trip(command, cause)
+        self._cause = before
 
     def _execute(self, command: BrokerCommand) -> None:
         self._hear(self.broker.execute(command, self.engine.now_us))
 
-    def _trip(self, command: TripLatch, cause: int) -> None:
+    def _trip(self, command: TripLatch) -> None:
         self._trips += 1
         self._tripped_by.add(command.reason)
         self._take(
@@ -297,7 +324,7 @@ class Replay:
                 trip_id=f"{self._identity.run_id}-{self._trips}",
                 source="guard",
             ),
-            cause,
+            self._cause,
         )
 
     def _resume(self, ts_us: int) -> None:
@@ -315,3 +342,13 @@ class Replay:
         record.moments = int(account["moments"])
         record.moments_exposed = int(account["moments_exposed"])
         record.counts = counts_of(self.plan, self._tape, self.engine.board)
+
+
+def _first(note: Callable[[Any], None], then: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Do one thing with an event, then another, whose answer counts."""
+
+    def both(event: Any) -> T:
+        note(event)
+        return then(event)
+
+    return both
