@@ -41,9 +41,13 @@ _NOW, _TOUCHED, _EQUITY, _TRADING = (
 
 
 class Engine:
-    """Decide one account's run. The only owner of its state; nothing else writes to its board, book or holdings."""
+    """Decide one account's run. The only owner of its state; nothing else writes to its board, book or holdings.
 
-    def __init__(self, plan: Plan) -> None:
+    `explains`: decisions are told with what only a journal keeps of them: quantities, verdicts of orders that passed,
+    positions that moved and are not closed. They are the same without.
+    """
+
+    def __init__(self, plan: Plan, *, explains: bool = True) -> None:
         self.plan = plan
         self.board: Board = board_without_steps(plan)
         self.account: Row = self.board.account[0]
@@ -56,10 +60,13 @@ class Engine:
         self.pauses = Pauses()
         self.footing = Footing(run_id=plan.run_id)
         self.entries = Entries(
-            plan, self.board, self.frame, books=self.books, kill=self.kill, pauses=self.pauses, footing=self.footing
-        )
+            plan, self.board, self.frame, books=self.books, kill=self.kill, pauses=self.pauses, footing=self.footing,
+            explains=explains,
+        )  # fmt: skip
         self.has_setups_left = False
-        reports = Reports(self.frame, self.books, self.kill, self.tripwires, self.footing)
+        reports = Reports(
+            self.frame, self.books, self.kill, self.tripwires, self.footing, tells_all_moves=explains
+        )  # fmt: skip
         self._now = self.frame.account
         self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, bool]] = self._scan_first
         self._signal_age_us_max = 0

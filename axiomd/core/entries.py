@@ -58,6 +58,7 @@ class Entries:
         kill: KillSwitch,
         pauses: Pauses,
         footing: Footing,
+        explains: bool,
     ) -> None:
         self._plan = plan
         self._board = board
@@ -66,6 +67,7 @@ class Entries:
         self._kill = kill
         self._pauses = pauses
         self._footing = footing
+        self._explains = explains
         self._slots: list[tuple[int, int]] = [(k, index) for k, index, _, _ in board.slots.tolist()]
         self._ranks: list[int] = board.slots["rank"].tolist()
         self._places: dict[str, list[tuple[int, int]]] = {own.id: [] for own in plan.strategies}
@@ -77,7 +79,7 @@ class Entries:
     def limit(self, plan: Plan) -> None:
         """Judge by a plan's limits and guards from here on."""
         self._plan = plan
-        self._chain = Chain(self._frame, plan.guards)
+        self._chain = Chain(self._frame, plan.guards, explains=self._explains)
         self._rate_us = int(plan.limits[0]["rate_us"])
 
     def select(self, strategy: str, symbols: Sequence[str]) -> None:
@@ -165,11 +167,12 @@ class Entries:
         """One leg with its quantity: through the guards, and an intent or a refusal of it."""
         account, footing, book = self._frame.account, self._footing, self._books.book
         order = order_of(self._plan, signal, index, side, qty, footing.session, account[_FLATTEN], group)
-        sized = OrderSized(
-            ts_us=now_us, key=order.idempotency_key, symbol=signal.symbol, side=side, qty=qty,
-            equity_units=account[_EQUITY], reason="" if qty else "below_min_qty",
-        )  # fmt: skip
-        out.append(sized)
+        if self._explains:
+            sized = OrderSized(
+                ts_us=now_us, key=order.idempotency_key, symbol=signal.symbol, side=side, qty=qty,
+                equity_units=account[_EQUITY], reason="" if qty else "below_min_qty",
+            )  # fmt: skip
+            out.append(sized)
         if not qty:
             return
         passed, verdicts = self._chain.judge(

@@ -17,13 +17,14 @@ from axiomd.core.guards.chain import GUARDS, PASSED
 
 
 class Chain:
-    """Judge orders against one run's limits."""
+    """Judge orders against one run's limits; without `explains` nobody reads the verdicts of what passes."""
 
-    __slots__ = ("_frame", "_plugins")
+    __slots__ = ("_explains", "_frame", "_plugins")
 
-    def __init__(self, frame: Frame, plugins: Sequence[tuple[Guard, Any]] = ()) -> None:
+    def __init__(self, frame: Frame, plugins: Sequence[tuple[Guard, Any]] = (), *, explains: bool = True) -> None:
         self._frame = frame
         self._plugins = tuple(plugins)
+        self._explains = explains
 
     def judge(
         self,
@@ -36,7 +37,10 @@ class Chain:
         is_known: bool,
         sends: int,
     ) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
-        """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal)."""
+        """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal).
+
+        Verdicts that nobody reads are none.
+        """
         frame = self._frame
         stop_price, limit_price = proposed.stop_price or 0, proposed.limit_price or 0
         position = frame.judge(
@@ -54,9 +58,11 @@ class Chain:
             is_known,
             sends,
         )
-        told = iter(frame.verdicts.tolist())
-        # the frame has a figure and a limit of each guard; having that checked takes a sixth of the time again
-        verdicts = tuple(zip(GUARDS, told, told, strict=False))
+        verdicts: tuple[Verdict, ...] = ()
+        if self._explains or position != PASSED:
+            told = iter(frame.verdicts.tolist())
+            # the frame has a figure and a limit of each guard; having that checked takes a sixth of the time again
+            verdicts = tuple(zip(GUARDS, told, told, strict=False))
         if position != PASSED:
             return None, verdicts[: position + 1]
         for guard, params in self._plugins:

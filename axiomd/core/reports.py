@@ -31,13 +31,17 @@ _REJECTED = Happening.REJECTED
 class Reports:
     """Take the broker's word in. It moves `books`, and asks `tripwires` and `kill` what that trips."""
 
-    def __init__(self, frame: Frame, books: Books, kill: KillSwitch, tripwires: Tripwires, footing: Footing) -> None:
+    def __init__(
+        self, frame: Frame, books: Books, kill: KillSwitch, tripwires: Tripwires, footing: Footing,
+        *, tells_all_moves: bool,
+    ) -> None:  # fmt: skip
         self._now = frame.account
         self._books = books
         self._book = books.book
         self._kill = kill
         self._tripwires = tripwires
         self._footing = footing
+        self._tells_all_moves = tells_all_moves
 
     def note(self, happening: Happening, event: e.OrderSent | e.OrderAcked) -> list[Command]:
         """The broker has an entry, or is about to: that neither ends it nor opens it again."""
@@ -108,10 +112,11 @@ class Reports:
     def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
         fill, books, ts_us = event.fill, self._books, event.ts_us
         trade = books.book_fill(event, leg, role)
-        position = books.position(leg.index)
-        out.append(
-            PositionChanged(ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade)
-        )
+        if trade is not None or self._tells_all_moves:
+            position = books.position(leg.index)
+            out.append(
+                PositionChanged(ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade)
+            )
         for trip in self._tripwires.fill(ts_us, fill, leg, role):
             self._kill.trip(out, trip)
         if trade is not None:

@@ -104,7 +104,7 @@ class Replay:
         # bars name their symbol by its place, and compiled code looks no place up twice
         assert tape.symbols == plan.symbols, "a tape's symbols are its plan's, in their order"
         self.plan = plan
-        self.engine = Engine(plan)
+        self.engine = Engine(plan, explains=log is not None)
         self.engine.watch(tape.bars)
         self.broker = SimBroker(
             plan.symbols,
