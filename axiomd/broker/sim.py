@@ -7,11 +7,11 @@ It is what a replay trades against and what paper trading uses without a broker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 
 from axiomd.broker.port import BrokerCommand
-from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry
+from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry, resting
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.events import (
     FillReceived,
@@ -24,7 +24,7 @@ from axiomd.contracts.events import (
 from axiomd.contracts.fills import Fill
 from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_KILL, SUFFIX_STOP, SUFFIX_TARGET, Order
 from axiomd.contracts.truth import OpenOrder, Report, Truth
-from axiomd.contracts.units import NEVER_US, side_of
+from axiomd.contracts.units import NEVER_US
 from axiomd.core.compiled import plain
 from axiomd.core.fills import (
     EXIT_STOP,
@@ -45,7 +45,7 @@ LastBar = Callable[[int], tuple[int, int, int]]
 """Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
-_INDEX = itemgetter(1)
+_INDEX, _ORDER = itemgetter(1), attrgetter("value")
 _entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), plain(first_leg)
 _commission, _slippage = plain(commission), plain(slippage)
 
@@ -113,23 +113,24 @@ class SimBroker:
     def execute(self, command: BrokerCommand, ts_us: int) -> list[Report]:
         """Carry out a command; everything is acknowledged at once."""
         if isinstance(command, SendEntries):
-            return self.place([leg.value for leg in command.legs], ts_us)
+            return self.place(map(_ORDER, command.legs), ts_us)
         if isinstance(command, CancelEntry):
             return self._cancel(command, ts_us)
         return self._close(command, ts_us)
 
-    def place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
+    def place(self, orders: Iterable[Order], ts_us: int) -> list[Report]:
         """Take the legs of one group as they are: orders of a file were judged when they were exported."""
         out: list[Report] = []
         group: list[RestingEntry] = []
+        broker_id = self._next_id
         for order in orders:
-            key, broker_id = order.idempotency_key, self._next_id
-            self._next_id += _IDS_A_LEG
-            group.append(RestingEntry(order, self._index_of[order.symbol], broker_id))
-            if order.valid_to_us < self._expiry_us:
-                self._expiry_us = order.valid_to_us
-            out.append(OrderSent(ts_us=ts_us, key=key))
-            out.append(OrderAcked(ts_us=ts_us, key=key, broker_id=broker_id))
+            entry = resting(order, self._index_of[order.symbol], broker_id)
+            group.append(entry)
+            if entry.until_us < self._expiry_us:
+                self._expiry_us = entry.until_us
+            out += OrderSent(ts_us=ts_us, key=entry.key), OrderAcked(ts_us=ts_us, key=entry.key, broker_id=broker_id)
+            broker_id += _IDS_A_LEG
+        self._next_id = broker_id
         self._groups.setdefault(group[0].index, []).append(group)
         return out
 
@@ -137,7 +138,7 @@ class SimBroker:
         for groups in self._groups.values():
             for group in groups:
                 for entry in group:
-                    if entry.order.idempotency_key == command.key:
+                    if entry.key == command.key:
                         self._drop(group, entry)
                         return [OrderCancelled(ts_us=ts_us, key=command.key, reason=command.reason)]
         return []
@@ -172,11 +173,11 @@ class SimBroker:
             for group in list(groups):
                 for entry in list(group):
                     self._drop(group, entry)
-                    out.append(OrderCancelled(ts_us=ts_us, key=entry.order.idempotency_key, reason="killed"))
+                    out.append(OrderCancelled(ts_us=ts_us, key=entry.key, reason="killed"))
         if flattens:
             for index, position in list(self._positions.items()):
                 if position.kept:
-                    position.close(position.entry.order.idempotency_key + SUFFIX_KILL, position.qty)
+                    position.close(position.entry.key + SUFFIX_KILL, position.qty)
                 self.close_now(out, index, ts_us)
         return out
 
@@ -208,11 +209,11 @@ class SimBroker:
         for groups in list(self._groups.values()):
             for group in list(groups):
                 for entry in list(group):
-                    if entry.order.valid_to_us > now_us:
-                        self._expiry_us = min(self._expiry_us, entry.order.valid_to_us)
+                    if entry.until_us > now_us:
+                        self._expiry_us = min(self._expiry_us, entry.until_us)
                     else:
                         self._drop(group, entry)
-                        out.append(OrderExpired(ts_us=now_us, key=entry.order.idempotency_key))
+                        out.append(OrderExpired(ts_us=now_us, key=entry.key))
 
     def end_session(self, close_us: int, last_bar: LastBar | None = None) -> list[Report]:
         """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
@@ -221,7 +222,7 @@ class SimBroker:
         for index, position in sorted(self._positions.items()):
             if position.flatten_at_us:
                 start_us, close, volume = last_bar(index)
-                reference = position.entry.order.idempotency_key + SUFFIX_EOD
+                reference = position.entry.key + SUFFIX_EOD
                 self._leave(out, position, reference, close, start_us, close_us, volume, slips=True, is_ambiguous=False)
         if close_us >= self._expiry_us:
             self._expire(out, close_us)
@@ -229,7 +230,6 @@ class SimBroker:
 
     def _match_exits(self, out: list[Report], position: OpenPosition, bar: Bar, closes_us: int) -> None:
         start_us, _, open_, high, low, _, volume = bar
-        key = position.entry.order.idempotency_key
         if position.closing:
             self._leave(
                 out, position, position.closing, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
@@ -237,9 +237,8 @@ class SimBroker:
             if not position.qty:
                 return
         if position.flatten_at_us and start_us >= position.flatten_at_us:
-            self._leave(
-                out, position, key + SUFFIX_EOD, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
-            )
+            reference = position.entry.key + SUFFIX_EOD
+            self._leave(out, position, reference, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False)
         else:
             code, price, is_ambiguous = _exit_touch(
                 position.entry.sign, position.stop, position.target, False, False, open_, high, low
@@ -253,8 +252,7 @@ class SimBroker:
         start_us, _, open_, high, low, _, _ = bar
         touched: list[tuple[RestingEntry, int, int, bool]] = []
         for entry in group:
-            order = entry.order
-            if order.valid_from_us <= start_us and closes_us <= order.valid_to_us:
+            if entry.from_us <= start_us and closes_us <= entry.until_us:
                 code, price, is_at_open = _entry_touch(
                     entry.kind, entry.sign, entry.stop, entry.limit, entry.is_triggered, open_, high, low
                 )
@@ -294,7 +292,7 @@ class SimBroker:
         )
         slips = entry.kind != LIMIT and not entry.is_triggered
         self._execute(
-            out, entry, order.idempotency_key, sign, order.qty, print_, start_us, closes_us, volume,
+            out, entry, entry.key, sign, order.qty, print_, start_us, closes_us, volume,
             slips=slips, is_ambiguous=is_ambiguous or (exit_is_ambiguous and code == NO_EXIT),
         )  # fmt: skip
         group.remove(entry)
@@ -307,7 +305,7 @@ class SimBroker:
         *, is_ambiguous: bool,
     ) -> None:  # fmt: skip
         is_stop = code == EXIT_STOP
-        reference = position.entry.order.idempotency_key + (SUFFIX_STOP if is_stop else SUFFIX_TARGET)
+        reference = position.entry.key + (SUFFIX_STOP if is_stop else SUFFIX_TARGET)
         self._leave(
             out, position, reference, price, bar[0], closes_us, bar[6], slips=is_stop, is_ambiguous=is_ambiguous
         )
@@ -336,26 +334,18 @@ class SimBroker:
         tick = self._ticks[entry.index]
         slipped_ticks = _slippage(self._costs, print_, tick) if slips else 0
         price = print_ + sign * slipped_ticks * tick
-        is_entry = reference == entry.order.idempotency_key
+        is_entry = reference == entry.key
         if is_entry and entry.limit and slipped_ticks:
             # a stop entry with a limit is never filled beyond it
             price = min(price, entry.limit) if sign > 0 else max(price, entry.limit)
             slipped_ticks = abs(price - print_) // tick
         self._fills += 1
+        # by place, in the order of the record's fields: it takes a fifth of the time that names take
         fill = Fill(
-            exec_id=f"S{self._fills}",
-            reference=reference,
-            symbol=entry.order.symbol,
-            side=side_of(sign),
-            qty=qty,
-            price=price,
-            commission=_commission(self._costs, qty, price),
-            bar_ts_us=start_us,
-            slippage_ticks=slipped_ticks,
-            ambiguous=is_ambiguous,
-            is_rested=is_entry and entry.is_triggered,
-            beyond_volume=volume < qty * 10,
-        )
+            f"S{self._fills}", reference, entry.order.symbol, "BUY" if sign > 0 else "SELL", qty, price,
+            _commission(self._costs, qty, price), start_us, slipped_ticks, is_ambiguous,
+            is_entry and entry.is_triggered, volume < qty * 10,
+        )  # fmt: skip
         out.append(FillReceived(ts_us=closes_us, fill=fill))
 
     def _drop(self, group: list[RestingEntry], entry: RestingEntry) -> None:
@@ -368,16 +358,17 @@ class SimBroker:
         report: type[OrderCancelled] | type[OrderRejected], ts_us: int, reason: str,
     ) -> None:  # fmt: skip
         for entry in group:
-            out.append(report(ts_us=ts_us, key=entry.order.idempotency_key, reason=reason))
+            out.append(report(ts_us=ts_us, key=entry.key, reason=reason))
         group.clear()
         self._forget(group, index)
 
     def _forget(self, group: list[RestingEntry], index: int) -> None:
         groups = self._groups[index]
-        # by identity: two empty groups are equal
-        groups[:] = [known for known in groups if known is not group]
-        if not groups:
+        if len(groups) == 1:
             del self._groups[index]
+        else:
+            # by identity: two empty groups are equal
+            groups[:] = [known for known in groups if known is not group]
 
     # --- its own truth ---
 
@@ -386,7 +377,7 @@ class SimBroker:
         orders = [
             OpenOrder(
                 broker_id=entry.broker_id,
-                reference=entry.order.idempotency_key,
+                reference=entry.key,
                 symbol=entry.order.symbol,
                 side=entry.order.side,
                 qty=entry.order.qty,

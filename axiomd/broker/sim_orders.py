@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_STOP, SUFFIX_TARGET, Order
 from axiomd.contracts.truth import OpenOrder
@@ -19,20 +20,22 @@ class Costs:
             setattr(self, name, costs.get(name, 0))
 
 
-class RestingEntry:
-    """A resting entry with its children asleep."""
+class RestingEntry(msgspec.Struct, eq=False, gc=False):
+    """A resting entry with its children asleep; made by `resting`."""
 
-    __slots__ = ("broker_id", "index", "is_triggered", "kind", "limit", "order", "sign", "stop")
-
-    def __init__(self, order: Order, index: int, broker_id: int) -> None:
-        self.order = order
-        self.index = index
-        self.broker_id = broker_id
-        self.kind = KINDS[order.entry_type]
-        self.sign = 1 if order.side == "BUY" else -1
-        self.stop = order.stop_price or 0
-        self.limit = order.limit_price or 0
-        self.is_triggered = False
+    order: Order
+    index: int
+    broker_id: int
+    key: str
+    kind: int
+    sign: int
+    stop: int
+    limit: int
+    from_us: int
+    """It works in bars that start from here on."""
+    until_us: int
+    """It ends here: of a bar that closes later it sees nothing."""
+    is_triggered: bool = False
 
     @property
     def level(self) -> int:
@@ -40,8 +43,15 @@ class RestingEntry:
         return self.limit if self.is_triggered else self.stop or self.limit
 
 
-@dataclass(slots=True)
-class OpenPosition:
+def resting(order: Order, index: int, broker_id: int) -> RestingEntry:
+    """Give an order as it lies at the broker from here on."""
+    return RestingEntry(
+        order, index, broker_id, order.idempotency_key, KINDS[order.entry_type], 1 if order.side == "BUY" else -1,
+        order.stop_price or 0, order.limit_price or 0, order.valid_from_us, order.valid_to_us,
+    )  # fmt: skip
+
+
+class OpenPosition(msgspec.Struct, eq=False, gc=False):
     """What is held in a symbol, with its exits awake; while `closing_qty` of it is closed, they cover the rest."""
 
     entry: RestingEntry

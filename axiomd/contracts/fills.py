@@ -21,7 +21,7 @@ TRADE_COLUMNS: Final = (
 )  # fmt: skip
 
 
-class Fill(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Fill(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One execution. `price` is what was paid, slippage in it, in 1/10,000 units; `bar_ts_us` the start of its bar."""
 
     exec_id: str
