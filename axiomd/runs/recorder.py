@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from axiomd.contracts import events as e
-from axiomd.contracts.orders import split_reference
 from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord
 
 _REASONS: Final = {"ambiguous": "ambiguous", "oco_cancelled": "oco_cancelled"}
@@ -92,8 +91,8 @@ class Recorder:
         record.fills_beyond_volume += fill.beyond_volume
         if fill.ambiguous:
             self._note_ambiguous(fill.symbol, event.ts_us)
-        key, role = split_reference(fill.reference)
-        outcome = None if role else self._outcomes.get(key)
+        # an exit's reference is no entry's key
+        outcome = self._outcomes.get(fill.reference)
         if outcome is None:
             return
         outcome.status = "filled"
