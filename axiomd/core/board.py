@@ -43,7 +43,6 @@ SYMBOL = np.dtype(
         ("worst", "i8"),
         ("best", "i8"),
         ("bars_held", "i8"),
-        ("work_notional", "i8"),
         ("work_long", "i8"),
         ("work_short", "i8"),
         ("work_legs", "i8"),

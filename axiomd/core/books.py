@@ -14,16 +14,17 @@ from axiomd.contracts.orders import role_kind
 from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core import board as b
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL, column
-from axiomd.core.frame import Frame
+from axiomd.core.frame import WORK, Frame
 from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.closing import manual_reference
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.plan import Plan
-from axiomd.core.portfolio import Holding
+from axiomd.core.portfolio import Holding, held_by
 
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
 _FILLED, _PARTLY_FILLED = Happening.FILLED, Happening.PARTLY_FILLED
-_SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
+_SYMBOL_BYTES: Final = b.SYMBOL.itemsize
+_SYMBOL_SIZE: Final = _SYMBOL_BYTES // 8
 _POSITION, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
 
 
@@ -42,14 +43,15 @@ class Books:
         self._rates, self._bar_us, self._currency = plan.rates, plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
+        self._deadlines = frame.deadlines
         self._early: dict[str, list[e.FillReceived]] = {}
-        self.executions: set[str] = set()
-        """Ids of the executions of this session and the one before."""
-        self._executions_today: set[str] = set()
+        self._executions: set[str] = set()
+        """Ids of the executions of this session."""
+        self._executions_before: set[str] = set()
 
     def begin_session(self) -> None:
         """A new day: what ended is history, executions of the day before yesterday are nobody's business any more."""
-        self.executions, self._executions_today = self._executions_today, set()
+        self._executions, self._executions_before = set(), self._executions
         self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
 
     def position(self, index: int) -> int:
@@ -60,12 +62,11 @@ class Books:
 
     def knows(self, exec_id: str) -> bool:
         """Say whether an execution of this session or the one before was counted."""
-        return exec_id in self.executions
+        return exec_id in self._executions or exec_id in self._executions_before
 
     def count(self, exec_id: str) -> None:
         """Remember an execution: told again it is no news."""
-        self.executions.add(exec_id)
-        self._executions_today.add(exec_id)
+        self._executions.add(exec_id)
 
     def can_leave(self, leg: Leg, fill: Fill) -> bool:
         """Say whether what an exit sells has come in already."""
@@ -98,17 +99,17 @@ class Books:
         trade = None
         if not role:
             if holding is None:
-                holding = self.holdings[index] = Holding(leg.order, index, leg.strategy, leg.sign, fill.bar_ts_us)
+                holding = self.holdings[index] = held_by(leg.order, index, leg.strategy, fill.bar_ts_us, self._bar_us)
             holding.enter(fill, flow, charge)
             filled = leg.filled = leg.filled + qty
-            self.book.happen(leg, _FILLED if filled >= leg.order.qty else _PARTLY_FILLED)
+            self.book.happen(leg, _FILLED if filled >= leg.qty else _PARTLY_FILLED)
             if leg.ending is not None and filled >= leg.ends_at:
                 self.book.happen(leg, leg.ending)
         elif holding is not None:
             holding.leave(fill, flow, charge)
             if not holding.qty:
                 reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
-                trade = holding.trade(fill, reason, self._frame.symbol(index), self._currency)
+                trade = holding.trade(fill, reason, self._symbols, self._rates[index], self._currency)
                 del self.holdings[index]
         self.post(index)
         return trade
@@ -137,8 +138,7 @@ class Books:
         self.foreign.clear()
         self.foreign.update(event.foreign)
         self.foreign_keys.update(event.references)
-        self.executions.update(event.executions)
-        self._executions_today.update(event.executions)
+        self._executions.update(event.executions)
 
     def note_foreign(self, fill: Fill) -> None:
         """An execution of an adopted order moves what is not ours."""
@@ -160,35 +160,31 @@ class Books:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
         long = short = count = 0
         high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
-        legs = self.book.open.get(index)
+        legs, holding = self.book.open.get(index), self.holdings.get(index)
         if legs is not None:
             count = len(legs)
             num, den = self._rates[index]
             for leg in legs:
-                order = leg.order
                 level = leg.level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]
-                value = (order.qty - leg.filled) * level * num // den
+                value = (leg.qty - leg.filled) * level * num // den
                 if leg.sign > 0:
                     long += value
                 else:
                     short += value
-                if order.valid_to_us < deadline_us:
-                    deadline_us = order.valid_to_us
+                if leg.ends_us < deadline_us:
+                    deadline_us = leg.ends_us
                 if leg.high < high:
                     high = leg.high
                 if leg.low > low:
                     low = leg.low
-        holding = self.holdings.get(index)
         if holding is not None:
-            order = holding.order
-            if order.flatten_at_us:
-                deadline_us = min(deadline_us, order.flatten_at_us + self._bar_us)
-            stop, target = order.stop_loss_price, order.take_profit_price
-            upper, lower = (target, stop) if holding.sign > 0 else (stop, target)
-            if upper and upper < high:
-                high = upper
-            if lower and lower > low:
-                low = lower
+            if holding.ends_us < deadline_us:
+                deadline_us = holding.ends_us
+            if holding.high < high:
+                high = holding.high
+            if holding.low > low:
+                low = holding.low
             if holding.closing:
                 high = BELOW_ALL
-        self._frame.post(index, long, short, count, high, low, deadline_us)
+        self._frame.post(index * _SYMBOL_BYTES + WORK, long, short, count, high, low)
+        self._deadlines[index] = deadline_us

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from axiomd.contracts.commands import Command
 from axiomd.contracts.outcome import CurvePoint
 from axiomd.core import board as b
@@ -10,9 +12,11 @@ from axiomd.core.books import Books
 from axiomd.core.frame import Frame
 
 _NOW, _EQUITY, _CASH, _PEAK = (column(b.ACCOUNT, name) for name in ("now_us", "equity", "cash", "peak"))
-_SNAP_US, _SNAP_EQUITY, _SNAP_CASH, _SNAP_GROSS, _SNAP_DRAWDOWN = (
-    column(b.ACCOUNT, f"snap_{name}") for name in ("us", "equity", "cash", "gross", "drawdown")
-)
+_SNAP_US: Final = column(b.ACCOUNT, "snap_us")
+_SNAP: Final = slice(_SNAP_US, _SNAP_US + 5)
+"""A point of the curve as the scan leaves it, in the order of the record's fields."""
+assert b.ACCOUNT.names is not None
+assert b.ACCOUNT.names[_SNAP] == ("snap_us", "snap_equity", "snap_cash", "snap_gross", "snap_drawdown")
 
 
 class Curve:
@@ -35,7 +39,7 @@ class Curve:
         """Add the point of the moment with a fill that was marked by now."""
         now, filled_us = self._now, self._books.filled_us
         if filled_us >= 0 and now[_SNAP_US] == filled_us:
-            out.append(CurvePoint(filled_us, now[_SNAP_EQUITY], now[_SNAP_CASH], now[_SNAP_GROSS], now[_SNAP_DRAWDOWN]))
+            out.append(CurvePoint(*now[_SNAP]))
             self._books.filled_us = -1
 
     def point(self, ts_us: int) -> CurvePoint:

@@ -23,7 +23,7 @@ from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.book import Leg
 from axiomd.core.orders.bracket import group_of, order_of, signal_of
 from axiomd.core.pauses import Pauses
-from axiomd.core.plan import Plan, StrategyPlan
+from axiomd.core.plan import Plan
 from axiomd.core.strategies import api
 
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
@@ -102,31 +102,30 @@ class Entries:
 
     def take(self, out: list[Command]) -> None:
         """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
-        rows: list[list[int]] = self._frame.setups[: self._frame.account[_SETUPS]].tolist()
-        if len(rows) == 1:
-            self._take_row(out, rows[0])
+        setups, size = self._frame.setups, b.SETUP_SIZE
+        count = self._frame.account[_SETUPS]
+        if count == 1:
+            self._take_setup(out, setups[:size].tolist())
             return
+        rows = [setups[first : first + size].tolist() for first in range(0, count * size, size)]
         rows.sort(key=self._precedence)
         self._frame.take_stock(True)
         try:
             for row in rows:
-                self._take_row(out, row)
+                if self._take_setup(out, row):
+                    self._frame.add_to_stock(self._slots[row[api.SLOT]][1])
         finally:
             self._frame.take_stock(False)
-
-    def _take_row(self, out: list[Command], row: Sequence[int]) -> None:
-        k, index = self._slots[row[api.SLOT]]
-        self._take_setup(out, self._plan.strategies[k], k, index, self._ranks[row[api.SLOT]], row)
 
     def _precedence(self, row: Sequence[int]) -> tuple[int, int, int]:
         k, index = self._slots[row[api.SLOT]]
         return k, self._ranks[row[api.SLOT]], index
 
-    def _take_setup(
-        self, out: list[Command], own: StrategyPlan, k: int, index: int, rank: int, row: Sequence[int]
-    ) -> None:
-        """One setup: netting, size of each leg, guards, intents, one send."""
-        books, footing = self._books, self._footing
+    def _take_setup(self, out: list[Command], row: Sequence[int]) -> bool:
+        """One setup: netting, size of each leg, guards, intents, one send. Says whether an order came of it."""
+        books, footing, slot = self._books, self._footing, row[api.SLOT]
+        (k, index), rank = self._slots[slot], self._ranks[slot]
+        own = self._plan.strategies[k]
         symbol, now_us = self._plan.instruments[index].symbol, row[api.MOMENT]
         long_qty = short_qty = 0
         is_sized = False
@@ -143,7 +142,7 @@ class Entries:
         signal = signal_of(own, footing.run_id, symbol, row, rank, outcome)
         out.append(SignalEmitted(ts_us=now_us, signal=signal))
         if not is_sized:
-            return
+            return False
         group, sends = group_of(signal, footing.session), self._sends_until(now_us)
         approved: list[Approved[Order]] = []
         if row[api.LONG_ENTRY]:
@@ -152,6 +151,7 @@ class Entries:
             self._take_leg(out, approved, signal, group, index, "SELL", short_qty, now_us, sends)
         if approved:
             self._intend(out, approved, index, k, now_us)
+        return bool(approved)
 
     def _size(self, k: int, index: int, row: Sequence[int]) -> tuple[int, int]:
         """Give the quantities of a setup's long and its short leg."""

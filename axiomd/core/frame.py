@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from axiomd.contracts.units import NEVER_US
 from axiomd.core import board as b
 from axiomd.core import scan
-from axiomd.core.board import Board, Floats, Ints, Records
+from axiomd.core.board import Board, Floats, Ints, Records, column
 from axiomd.core.compiled import carray, intrinsic, njit, types
 from axiomd.core.guards.api import LIMITS, PROPOSAL
 from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, judge_order, stake_of, stake_of_all
@@ -57,6 +57,10 @@ _STOCK_SIZE: Final = 9
 """Whether it is taken, `chain.Stake` of all symbols, how many of them were heard of."""
 _SYMBOL_WIDTH: Final = b.SYMBOL.itemsize // 8
 _INTERVAL_SIZE: Final = 6
+WORK: Final = column(b.SYMBOL, "work_long") * 8
+"""Where a symbol's record holds what works in it: both sides' notional, legs, and the two prices that concern us."""
+assert b.SYMBOL.names is not None
+assert b.SYMBOL.names[-5:] == ("work_long", "work_short", "work_legs", "touch_high", "touch_low")
 
 
 class Frame:
@@ -67,9 +71,9 @@ class Frame:
     """
 
     __slots__ = (
-        "_addresses", "_kept", "account", "advance", "begin_session", "book_fill", "floor_broken", "gross_exposure",
-        "is_stale", "judge", "post", "settle", "setups", "size", "slots", "strategies", "strategy_equity", "symbols",
-        "take_stock", "verdicts",
+        "_addresses", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill", "deadlines",
+        "floor_broken", "gross_exposure", "is_stale", "judge", "post", "settle", "setups", "size", "slots",
+        "strategies", "strategy_equity", "symbols", "take_stock", "verdicts",
     )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
@@ -91,7 +95,19 @@ class Frame:
         self.strategies = ints_of(board.strategies)
         self.slots = ints_of(board.slots)
         self.verdicts = ints_of(verdicts)
-        self.setups = board.setups
+        self.setups = ints_of(board.setups)
+        self.deadlines = ints_of(self._kept[_DEADLINES // 2])
+        """When what works or is held in a symbol concerns us, whatever the market does; the scan stops at the first.
+
+        One behind the other, so that looking through all of hundreds takes a tenth of a microsecond.
+        """
+        self.post: Callable[[int, int, int, int, int, int], None] = partial(
+            struct.Struct("=5q").pack_into, self.symbols.cast("B")
+        )
+        """Write down what works in a symbol, and which prices concern us there: (place, long, short, legs, high, low).
+
+        The place is that of `WORK` in the symbol's record, in bytes. Packing the five takes half of a compiled call.
+        """
         self._bind(lambda rule: rule)
 
     def call_compiled(self) -> None:
@@ -114,11 +130,6 @@ class Frame:
         """Give the sum of |position| * last CLOSE: `scan.gross_exposure`."""
         self.is_stale: Callable[[int], bool] = partial(of(_is_stale), at)
         """Say whether the data of a symbol index is beyond the limits: `scan.symbol_is_stale`."""
-        self.post: Callable[[int, int, int, int, int, int, int], None] = partial(of(_post), at)
-        """Write down what works in a symbol: `scan.post` with (index, long, short, legs, high, low, deadline_us).
-
-        The deadline is the symbol's own, `NEVER_US` for none; the scan stops at the first of all.
-        """
         self.floor_broken: Callable[[], int] = partial(of(_floor_broken), at)
         """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
         self.size: Callable[[int, int, int, int, int, int, int], tuple[int, int]] = partial(of(_size_legs), at)
@@ -131,8 +142,10 @@ class Frame:
         self.take_stock: Callable[[bool], None] = partial(of(_take_stock), at)
         """Look through all symbols once for the orders that are judged from here on, until it is called with False.
 
-        Between the two nothing but `post` may change what stands in a symbol, or the time.
+        Between the two nothing but entries where nothing stood may change what stands in a symbol, or the time.
         """
+        self.add_to_stock: Callable[[int], None] = partial(of(_add_to_stock), at)
+        """Count the entries of a symbol index in which nothing stood when stock was taken."""
         self.judge: Callable[[int, int, int, int, int, int, int, int, bool, bool, bool, bool, int], int]
         self.judge = partial(of(_judge), at)
         """Judge an order: `guards.chain.judge_order` from `index` on; `verdicts` then holds all figures and limits."""
@@ -231,6 +244,7 @@ def _advance(
     account = _account(at)
     before_us = account[0].now_us
     account[0].cursor = first
+    account[0].deadline_us = carray(_pointer(at[_DEADLINES]), (at[_DEADLINES + 1],), _INTS).min()
     flags = scan.advance(
         _table(at, _BARS, _BAR_SIZE), last, horizon_us, matched_us, filled_us, is_watched, account, _symbols(at),
         _strategies(at), _slots(at), _table(at, _INTERVALS, _INTERVAL_SIZE), _table(at, _INT_STATE, _INT_STATE_SIZE),
@@ -269,28 +283,20 @@ def _is_stale(at: Ints, index: int) -> bool:
 
 
 @njit
-def _post(at: Ints, index: int, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
-    # one behind the other, so that looking through all of hundreds takes a tenth of a microsecond
-    deadlines = carray(_pointer(at[_DEADLINES]), (at[_DEADLINES + 1],), _INTS)
-    deadlines[index] = deadline_us
-    symbol, stock = _symbols(at)[index], _stock(at)
-    if stock[0]:
-        _put_in_stock(stock, stake_of(symbol), -1)
-    scan.post(_account(at)[0], symbol, long, short, legs, high, low, deadlines.min())
-    if stock[0]:
-        _put_in_stock(stock, stake_of(symbol), 1)
-
-
-@njit
 def _stock(at: Ints) -> Ints:
     array: Ints = carray(_pointer(at[_STOCK]), (_STOCK_SIZE,), _INTS)
     return array
 
 
 @njit
-def _put_in_stock(stock: Ints, stake: Stake, sign: int) -> None:
+def _put_in_stock(stock: Ints, stake: Stake) -> None:
     for part in range(len(stake)):
-        stock[1 + part] += sign * stake[part]
+        stock[1 + part] += stake[part]
+
+
+@njit
+def _add_to_stock(at: Ints, index: int) -> None:
+    _put_in_stock(_stock(at), stake_of(_symbols(at)[index]))
 
 
 @njit
@@ -299,7 +305,7 @@ def _take_stock(at: Ints, is_wanted: bool) -> None:
     stock[:] = 0
     if is_wanted:
         stock[0] = 1
-        _put_in_stock(stock, stake_of_all(_symbols(at)), 1)
+        _put_in_stock(stock, stake_of_all(_symbols(at)))
         stock[8] = heard_of(_account(at)[0], _symbols(at), _limits(at)[0])
 
 

@@ -6,17 +6,19 @@ It knows nothing of orders but their key, level and stop, and asks nobody for a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import Order
-from axiomd.core.board import SYMBOL, Records, column
+from axiomd.contracts.units import NEVER_US
+from axiomd.core.board import ABOVE_ALL, BELOW_ALL, SYMBOL, Records, column
 from axiomd.core.compiled import njit, plain
 from axiomd.core.sizing import fraction
 
-_WORST, _BEST, _BARS_HELD, _LAST_TS, _FX_NUM, _FX_DEN = (
-    column(SYMBOL, name) for name in ("worst", "best", "bars_held", "last_ts_us", "fx_num", "fx_den")
-)
+_SYMBOL_SIZE: Final = SYMBOL.itemsize // 8
+_WORST, _BEST, _BARS_HELD, _LAST_TS = (column(SYMBOL, name) for name in ("worst", "best", "bars_held", "last_ts_us"))
 
 
 @njit
@@ -58,35 +60,34 @@ def book_fill(
     return flow, charge
 
 
-class Holding:
+class Holding(msgspec.Struct, eq=False, gc=False):
     """An open position and what it took so far; money in account units, `value` sums quantity * price in units."""
 
-    __slots__ = (
-        "closed_under", "closing", "closing_qty", "commission", "cuts", "entered", "entry_flow", "entry_ts_us",
-        "entry_value", "exit_flow", "exit_value", "exited", "index", "is_ambiguous", "order", "sign", "strategy",
-    )  # fmt: skip
-
-    def __init__(self, order: Order, index: int, strategy: int, sign: int, entry_ts_us: int) -> None:
-        self.order = order
-        self.index = index
-        self.strategy = strategy
-        self.sign = sign
-        self.entry_ts_us = entry_ts_us
-        self.entered = 0
-        self.exited = 0
-        self.entry_value = 0
-        self.exit_value = 0
-        self.entry_flow = 0
-        self.exit_flow = 0
-        self.commission = 0
-        self.is_ambiguous = False
-        self.closing = ""
-        """The reference of the order that closes it, or a part of it, right now."""
-        self.closing_qty = 0
-        self.closed_under: tuple[str, ...] = ()
-        """References of closes that were carried out and left something: none is sent twice."""
-        self.cuts = 0
-        """How often a person closed a part of it."""
+    order: Order
+    index: int
+    strategy: int
+    sign: int
+    entry_ts_us: int
+    high: int = ABOVE_ALL
+    """A bar that comes up so far may close it."""
+    low: int = BELOW_ALL
+    ends_us: int = NEVER_US
+    """When a bar closes it whatever its prices are."""
+    entered: int = 0
+    exited: int = 0
+    entry_value: int = 0
+    exit_value: int = 0
+    entry_flow: int = 0
+    exit_flow: int = 0
+    commission: int = 0
+    is_ambiguous: bool = False
+    closing: str = ""
+    """The reference of the order that closes it, or a part of it, right now."""
+    closing_qty: int = 0
+    closed_under: tuple[str, ...] = ()
+    """References of closes that were carried out and left something: none is sent twice."""
+    cuts: int = 0
+    """How often a person closed a part of it."""
 
     @property
     def qty(self) -> int:
@@ -123,57 +124,75 @@ class Holding:
         self.commission += charge
         self.is_ambiguous |= fill.ambiguous
 
-    def trade(self, fill: Fill, reason: ExitReason, symbol: Sequence[int], currency: str) -> Trade:
-        """Give the closed trade; `symbol` are the columns of the board's record, for its extremes."""
+    def trade(
+        self, fill: Fill, reason: ExitReason, symbols: memoryview[int], rate: tuple[int, int], currency: str
+    ) -> Trade:
+        """Give the closed trade; `symbols` are the columns of the board's records, for its extremes."""
+        at = self.index * _SYMBOL_SIZE
         return trade_of(
             self.order,
             qty=self.entered,
-            entry=(self.entry_ts_us, _average(self.entry_value, self.entered)),
-            exit_=(fill.bar_ts_us, _average(self.exit_value, self.exited)),
+            entry_us=self.entry_ts_us,
+            entry_price=_average(self.entry_value, self.entered),
+            exit_us=fill.bar_ts_us,
+            exit_price=_average(self.exit_value, self.exited),
             reason=reason,
             gross=self.entry_flow + self.exit_flow,
             costs=self.commission,
-            extremes=(symbol[_WORST], symbol[_BEST]),
-            rate=(symbol[_FX_NUM], symbol[_FX_DEN]),
+            worst=symbols[at + _WORST],
+            best=symbols[at + _BEST],
+            rate=rate,
             # the CLOSE of a bar that is marked already: it was counted as held
-            bars_held=symbol[_BARS_HELD] - (fill.bar_ts_us == symbol[_LAST_TS]),
+            bars_held=symbols[at + _BARS_HELD] - (fill.bar_ts_us == symbols[at + _LAST_TS]),
             is_ambiguous=self.is_ambiguous,
             currency=currency,
         )
+
+
+def held_by(order: Order, index: int, strategy: int, entry_ts_us: int, bar_us: int) -> Holding:
+    """Give the position that an entry opens; the bar that starts at its flatten time closes it."""
+    stop, target = order.stop_loss_price or 0, order.take_profit_price or 0
+    sign, upper, lower = (1, target, stop) if order.side == "BUY" else (-1, stop, target)
+    ends_us = order.flatten_at_us + bar_us if order.flatten_at_us else NEVER_US
+    return Holding(order, index, strategy, sign, entry_ts_us, upper or ABOVE_ALL, lower or BELOW_ALL, ends_us)
 
 
 def trade_of(
     order: Order,
     *,
     qty: int,
-    entry: tuple[int, int],
-    exit_: tuple[int, int],
+    entry_us: int,
+    entry_price: int,
+    exit_us: int,
+    exit_price: int,
     reason: ExitReason,
     gross: int,
     costs: int,
-    extremes: tuple[int, int],
+    worst: int,
+    best: int,
     rate: tuple[int, int],
     bars_held: int,
     is_ambiguous: bool,
     currency: str,
 ) -> Trade:
-    """Put a closed trade together: `entry` and `exit_` are (start of the bar in us, average price in units).
+    """Put a closed trade together: entry and exit are the start of their bar and the average price in units.
 
-    `extremes` are the worst and the best price of the bars at whose close the position was open; entry and exit count
+    `worst` and `best` are the extreme prices of the bars at whose close the position was open; entry and exit count
     as well. Money is in account units.
     """
-    sign, (entry_price, exit_price) = (1 if order.side == "BUY" else -1), (entry[1], exit_[1])
     num, den = rate
-    worst = min(sign * extremes[0], sign * exit_price) - sign * entry_price
-    best = max(sign * extremes[1], sign * exit_price) - sign * entry_price
+    if order.side == "BUY":
+        loss, gain = min(worst, exit_price) - entry_price, max(best, exit_price) - entry_price
+    else:
+        loss, gain = entry_price - max(worst, exit_price), entry_price - min(best, exit_price)
     stop, level = order.stop_loss_price, order.entry_level or entry_price
     risk = 0 if stop is None else _risk_of(level, stop, qty, num, den)
     net = gross - costs
     # by place, in the order of the record's fields: it takes a fifth of the time that names take
     return Trade(
-        f"T-{order.idempotency_key}", order.idempotency_key, order.symbol, order.side, qty, entry[0], entry_price,
-        exit_[0], exit_price, reason, gross, costs, net, net / risk if risk else None, currency, bars_held,
-        min(0, worst * qty * num // den), max(0, best * qty * num // den), is_ambiguous, order.strategy,
+        f"T-{order.idempotency_key}", order.idempotency_key, order.symbol, order.side, qty, entry_us, entry_price,
+        exit_us, exit_price, reason, gross, costs, net, net / risk if risk else None, currency, bars_held,
+        min(0, loss * qty * num // den), max(0, gain * qty * num // den), is_ambiguous, order.strategy,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from axiomd.core.entries import Footing
 from axiomd.core.frame import Frame
 from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.book import Leg
-from axiomd.core.orders.lifecycle import Happening
+from axiomd.core.orders.lifecycle import AFTER, Happening
 from axiomd.core.tripwires import Tripwires
 
 NO_COMMANDS: Final[list[Command]] = []
@@ -45,11 +45,14 @@ class Reports:
 
     def note(self, happening: Happening, event: e.OrderSent | e.OrderAcked) -> list[Command]:
         """The broker has an entry, or is about to: that neither ends it nor opens it again."""
-        book = self._book
-        leg = book.legs.get(event.key)
-        if leg is None or book.happen(leg, happening):
+        leg = self._book.legs.get(event.key)
+        if leg is None:
             return NO_COMMANDS
-        return self._contradict_leg(leg, happening)
+        after = AFTER[leg.state].get(happening)
+        if after is None:
+            return self._contradict_leg(leg, happening)
+        leg.state = after
+        return NO_COMMANDS
 
     def end(self, happening: Happening, event: e.OrderCancelled | e.OrderExpired) -> list[Command]:
         """An entry is over; one whose fills are not all told yet counts as open until they are."""
@@ -75,13 +78,16 @@ class Reports:
         fill, books = event.fill, self._books
         if books.knows(fill.exec_id):
             return NO_COMMANDS
-        key, role = split_reference(fill.reference)
-        leg = self._book.legs.get(key)
-        if key in books.foreign_keys:
-            books.note_foreign(fill)
-            return NO_COMMANDS
+        role = ""
+        leg = self._book.legs.get(fill.reference)
         if leg is None:
-            return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
+            key, role = split_reference(fill.reference)
+            leg = self._book.legs.get(key)
+            if key in books.foreign_keys:
+                books.note_foreign(fill)
+                return NO_COMMANDS
+            if leg is None:
+                return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
         books.count(fill.exec_id)
         out: list[Command] = []
         if role and not books.can_leave(leg, fill):

@@ -159,7 +159,6 @@ def begin_session(
 @njit
 def post(a: Row, symbol: Row, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
     """Write down what works in a symbol (notional by side, legs), which prices and, of all symbols, which deadline."""
-    symbol.work_notional = max(long, short)
     symbol.work_long = long
     symbol.work_short = short
     symbol.work_legs = legs

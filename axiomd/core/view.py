@@ -21,6 +21,7 @@ from axiomd.contracts.units import PPM, decimal_text
 from axiomd.core.compiled import plain
 from axiomd.core.engine import Engine
 from axiomd.core.guards.api import COMPLETENESS_FROM
+from axiomd.core.guards.chain import notional
 from axiomd.core.guards.health import is_stale
 from axiomd.core.headroom import Figures, headroom, limit_of
 from axiomd.core.orders.book import Leg
@@ -29,7 +30,7 @@ from axiomd.core.recent import Recent
 from axiomd.core.sizing import fraction
 
 # of single numbers; and a console that looks in before the first bar must not wait for the compiler
-_fraction, _is_stale = plain(fraction), plain(is_stale)
+_fraction, _is_stale, _notional = plain(fraction), plain(is_stale), plain(notional)
 
 
 class TaskFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +101,7 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
     figures = Figures(
         gross=sum(map(abs, values)),
         net=sum(values),
-        working=sum(column["work_notional"]),
+        working=sum(map(_notional, column["work_long"], column["work_short"])),
         legs=sum(column["work_legs"]),
         open=sum(1 for p, legs in zip(column["position"], column["work_legs"], strict=True) if p or legs),
     )
@@ -157,7 +158,7 @@ _ACCOUNT: Final = (
     "loss_base", "drawdown_peak", "positions", "bar_us", "interval_us",
 )  # fmt: skip
 _COLUMNS: Final = (
-    "position", "close", "fx_num", "fx_den", "work_notional", "work_legs", "last_ts_us", "intervals",
+    "position", "close", "fx_num", "fx_den", "work_long", "work_short", "work_legs", "last_ts_us", "intervals",
 )  # fmt: skip
 
 

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from axiomd.config.binding import bind
 from axiomd.contracts.runs import RunConfig
-from axiomd.contracts.units import NEVER_US
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL
+from axiomd.core.board import ABOVE_ALL, BELOW_ALL, SYMBOL
 from axiomd.core.engine import Engine
-from axiomd.core.frame import Frame
+from axiomd.core.frame import WORK, Frame
 from axiomd.feeds.known_sessions import known_sessions
 
 SYMBOLS: Final = ("AAA", "BBB", "CCC", "DDD", "EEE")
@@ -38,7 +37,9 @@ symbol_states = st.fixed_dictionaries(
 )
 indexes = st.integers(0, len(SYMBOLS) - 1)
 money = st.integers(0, 10**9)
-steps = st.lists(st.tuples(indexes, st.sampled_from([1, -1]), money, money, st.integers(0, 2)), max_size=12)
+steps = st.lists(
+    st.tuples(indexes, st.sampled_from([1, -1]), money, money, st.integers(0, 2)), max_size=12, unique_by=lambda s: s[0]
+)
 
 
 def figures(frame: Frame, index: int, side: int) -> tuple[int, dict[str, int | float], list[int]]:
@@ -51,20 +52,28 @@ def figures(frame: Frame, index: int, side: int) -> tuple[int, dict[str, int | f
 def test_what_was_counted_once_stays_what_counting_anew_would_give(
     states: list[dict[str, int]], told: list[tuple[int, int, int, int, int]]
 ) -> None:
+    for index, *_ in told:
+        # an entry is placed where nothing stands
+        states[index] = states[index] | {"position": 0, "work_legs": 0}
     counted, anew = (_frame(states) for _ in range(2))
     counted.take_stock(True)
 
     for index, side, long, short, legs in told:
         assert figures(anew, index, side) == figures(counted, index, side)
         for frame in (counted, anew):
-            frame.post(index, long, short, legs, ABOVE_ALL, BELOW_ALL, NEVER_US)
+            post(frame, index, long, short, legs)
+        counted.add_to_stock(index)
 
     counted.take_stock(False)
     for index, state in enumerate(states):
         # what was counted before is nothing to go by any more
         for frame in (counted, anew):
-            frame.post(index, state["work_short"], 1, 1, ABOVE_ALL, BELOW_ALL, NEVER_US)
+            post(frame, index, state["work_short"], 1, 1)
         assert figures(anew, index, 1) == figures(counted, index, 1)
+
+
+def post(frame: Frame, index: int, long: int, short: int, legs: int) -> None:
+    frame.post(index * SYMBOL.itemsize + WORK, long, short, legs, ABOVE_ALL, BELOW_ALL)
 
 
 def _frame(states: list[dict[str, int]]) -> Frame:
@@ -75,5 +84,4 @@ def _frame(states: list[dict[str, int]]) -> Frame:
     for index, state in enumerate(states):
         for name, value in state.items():
             engine.board.symbols[index][name] = value
-        engine.board.symbols[index]["work_notional"] = max(state["work_long"], state["work_short"])
     return engine.frame

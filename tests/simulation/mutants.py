@@ -200,9 +200,9 @@ def does_not_count_working_orders() -> Iterator[None]:
         real(self, of)
         post = self.post
 
-        def posts(index: int, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
+        def posts(place: int, long: int, short: int, legs: int, high: int, low: int) -> None:
             del long, short, legs
-            post(index, 0, 0, 0, high, low, deadline_us)
+            post(place, 0, 0, 0, high, low)
 
         self.post = posts
 

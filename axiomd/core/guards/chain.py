@@ -93,12 +93,19 @@ Stake = tuple[int, int, int, int, int, int, int]
 
 
 @njit
+def notional(long: int, short: int) -> int:
+    """Give what is at stake in a group whose two sides are worth so much: one of them fills."""
+    return max(long, short)
+
+
+@njit
 def stake_of(symbol: Row) -> Stake:
     """Give what stands in a symbol, its working group counted as filled."""
     value = fraction(symbol.position * symbol.close, symbol.fx_num, symbol.fx_den) if symbol.position != 0 else 0
     if symbol.work_legs <= 0:
         return abs(value), value, 0, 0, 0, 0, int(symbol.position != 0)
-    return abs(value), value, symbol.work_notional, symbol.work_long, symbol.work_short, symbol.work_legs, 1
+    long, short = symbol.work_long, symbol.work_short
+    return abs(value), value, notional(long, short), long, short, symbol.work_legs, 1
 
 
 @njit

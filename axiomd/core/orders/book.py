@@ -6,48 +6,55 @@ which deadline concern us. It sends nothing and decides nothing.
 
 from __future__ import annotations
 
+import msgspec
+
 from axiomd.contracts.orders import Order
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL
 from axiomd.core.orders.lifecycle import AFTER, ENDED, Happening, State
 
-_INTENT = State.INTENT
 
+class Leg(msgspec.Struct, eq=False, gc=False):
+    """One entry order and where it stands; made by `leg_of`."""
 
-class Leg:
-    """One entry order and where it stands; `index` is its symbol's, `sign` +1 for a buy."""
-
-    __slots__ = (
-        "cancelling", "ending", "ends_at", "filled", "high", "index", "is_open", "level", "low", "order", "sign",
-        "state", "strategy",
-    )  # fmt: skip
-
-    def __init__(self, order: Order, index: int, strategy: int) -> None:
-        self.order = order
-        self.index = index
-        self.strategy = strategy
-        self.sign = 1 if order.side == "BUY" else -1
-        self.level = order.entry_level
-        """What the entry is judged by: `Order.entry_level`."""
-        # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
-        if self.sign > 0:
-            below, above = order.stop_price, order.limit_price
-        else:
-            below, above = order.limit_price, order.stop_price
-        self.high = below or ABOVE_ALL if self.level else BELOW_ALL
-        """A bar that comes up so far may fill it: every bar, where it waits for no price."""
-        self.low = above or BELOW_ALL
-        """A bar that comes down so far may fill it."""
-        self.state = _INTENT
-        self.is_open = True
-        """It may still fill."""
-        self.filled = 0
-        self.cancelling = ""
-        self.ending: Happening | None = None
-        self.ends_at = 0
+    order: Order
+    index: int
+    """Its symbol's."""
+    strategy: int
+    sign: int
+    """+1 for a buy."""
+    qty: int
+    level: int
+    """What the entry is judged by: `Order.entry_level`."""
+    high: int
+    """A bar that comes up so far may fill it: every bar, where it waits for no price."""
+    low: int
+    """A bar that comes down so far may fill it."""
+    ends_us: int
+    """When its validity ends."""
+    state: State = State.INTENT
+    is_open: bool = True
+    """It may still fill."""
+    filled: int = 0
+    cancelling: str = ""
+    ending: Happening | None = None
+    ends_at: int = 0
 
     def end_at(self, filled: int, happening: Happening) -> None:
         """Remember an end that was told before the fills it counts: it comes when they are in."""
         self.ends_at, self.ending = filled, happening
+
+
+def leg_of(order: Order, index: int, strategy: int) -> Leg:
+    """Give an entry that was just intended."""
+    stop, limit = order.stop_price or 0, order.limit_price or 0
+    # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
+    is_buy = order.side == "BUY"
+    below, above = (stop, limit) if is_buy else (limit, stop)
+    level = stop or limit
+    return Leg(
+        order, index, strategy, 1 if is_buy else -1, order.qty, level,
+        below or ABOVE_ALL if level else BELOW_ALL, above or BELOW_ALL, order.valid_to_us,
+    )  # fmt: skip
 
 
 class Book:
@@ -71,7 +78,7 @@ class Book:
 
     def intend(self, order: Order, index: int, strategy: int) -> Leg:
         """Take an intent in."""
-        leg = self.legs[order.idempotency_key] = Leg(order, index, strategy)
+        leg = self.legs[order.idempotency_key] = leg_of(order, index, strategy)
         self.know(order)
         self.open.setdefault(index, []).append(leg)
         return leg
