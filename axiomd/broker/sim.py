@@ -8,7 +8,7 @@ It is what a replay trades against and what paper trading uses without a broker.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 from axiomd.broker.port import BrokerCommand
 from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry, resting
@@ -45,7 +45,7 @@ LastBar = Callable[[int], tuple[int, int, int]]
 """Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
-_INDEX, _ORDER = itemgetter(1), attrgetter("value")
+_ORDER = attrgetter("value")
 _entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), plain(first_leg)
 _commission, _slippage = plain(commission), plain(slippage)
 
@@ -186,10 +186,10 @@ class SimBroker:
     def match(self, bars: Sequence[Bar], closes_us: int) -> list[Report]:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
         out: list[Report] = []
-        positions, groups = self._positions, self._groups
-        self._last.update(zip(map(_INDEX, bars), bars, strict=True))
+        positions, groups, last = self._positions, self._groups, self._last
         for bar in bars:
             index = bar[1]
+            last[index] = bar
             if index not in positions and index not in groups:
                 continue
             position = positions.get(index)
@@ -331,14 +331,15 @@ class SimBroker:
         self, out: list[Report], entry: RestingEntry, reference: str, sign: int, qty: int, print_: int, start_us: int,
         closes_us: int, volume: int, *, slips: bool, is_ambiguous: bool,
     ) -> None:  # fmt: skip
-        tick = self._ticks[entry.index]
-        slipped_ticks = _slippage(self._costs, print_, tick) if slips else 0
-        price = print_ + sign * slipped_ticks * tick
-        is_entry = reference == entry.key
-        if is_entry and entry.limit and slipped_ticks:
-            # a stop entry with a limit is never filled beyond it
-            price = min(price, entry.limit) if sign > 0 else max(price, entry.limit)
-            slipped_ticks = abs(price - print_) // tick
+        price, slipped_ticks, is_entry = print_, 0, reference == entry.key
+        if slips:
+            tick = self._ticks[entry.index]
+            slipped_ticks = _slippage(self._costs, print_, tick)
+            price += sign * slipped_ticks * tick
+            if is_entry and entry.limit and slipped_ticks:
+                # a stop entry with a limit is never filled beyond it
+                price = min(price, entry.limit) if sign > 0 else max(price, entry.limit)
+                slipped_ticks = abs(price - print_) // tick
         self._fills += 1
         # by place, in the order of the record's fields: it takes a fifth of the time that names take
         fill = Fill(

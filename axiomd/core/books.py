@@ -33,6 +33,7 @@ class Books:
 
     def __init__(self, plan: Plan, frame: Frame) -> None:
         self.book = Book()
+        self._open = self.book.open
         self.holdings: dict[int, Holding] = {}
         self.foreign: dict[str, int] = {}
         """Shares at the broker that an operator adopted: they are his, known and never touched."""
@@ -44,6 +45,7 @@ class Books:
         self._frame = frame
         self._symbols = frame.symbols
         self._deadlines = frame.deadlines
+        self._post = frame.post
         self._early: dict[str, list[e.FillReceived]] = {}
         self._executions: set[str] = set()
         """Ids of the executions of this session."""
@@ -160,7 +162,7 @@ class Books:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
         long = short = count = 0
         high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
-        legs, holding = self.book.open.get(index), self.holdings.get(index)
+        legs, holding = self._open.get(index), self.holdings.get(index)
         if legs is not None:
             count = len(legs)
             num, den = self._rates[index]
@@ -186,5 +188,5 @@ class Books:
                 low = holding.low
             if holding.closing:
                 high = BELOW_ALL
-        self._frame.post(index * _SYMBOL_BYTES + WORK, long, short, count, high, low)
+        self._post(index * _SYMBOL_BYTES + WORK, long, short, count, high, low)
         self._deadlines[index] = deadline_us

@@ -38,7 +38,7 @@ class Curve:
     def draw(self, out: list[Command]) -> None:
         """Add the point of the moment with a fill that was marked by now."""
         now, filled_us = self._now, self._books.filled_us
-        if filled_us >= 0 and now[_SNAP_US] == filled_us:
+        if now[_SNAP_US] == filled_us:
             out.append(CurvePoint(*now[_SNAP]))
             self._books.filled_us = -1
 

@@ -68,7 +68,7 @@ class Engine:
             self.frame, self.books, self.kill, self.tripwires, self.footing, tells_all_moves=explains
         )  # fmt: skip
         self._now = self.frame.account
-        self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, bool]] = self._scan_first
+        self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, int, bool]] = self._scan_first
         self._signal_age_us_max = 0
         self._bars_until_us = -1
         self.stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
@@ -114,17 +114,20 @@ class Engine:
         """Name the tape that ranges of bars refer to; `int64[N, 7]`: start, symbol, O, H, L, C, V."""
         self.frame.watch(bars)
 
-    def advance(self, first: int, last: int, horizon_us: int, matched_us: int) -> tuple[int, int, list[Command] | None]:
+    def advance(
+        self, first: int, last: int, horizon_us: int, matched_us: int
+    ) -> tuple[int, int, int, list[Command] | None]:
         """Scan the tape from row `first` up to `last` to the next moment that concerns us, and decide it.
 
-        Gives (flags, the row come to, the commands; None where nothing was taken in). It does what `handle` would do
-        with each moment's event in turn; that the two agree is tested.
+        Gives (flags, the row come to, the row behind the bars of a moment that is touched, the commands; None where
+        nothing was taken in). It does what `handle` would do with each moment's event in turn; that the two agree is
+        tested.
         """
         filled_us = self.books.filled_us
-        flags, cursor, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
+        flags, cursor, stop, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
         if not has_moved:
-            return flags, cursor, None
-        return flags, cursor, NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
+            return flags, cursor, stop, None
+        return flags, cursor, stop, NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
 
     def fold(self, event: e.Event) -> list[CurvePoint]:
         """Take an event of the journal in without deciding again: what was decided then stands in it too.
@@ -303,12 +306,12 @@ class Engine:
             first, last = 0, len(bars)
         else:
             first, last = event.first, event.last
-        flags, _, _ = self._scan(first, last, event.ts_us, event.ts_us, self.books.filled_us, False)
+        flags, *_ = self._scan(first, last, event.ts_us, event.ts_us, self.books.filled_us, False)
         return flags
 
     def _scan_first(
         self, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
-    ) -> tuple[int, int, bool]:
+    ) -> tuple[int, int, int, bool]:
         """Scan on for the first time: with the first bar steps are asked for, until then nothing needs the compiler."""
         put_steps(self.board, self.plan)
         self.frame.call_compiled()
@@ -333,17 +336,17 @@ class Engine:
     def _decide(self, flags: int) -> list[Command]:
         """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
         out: list[Command] = []
-        if self.books.filled_us >= 0:
-            self.curve.draw(out)
-        if flags & LOSS:
-            self._trip_on_loss(out)
-        if flags & STALE:
-            self._cancel_stale(out)
-        if flags & SETUPS:
-            if flags & (LOSS | STALE):
+        self.curve.draw(out)
+        if flags == SETUPS:
+            self.entries.take(out)
+        elif flags > SETUPS:
+            if flags & LOSS:
+                self._trip_on_loss(out)
+            if flags & STALE:
+                self._cancel_stale(out)
+            if flags & SETUPS:
+                # what those lead to is heard of first
                 self.has_setups_left = True
-            else:
-                self.entries.take(out)
         return out
 
     def take_setups(self) -> list[Command]:

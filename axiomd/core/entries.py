@@ -24,7 +24,7 @@ from axiomd.core.orders.book import Leg
 from axiomd.core.orders.bracket import group_of, order_of, signal_of
 from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan
-from axiomd.core.strategies import api
+from axiomd.core.strategies.api import LONG_ENTRY, LONG_STOP, MOMENT, SHORT_ENTRY, SHORT_STOP, SLOT, VOLUME
 
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
 _STRATEGY_SIZE, _SLOT_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8
@@ -73,6 +73,7 @@ class Entries:
         self._places: dict[str, list[tuple[int, int]]] = {own.id: [] for own in plan.strategies}
         for position, (k, index) in enumerate(self._slots):
             self._places[plan.strategies[k].id].append((position, index))
+        self._symbols = plan.symbols
         self._sends: deque[int] = deque()
         self.limit(plan)
 
@@ -94,7 +95,7 @@ class Entries:
     def try_rules(self, order: Order) -> None:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
         row = [0] * b.SETUP_SIZE
-        row[api.LONG_ENTRY], row[api.LONG_STOP] = order.entry_level, order.stop_loss_price or 0
+        row[LONG_ENTRY], row[LONG_STOP] = order.entry_level, order.stop_loss_price or 0
         self._size(0, 0, row)
         self._frame.take_stock(True)
         self._frame.take_stock(False)
@@ -113,20 +114,19 @@ class Entries:
         try:
             for row in rows:
                 if self._take_setup(out, row):
-                    self._frame.add_to_stock(self._slots[row[api.SLOT]][1])
+                    self._frame.add_to_stock(self._slots[row[SLOT]][1])
         finally:
             self._frame.take_stock(False)
 
     def _precedence(self, row: Sequence[int]) -> tuple[int, int, int]:
-        k, index = self._slots[row[api.SLOT]]
-        return k, self._ranks[row[api.SLOT]], index
+        k, index = self._slots[row[SLOT]]
+        return k, self._ranks[row[SLOT]], index
 
     def _take_setup(self, out: list[Command], row: Sequence[int]) -> bool:
         """One setup: netting, size of each leg, guards, intents, one send. Says whether an order came of it."""
-        books, footing, slot = self._books, self._footing, row[api.SLOT]
+        books, footing, slot, now_us = self._books, self._footing, row[SLOT], row[MOMENT]
         (k, index), rank = self._slots[slot], self._ranks[slot]
-        own = self._plan.strategies[k]
-        symbol, now_us = self._plan.instruments[index].symbol, row[api.MOMENT]
+        own, symbol = self._plan.strategies[k], self._symbols[index]
         long_qty = short_qty = 0
         is_sized = False
         if index in books.holdings or index in books.book.open or (books.foreign and books.foreign.get(symbol)):
@@ -141,67 +141,68 @@ class Entries:
             outcome = "" if long_qty or short_qty else "below_min_qty"
         signal = signal_of(own, footing.run_id, symbol, row, rank, outcome)
         out.append(SignalEmitted(ts_us=now_us, signal=signal))
-        if not is_sized:
-            return False
-        group, sends = group_of(signal, footing.session), self._sends_until(now_us)
-        approved: list[Approved[Order]] = []
-        if row[api.LONG_ENTRY]:
-            self._take_leg(out, approved, signal, group, index, "BUY", long_qty, now_us, sends)
-        if row[api.SHORT_ENTRY]:
-            self._take_leg(out, approved, signal, group, index, "SELL", short_qty, now_us, sends)
-        if approved:
-            self._intend(out, approved, index, k, now_us)
-        return bool(approved)
+        return is_sized and self._take_legs(out, signal, k, index, long_qty, short_qty, now_us)
 
     def _size(self, k: int, index: int, row: Sequence[int]) -> tuple[int, int]:
         """Give the quantities of a setup's long and its short leg."""
         return self._frame.size(
-            k, index, row[api.LONG_ENTRY], row[api.LONG_STOP], row[api.SHORT_ENTRY], row[api.SHORT_STOP],
-            row[api.VOLUME],
-        )  # fmt: skip
-
-    def _take_leg(
-        self, out: list[Command], approved: list[Approved[Order]], signal: Signal, group: str, index: int, side: Side,
-        qty: int, now_us: int, sends: int,
-    ) -> None:  # fmt: skip
-        """One leg with its quantity: through the guards, and an intent or a refusal of it."""
-        account, footing, book = self._frame.account, self._footing, self._books.book
-        order = order_of(self._plan, signal, index, side, qty, footing.session, account[_FLATTEN], group)
-        if self._explains:
-            sized = OrderSized(
-                ts_us=now_us, key=order.idempotency_key, symbol=signal.symbol, side=side, qty=qty,
-                equity_units=account[_EQUITY], reason="" if qty else "below_min_qty",
-            )  # fmt: skip
-            out.append(sized)
-        if not qty:
-            return
-        passed, verdicts = self._chain.judge(
-            order,
-            index,
-            is_latched=self._kill.level != "",
-            is_ready=footing.is_connected and footing.is_reconciled,
-            is_journal_ok=footing.is_journal_ok,
-            is_known=book.is_known(order),
-            sends=sends + len(approved),
+            k, index, row[LONG_ENTRY], row[LONG_STOP], row[SHORT_ENTRY], row[SHORT_STOP], row[VOLUME]
         )
-        if passed is None:
-            book.know(order)
-            out.append(OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
-        else:
-            approved.append(passed)
-            out.append(OrderIntent(ts_us=now_us, order=order, verdicts=verdicts))
 
-    def _sends_until(self, now_us: int) -> int:
-        while self._sends and self._sends[0] < now_us - self._rate_us:
-            self._sends.popleft()
-        return len(self._sends)
-
-    def _intend(self, out: list[Command], approved: list[Approved[Order]], index: int, k: int, now_us: int) -> None:
+    def _take_legs(
+        self, out: list[Command], signal: Signal, k: int, index: int, long_qty: int, short_qty: int, now_us: int
+    ) -> bool:
+        """The legs of a setup with their quantities: through the guards, and an intent or a refusal of each."""
+        frame, footing, book, session = self._frame, self._footing, self._books.book, self._footing.session
+        group, flatten_us, sends = group_of(signal, session), frame.account[_FLATTEN], self._sends_until(now_us)
+        is_latched, is_journal_ok = self._kill.level != "", footing.is_journal_ok
+        is_ready = footing.is_connected and footing.is_reconciled
+        approved: list[Approved[Order]] = []
+        both: tuple[tuple[Side, int | None, int], ...]
+        both = ("BUY", signal.long_entry, long_qty), ("SELL", signal.short_entry, short_qty)
+        for side, entry, qty in both:
+            if entry is None:
+                continue
+            order = order_of(self._plan, signal, index, side, qty, session, flatten_us, group)
+            if self._explains:
+                out.append(self._sized(order, now_us))
+            if not qty:
+                continue
+            passed, verdicts = self._chain.judge(
+                order,
+                index,
+                is_latched=is_latched,
+                is_ready=is_ready,
+                is_journal_ok=is_journal_ok,
+                is_known=book.is_known(order),
+                sends=sends + len(approved),
+            )
+            if passed is None:
+                book.know(order)
+                out.append(OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
+            else:
+                approved.append(passed)
+                out.append(OrderIntent(ts_us=now_us, order=order, verdicts=verdicts))
+        if not approved:
+            return False
         for leg in approved:
-            self._books.book.intend(leg.value, index, k)
+            book.intend(leg.value, index, k)
             self._sends.append(now_us)
         self._books.post(index)
-        out.append(SendEntries(oco_id=approved[0].value.oco_id, legs=tuple(approved)))
+        out.append(SendEntries(oco_id=group, legs=tuple(approved)))
+        return True
+
+    def _sized(self, order: Order, now_us: int) -> OrderSized:
+        return OrderSized(
+            ts_us=now_us, key=order.idempotency_key, symbol=order.symbol, side=order.side, qty=order.qty,
+            equity_units=self._frame.account[_EQUITY], reason="" if order.qty else "below_min_qty",
+        )  # fmt: skip
+
+    def _sends_until(self, now_us: int) -> int:
+        sends, since_us = self._sends, now_us - self._rate_us
+        while sends and sends[0] < since_us:
+            sends.popleft()
+        return len(sends)
 
     def settle_unsure(self, keys: Sequence[str], now_us: int, age_us_max: int) -> tuple[list[Command], list[str]]:
         """Decide intents that the broker does not know (04): send under the same key, or give them up.

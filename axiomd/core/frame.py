@@ -117,10 +117,11 @@ class Frame:
     def _bind(self, of: Callable[[Any], Any]) -> None:
         # bound to the addresses once: a method around each would take half as long again as the call itself
         at = self._addresses
-        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, bool]] = partial(of(_advance), at)
+        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, bool]] = partial(of(_advance), at)
         """Scan on: `scan.advance` with (first, last, horizon_us, matched_us, filled_us, is_watched).
 
-        Gives its flags, the row it came to, and whether anything was taken in.
+        Gives its flags, the row it came to, the row behind the bars of a moment that is touched, and whether anything
+        was taken in.
         """
         self.begin_session: Callable[[int, int, int], None] = partial(of(_begin_session), at)
         """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
@@ -240,21 +241,24 @@ def _reals(at: Ints, place: int, width: int) -> Floats:
 @njit
 def _advance(
     at: Ints, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
-) -> tuple[int, int, bool]:
-    account = _account(at)
+) -> tuple[int, int, int, bool]:
+    account, bars = _account(at), _table(at, _BARS, _BAR_SIZE)
     before_us = account[0].now_us
     account[0].cursor = first
     account[0].deadline_us = carray(_pointer(at[_DEADLINES]), (at[_DEADLINES + 1],), _INTS).min()
     flags = scan.advance(
-        _table(at, _BARS, _BAR_SIZE), last, horizon_us, matched_us, filled_us, is_watched, account, _symbols(at),
+        bars, last, horizon_us, matched_us, filled_us, is_watched, account, _symbols(at),
         _strategies(at), _slots(at), _table(at, _INTERVALS, _INTERVAL_SIZE), _table(at, _INT_STATE, _INT_STATE_SIZE),
         _reals(at, _FLOAT_STATE, _FLOAT_STATE_SIZE), _table(at, _INT_PARAMS, _INT_PARAMS_SIZE),
         _reals(at, _FLOAT_PARAMS, _FLOAT_PARAMS_SIZE),
         carray(_pointer(at[_WINDOWS]), (at[_WINDOWS + 1],), _INTS),
         _limits(at), _table(at, _SETUPS, _SETUP_SIZE),
     )  # fmt: skip
-    cursor = account[0].cursor
-    return flags, cursor, cursor != first or account[0].now_us != before_us
+    stop = cursor = account[0].cursor
+    if flags == scan.TOUCHED:
+        while stop < last and bars[stop, 0] + account[0].bar_us == account[0].touched_us:
+            stop += 1
+    return flags, cursor, stop, cursor != first or account[0].now_us != before_us
 
 
 @njit

@@ -123,8 +123,9 @@ class Reports:
             out.append(
                 PositionChanged(ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade)
             )
-        for trip in self._tripwires.fill(ts_us, fill, leg, role):
-            self._kill.trip(out, trip)
+        if self._tripwires.judges_fills:
+            for trip in self._tripwires.fill(ts_us, fill, leg, role):
+                self._kill.trip(out, trip)
         if trade is not None:
             for trip in self._tripwires.trade(trade.net_pnl):
                 self._kill.trip(out, trip)

@@ -51,15 +51,13 @@ class Tripwires:
         self._streak_max = int(limits["consecutive_losses"])
         self._rejects.limit(int(limits["rejects"]), int(limits["rejects_us"]))
         self._fills_max = int(limits["execution_fills"])
-        self._judges_fills = self._fill_ppm != OFF or self._fills_max != OFF
+        self.judges_fills = self._fill_ppm != OFF or self._fills_max != OFF
         for burst in self._repeats.values():
             burst.limit(self._fills_max, int(limits["execution_us"]))
 
     def fill(self, ts_us: int, fill: Fill, leg: Leg, role: str) -> Sequence[Trip]:
         """SlippageSanity after the fill, RepeatedExecution."""
         trips: Sequence[Trip] = ()
-        if not self._judges_fills:
-            return trips
         level = _level_of(leg, fill, role)
         if level:
             beyond, figure, limit = _is_beyond(fill.price, level, self._fill_ppm)

@@ -29,7 +29,6 @@ from axiomd.contracts.orders import split_reference
 from axiomd.contracts.outcome import CurvePoint
 from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
-from axiomd.core.frame import ints_of
 from axiomd.core.kernel_record import counts_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
@@ -116,7 +115,6 @@ class Replay:
         rates = dict(zip(plan.symbols, plan.rates, strict=True))
         self.recorder = Recorder(plan.initial_cash, plan.currency, rates.__getitem__)
         self._tape = tape
-        self._starts_us = ints_of(np.ascontiguousarray(tape.bars[:, 0]))
         self._log = log
         self._append = None if log is None else log.append
         self._select = select
@@ -129,8 +127,8 @@ class Replay:
         """What the log gave the report heard last, and the event that the commands under way came of."""
         self._heard = self._hearing(log)
         """What takes in a report of a kind, and gives what the engine asks for."""
-        self._carried_out = self._doing(log).get
-        """What carries out a command of a kind; where there is nothing, nobody in this run wants to know."""
+        self._carried_out = self._doing(log)
+        """What carries out a command of a kind."""
         self._tripped_by: set[str] = set()
         self._trips = 0
 
@@ -216,12 +214,12 @@ class Replay:
 
     def _walk(self, first: int, last: int, horizon_us: int) -> None:
         """From one moment that concerns us to the next, until bars and time have come so far."""
-        engine, bars, starts_us, bar_us = self.engine, self._tape.bars, self._starts_us, self.plan.bar_us
+        engine, bars = self.engine, self._tape.bars
         advance, match, hear, append = engine.advance, self.broker.match, self._hear, self._append
         row, matched_us = first, -1
         while True:
             first = row
-            flags, row, commands = advance(first, last, horizon_us, matched_us)
+            flags, row, stop, commands = advance(first, last, horizon_us, matched_us)
             if commands is not None:
                 seq = append(BarsClosed(ts_us=engine.now_us, first=first, last=row)) if append else 0
                 if commands:
@@ -230,10 +228,6 @@ class Replay:
                     self._carry_out(engine.take_setups(), seq)
             if flags == TOUCHED:
                 matched_us = engine.touched_us
-                start_us = matched_us - bar_us
-                stop = row
-                while stop < last and starts_us[stop] == start_us:
-                    stop += 1
                 hear(match(bars[row:stop].tolist(), matched_us))
             elif not flags and row >= last:
                 return
@@ -257,6 +251,7 @@ class Replay:
     def _doing(self, log: Log | None) -> Mapping[type, Callable[[Any], None]]:
         """Put together, once for all commands of a kind, what is done about one."""
         done: dict[type, Callable[[Any], None]] = {
+            **dict.fromkeys(e.DECISIONS, _leave_be),
             **self.recorder.stations,
             CurvePoint: self.recorder.point,
             SendEntries: self._execute,
@@ -266,9 +261,7 @@ class Replay:
         }
         if log is not None:
             for kind in e.DECISIONS:
-                write = partial(self._write_decision, log.append)
-                record = done.get(kind)
-                done[kind] = write if record is None else _first(write, record)
+                done[kind] = _first(partial(self._write_decision, log.append), done[kind])
         return done
 
     def _write_report(self, append: Append, event: Report) -> None:
@@ -293,9 +286,8 @@ class Replay:
                 self._carry_out(commands, self._seq)
 
     def _take(self, event: e.Event, cause: int = 0) -> None:
-        """Write an event down, then let the engine have it."""
+        """Write an event down that the broker has no part in, then let the engine have it."""
         seq = self._append(event, cause) if self._append else 0
-        self.recorder.take(event)
         commands = self.engine.handle(event)
         if commands:
             self._carry_out(commands, seq)
@@ -303,19 +295,19 @@ class Replay:
     def _carry_out(self, commands: list[Command], cause: int) -> None:
         """Do what the engine asks, in order; what is recorded before a send is durable before it leaves."""
         carried_out = self._carried_out
-        before, self._cause = self._cause, cause
+        self._cause = cause
         for command in commands:
-            carry_out = carried_out(type(command))
-            if carry_out:
-                carry_out(command)
-        self._cause = before
+            carried_out[type(command)](command)
 
     def _execute(self, command: BrokerCommand) -> None:
+        cause = self._cause
         self._hear(self.broker.execute(command, self.engine.now_us))
+        self._cause = cause
 
     def _trip(self, command: TripLatch) -> None:
         self._trips += 1
         self._tripped_by.add(command.reason)
+        cause = self._cause
         self._take(
             e.KillTripped(
                 ts_us=int(self.engine.account["now_us"]),
@@ -324,8 +316,9 @@ class Replay:
                 trip_id=f"{self._identity.run_id}-{self._trips}",
                 source="guard",
             ),
-            self._cause,
+            cause,
         )
+        self._cause = cause
 
     def _resume(self, ts_us: int) -> None:
         self._tripped_by.clear()
@@ -352,3 +345,8 @@ def _first(note: Callable[[Any], None], then: Callable[[Any], T]) -> Callable[[A
         return then(event)
 
     return both
+
+
+def _leave_be(event: e.Event) -> None:
+    """What nobody records."""
+    del event

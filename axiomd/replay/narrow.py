@@ -106,7 +106,9 @@ class OrderReplay(Replay):
             for order in group
         ]
         for order in bound:
-            self._take(e.OrderIntent(ts_us=now_us, order=order, verdicts=()))
+            intent = e.OrderIntent(ts_us=now_us, order=order, verdicts=())
+            self.recorder.take(intent)
+            self._take(intent)
         self._hear(self.broker.place(bound, now_us))
 
     def run(self) -> None:

@@ -46,15 +46,12 @@ class Leg(msgspec.Struct, eq=False, gc=False):
 
 def leg_of(order: Order, index: int, strategy: int) -> Leg:
     """Give an entry that was just intended."""
-    stop, limit = order.stop_price or 0, order.limit_price or 0
+    stop, limit = order.stop_price, order.limit_price
     # a buy stop is touched from below and a buy limit from above, of a sell it is the other way round
-    is_buy = order.side == "BUY"
-    below, above = (stop, limit) if is_buy else (limit, stop)
-    level = stop or limit
-    return Leg(
-        order, index, strategy, 1 if is_buy else -1, order.qty, level,
-        below or ABOVE_ALL if level else BELOW_ALL, above or BELOW_ALL, order.valid_to_us,
-    )  # fmt: skip
+    sign, below, above = (1, stop, limit) if order.side == "BUY" else (-1, limit, stop)
+    level = stop or limit or 0
+    high = below or ABOVE_ALL if level else BELOW_ALL
+    return Leg(order, index, strategy, sign, order.qty, level, high, above or BELOW_ALL, order.valid_to_us)
 
 
 class Book:
@@ -63,18 +60,16 @@ class Book:
     def __init__(self) -> None:
         self.legs: dict[str, Leg] = {}
         self.open: dict[int, list[Leg]] = {}
-        self._known: set[str | tuple[str, str]] = set()
+        self._known: set[str] = set()
+        """Names of orders that stand in the journal: their keys, and what their groups call their sides."""
 
     def is_known(self, order: Order) -> bool:
         """Say whether an order's key, or its group's side, stands in the journal."""
-        known = self._known
-        return order.idempotency_key in known or (order.oco_id, order.side) in known
+        return order.idempotency_key in self._known or order.order_id in self._known
 
     def know(self, order: Order) -> None:
         """Remember an order that stands in the journal, sent or refused."""
-        known = self._known
-        known.add(order.idempotency_key)
-        known.add((order.oco_id, order.side))
+        self._known.update((order.idempotency_key, order.order_id))
 
     def intend(self, order: Order, index: int, strategy: int) -> Leg:
         """Take an intent in."""
@@ -92,7 +87,9 @@ class Book:
         if self.open or held:
             kept = {key: leg for key, leg in self.legs.items() if leg.is_open or key in held}
         self.legs = kept
-        self._known = {known for leg in kept.values() for known in _names(leg.order)}
+        self._known = set()
+        for leg in kept.values():
+            self.know(leg.order)
 
     def happen(self, leg: Leg, happening: Happening) -> bool:
         """Move a leg on; one that ended leaves the open ones of its symbol, one that fills late comes back.
@@ -117,7 +114,3 @@ class Book:
         left.remove(leg)
         if not left:
             del self.open[leg.index]
-
-
-def _names(order: Order) -> tuple[str, tuple[str, str]]:
-    return order.idempotency_key, (order.oco_id, order.side)

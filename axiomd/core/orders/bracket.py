@@ -11,22 +11,35 @@ from axiomd.contracts.orders import Order, idempotency_key, oco_id
 from axiomd.contracts.signals import EntryType, Signal, signal_id
 from axiomd.contracts.units import PPM, Side
 from axiomd.core.plan import Plan, StrategyPlan
-from axiomd.core.strategies import api
+from axiomd.core.strategies.api import (
+    ENTRY_KIND,
+    LONG_ENTRY,
+    LONG_LIMIT,
+    LONG_STOP,
+    LONG_TARGET,
+    SCORE_PPM,
+    SHORT_ENTRY,
+    SHORT_LIMIT,
+    SHORT_STOP,
+    SHORT_TARGET,
+    VALID_FROM,
+    VALID_TO,
+)
 
 _ENTRY_TYPES: tuple[EntryType, ...] = ("stop", "limit", "market")
 
 
 def signal_of(own: StrategyPlan, run_id: str, symbol: str, row: Sequence[int], rank: int, outcome: str) -> Signal:
     """Turn a setup row of the scan into a signal."""
-    version, setup, ts_us = own.strategy.version, own.strategy.setup, row[api.VALID_FROM]
-    name, score, entry_type = signal_id(own.id, version, symbol, setup, ts_us), row[api.SCORE_PPM], row[api.ENTRY_KIND]
+    version, setup, ts_us = own.strategy.version, own.strategy.setup, row[VALID_FROM]
+    name, score, entry_type = signal_id(own.id, version, symbol, setup, ts_us), row[SCORE_PPM], row[ENTRY_KIND]
     # by place, in the order of the record's fields: it takes a fifth of the time that names take
     return Signal(
         name, run_id, symbol, ts_us, own.strategy.timeframe, setup, score / PPM, own.id, version,
-        ts_us, row[api.VALID_TO], _ENTRY_TYPES[entry_type], rank + 1,
-        row[api.LONG_ENTRY] or None, row[api.SHORT_ENTRY] or None, row[api.LONG_STOP] or None,
-        row[api.SHORT_STOP] or None, row[api.LONG_TARGET] or None, row[api.SHORT_TARGET] or None,
-        row[api.LONG_LIMIT] or None, row[api.SHORT_LIMIT] or None, outcome,
+        ts_us, row[VALID_TO], _ENTRY_TYPES[entry_type], rank + 1,
+        row[LONG_ENTRY] or None, row[SHORT_ENTRY] or None, row[LONG_STOP] or None,
+        row[SHORT_STOP] or None, row[LONG_TARGET] or None, row[SHORT_TARGET] or None,
+        row[LONG_LIMIT] or None, row[SHORT_LIMIT] or None, outcome,
     )  # fmt: skip
 
 
