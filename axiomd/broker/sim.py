@@ -262,10 +262,11 @@ class SimBroker:
             return
         if is_held:
             self._end_group(out, group, bar[1], OrderRejected, closes_us, "netting")
-        elif len(touched) == 2 and self._skips_ambiguous:
+            return
+        is_ambiguous = len(touched) == 2
+        if is_ambiguous and self._skips_ambiguous:
             self._end_group(out, group, bar[1], OrderCancelled, closes_us, "ambiguous")
         else:
-            is_ambiguous = len(touched) == 2
             if is_ambiguous:
                 touched.sort(key=lambda touch: -touch[0].sign)
                 if _first_leg(touched[0][0].level, touched[1][0].level, open_) < 0:

@@ -46,7 +46,8 @@ class Books:
         self._symbols = frame.symbols
         self._deadlines = frame.deadlines
         self._post = frame.post
-        self._early: dict[str, list[e.FillReceived]] = {}
+        self.early: dict[str, list[e.FillReceived]] = {}
+        """Exits that were told before their entry was, by its key."""
         self._executions: set[str] = set()
         """Ids of the executions of this session."""
         self._executions_before: set[str] = set()
@@ -77,18 +78,16 @@ class Books:
 
     def wait(self, leg: Leg, event: e.FillReceived) -> None:
         """Keep an exit that was told before its entry was."""
-        self._early.setdefault(leg.order.idempotency_key, []).append(event)
+        self.early.setdefault(leg.order.idempotency_key, []).append(event)
 
     def next_early(self, leg: Leg) -> e.FillReceived | None:
         """Give the next exit that waited for this entry, where it can leave now."""
-        if not self._early:
-            return None
-        waiting = self._early.get(leg.order.idempotency_key)
+        waiting = self.early.get(leg.order.idempotency_key)
         if not waiting or not self.can_leave(leg, waiting[0].fill):
             return None
         early = waiting.pop(0)
         if not waiting:
-            del self._early[leg.order.idempotency_key]
+            del self.early[leg.order.idempotency_key]
         return early
 
     def book_fill(self, event: e.FillReceived, leg: Leg, role: str) -> Trade | None:
@@ -107,12 +106,10 @@ class Books:
             self.book.happen(leg, _FILLED if filled >= leg.qty else _PARTLY_FILLED)
             if leg.ending is not None and filled >= leg.ends_at:
                 self.book.happen(leg, leg.ending)
-        elif holding is not None:
-            holding.leave(fill, flow, charge)
-            if not holding.qty:
-                reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
-                trade = holding.trade(fill, reason, self._symbols, self._rates[index], self._currency)
-                del self.holdings[index]
+        elif holding is not None and holding.leave(fill, flow, charge):
+            reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
+            trade = holding.trade(fill, reason, self._symbols, self._rates[index], self._currency)
+            del self.holdings[index]
         self.post(index)
         return trade
 

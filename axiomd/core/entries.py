@@ -27,7 +27,7 @@ from axiomd.core.plan import Plan
 from axiomd.core.strategies.api import LONG_ENTRY, LONG_STOP, MOMENT, SHORT_ENTRY, SHORT_STOP, SLOT, VOLUME
 
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
-_STRATEGY_SIZE, _SLOT_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8
+_STRATEGY_SIZE, _SLOT_SIZE, _SETUP_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8, b.SETUP_SIZE
 _IS_PAUSED = column(b.STRATEGY, "is_paused")
 _IS_CANDIDATE, _RANK = (column(b.SLOT, name) for name in ("is_candidate", "rank"))
 
@@ -94,7 +94,7 @@ class Entries:
 
     def try_rules(self, order: Order) -> None:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
-        row = [0] * b.SETUP_SIZE
+        row = [0] * _SETUP_SIZE
         row[LONG_ENTRY], row[LONG_STOP] = order.entry_level, order.stop_loss_price or 0
         self._size(0, 0, row)
         self._frame.take_stock(True)
@@ -103,7 +103,7 @@ class Entries:
 
     def take(self, out: list[Command]) -> None:
         """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
-        setups, size = self._frame.setups, b.SETUP_SIZE
+        setups, size = self._frame.setups, _SETUP_SIZE
         count = self._frame.account[_SETUPS]
         if count == 1:
             self._take_setup(out, setups[:size].tolist())

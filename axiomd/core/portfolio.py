@@ -109,10 +109,11 @@ class Holding(msgspec.Struct, eq=False, gc=False):
         self.entry_value += fill.qty * fill.price
         self.entry_flow += flow
         self.commission += charge
-        self.is_ambiguous |= fill.ambiguous
+        if fill.ambiguous:
+            self.is_ambiguous = True
 
-    def leave(self, fill: Fill, flow: int, charge: int) -> None:
-        """Add an exit execution."""
+    def leave(self, fill: Fill, flow: int, charge: int) -> bool:
+        """Add an exit execution; says whether nothing is left."""
         self.exited += fill.qty
         if fill.reference == self.closing:
             self.closing_qty -= fill.qty
@@ -122,7 +123,9 @@ class Holding(msgspec.Struct, eq=False, gc=False):
         self.exit_value += fill.qty * fill.price
         self.exit_flow += flow
         self.commission += charge
-        self.is_ambiguous |= fill.ambiguous
+        if fill.ambiguous:
+            self.is_ambiguous = True
+        return self.exited == self.entered
 
     def trade(
         self, fill: Fill, reason: ExitReason, symbols: memoryview[int], rate: tuple[int, int], currency: str

@@ -37,7 +37,7 @@ class Reports:
     ) -> None:  # fmt: skip
         self._now = frame.account
         self._books = books
-        self._book = books.book
+        self._leg_of = books.book.legs.get
         self._kill = kill
         self._tripwires = tripwires
         self._footing = footing
@@ -45,7 +45,7 @@ class Reports:
 
     def note(self, happening: Happening, event: e.OrderSent | e.OrderAcked) -> list[Command]:
         """The broker has an entry, or is about to: that neither ends it nor opens it again."""
-        leg = self._book.legs.get(event.key)
+        leg = self._leg_of(event.key)
         if leg is None:
             return NO_COMMANDS
         after = AFTER[leg.state].get(happening)
@@ -56,7 +56,7 @@ class Reports:
 
     def end(self, happening: Happening, event: e.OrderCancelled | e.OrderExpired) -> list[Command]:
         """An entry is over; one whose fills are not all told yet counts as open until they are."""
-        leg = self._book.legs.get(event.key)
+        leg = self._leg_of(event.key)
         if leg is None:
             self._books.end_closing(event.key)
             return NO_COMMANDS
@@ -67,7 +67,7 @@ class Reports:
 
     def reject(self, event: e.OrderRejected) -> list[Command]:
         """The broker refused an entry; many in a row trip."""
-        leg = self._book.legs.get(event.key)
+        leg = self._leg_of(event.key)
         out = [] if leg is None else list(self._move(leg, _REJECTED))
         for trip in self._tripwires.reject(event):
             self._kill.trip(out, trip)
@@ -79,10 +79,10 @@ class Reports:
         if books.knows(fill.exec_id):
             return NO_COMMANDS
         role = ""
-        leg = self._book.legs.get(fill.reference)
+        leg = self._leg_of(fill.reference)
         if leg is None:
             key, role = split_reference(fill.reference)
-            leg = self._book.legs.get(key)
+            leg = self._leg_of(key)
             if key in books.foreign_keys:
                 books.note_foreign(fill)
                 return NO_COMMANDS
@@ -96,7 +96,7 @@ class Reports:
             return out
         is_flattened = self._kill.level == "flatten"
         self._book_fill(out, event, leg, role)
-        if not role:
+        if not role and books.early:
             while (early := books.next_early(leg)) is not None:
                 self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
         if is_flattened:
@@ -110,7 +110,7 @@ class Reports:
         out: list[Command] = []
         for symbol, signed_qty in event.dropped.items():
             holding = books.holdings[books.index_of[symbol]]
-            leg = self._book.legs[holding.order.idempotency_key]
+            leg = books.book.legs[holding.order.idempotency_key]
             fill = books.write_off(holding, abs(signed_qty))
             self._book_fill(out, e.FillReceived(ts_us=event.ts_us, fill=fill), leg, "MANUAL")
         return out

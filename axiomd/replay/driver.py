@@ -288,7 +288,7 @@ class Replay:
     def _take(self, event: e.Event, cause: int = 0) -> None:
         """Write an event down that the broker has no part in, then let the engine have it."""
         seq = self._append(event, cause) if self._append else 0
-        commands = self.engine.handle(event)
+        commands = self.engine.stations[type(event)](event)
         if commands:
             self._carry_out(commands, seq)
 

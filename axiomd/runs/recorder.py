@@ -88,7 +88,8 @@ class Recorder:
         fill, record = event.fill, self.record
         num, den = self._rate_of(fill.symbol)
         record.turnover_units += fill.qty * fill.price * num // den
-        record.fills_beyond_volume += fill.beyond_volume
+        if fill.beyond_volume:
+            record.fills_beyond_volume += 1
         if fill.ambiguous:
             self._note_ambiguous(fill.symbol, event.ts_us)
         # an exit's reference is no entry's key

@@ -83,12 +83,13 @@ class Book:
 
         Keys carry their session's date, so none of them can come back.
         """
-        kept = {}
+        kept = []
         if self.open or held:
-            kept = {key: leg for key, leg in self.legs.items() if leg.is_open or key in held}
-        self.legs = kept
-        self._known = set()
-        for leg in kept.values():
+            kept = [(key, leg) for key, leg in self.legs.items() if leg.is_open or key in held]
+        self.legs.clear()
+        self._known.clear()
+        for key, leg in kept:
+            self.legs[key] = leg
             self.know(leg.order)
 
     def happen(self, leg: Leg, happening: Happening) -> bool:
