@@ -187,10 +187,11 @@ class SimBroker:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
         out: list[Report] = []
         positions, groups, last = self._positions, self._groups, self._last
+        at_work = positions.keys() | groups.keys()
         for bar in bars:
             index = bar[1]
             last[index] = bar
-            if index not in positions and index not in groups:
+            if index not in at_work:
                 continue
             position = positions.get(index)
             if position is not None:

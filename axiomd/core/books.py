@@ -157,9 +157,12 @@ class Books:
 
     def post(self, index: int) -> None:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-        long = short = count = 0
-        high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
         legs, holding = self._open.get(index), self.holdings.get(index)
+        long = short = count = 0
+        if holding is None:
+            high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
+        else:
+            high, low, deadline_us = BELOW_ALL if holding.closing else holding.high, holding.low, holding.ends_us
         if legs is not None:
             count = len(legs)
             num, den = self._rates[index]
@@ -176,14 +179,5 @@ class Books:
                     high = leg.high
                 if leg.low > low:
                     low = leg.low
-        if holding is not None:
-            if holding.ends_us < deadline_us:
-                deadline_us = holding.ends_us
-            if holding.high < high:
-                high = holding.high
-            if holding.low > low:
-                low = holding.low
-            if holding.closing:
-                high = BELOW_ALL
         self._post(index * _SYMBOL_BYTES + WORK, long, short, count, high, low)
         self._deadlines[index] = deadline_us

@@ -98,6 +98,7 @@ class Entries:
         row[LONG_ENTRY], row[LONG_STOP] = order.entry_level, order.stop_loss_price or 0
         self._size(0, 0, row)
         self._frame.take_stock(True)
+        self._frame.add_to_stock(0)
         self._frame.take_stock(False)
         self._chain.judge(order, 0, is_latched=True, is_ready=False, is_journal_ok=True, is_known=False, sends=0)
 
