@@ -9,22 +9,24 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from axiomd.contracts.commands import Approved, Command, SendEntries
 from axiomd.contracts.events import OrderBlocked, OrderIntent, OrderSized, SignalEmitted
 from axiomd.contracts.orders import Order
 from axiomd.contracts.signals import Signal
-from axiomd.contracts.units import Side
 from axiomd.core import board as b
 from axiomd.core.board import Board, column
 from axiomd.core.books import Books
 from axiomd.core.frame import Frame
+from axiomd.core.guards.chain import PASSED
 from axiomd.core.judging import Chain
 from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.book import Leg
-from axiomd.core.orders.bracket import group_of, order_of, signal_of
+from axiomd.core.orders.bracket import group_of, names_of, order_of, signal_of
 from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan
-from axiomd.core.strategies.api import LONG_ENTRY, LONG_STOP, MOMENT, SHORT_ENTRY, SHORT_STOP, SLOT, VOLUME
+from axiomd.core.strategies.api import MOMENT, SLOT
 
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
 _STRATEGY_SIZE, _SLOT_SIZE, _SETUP_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8, b.SETUP_SIZE
@@ -94,9 +96,7 @@ class Entries:
 
     def try_rules(self, order: Order) -> None:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
-        row = [0] * _SETUP_SIZE
-        row[LONG_ENTRY], row[LONG_STOP] = order.entry_level, order.stop_loss_price or 0
-        self._size(0, 0, row)
+        self._chain.weigh(0, 0, 0, True, False, True, False, False, 0)
         self._frame.take_stock(True)
         self._frame.add_to_stock(0)
         self._frame.take_stock(False)
@@ -107,29 +107,28 @@ class Entries:
         setups, size = self._frame.setups, _SETUP_SIZE
         count = self._frame.account[_SETUPS]
         if count == 1:
-            self._take_setup(out, setups[:size].tolist())
+            self._take_setup(out, setups[:size].tolist(), 0)
             return
-        rows = [setups[first : first + size].tolist() for first in range(0, count * size, size)]
+        rows = [(setups[at * size : (at + 1) * size].tolist(), at) for at in range(count)]
         rows.sort(key=self._precedence)
         self._frame.take_stock(True)
         try:
-            for row in rows:
-                if self._take_setup(out, row):
+            for row, at in rows:
+                if self._take_setup(out, row, at):
                     self._frame.add_to_stock(self._slots[row[SLOT]][1])
         finally:
             self._frame.take_stock(False)
 
-    def _precedence(self, row: Sequence[int]) -> tuple[int, int, int]:
-        k, index = self._slots[row[SLOT]]
-        return k, self._ranks[row[SLOT]], index
+    def _precedence(self, setup: tuple[Sequence[int], int]) -> tuple[int, int, int]:
+        slot = setup[0][SLOT]
+        k, index = self._slots[slot]
+        return k, self._ranks[slot], index
 
-    def _take_setup(self, out: list[Command], row: Sequence[int]) -> bool:
-        """One setup: netting, size of each leg, guards, intents, one send. Says whether an order came of it."""
+    def _take_setup(self, out: list[Command], row: Sequence[int], at: int) -> bool:
+        """One setup, of the scan's row `at`: netting, pauses, then its legs. Says whether an order came of it."""
         books, footing, slot, now_us = self._books, self._footing, row[SLOT], row[MOMENT]
         (k, index), rank = self._slots[slot], self._ranks[slot]
         own, symbol = self._plan.strategies[k], self._symbols[index]
-        long_qty = short_qty = 0
-        is_sized = False
         if index in books.holdings or index in books.book.open or (books.foreign and books.foreign.get(symbol)):
             outcome = "blocked:netting"
         elif self._frame.strategies[k * _STRATEGY_SIZE + _IS_PAUSED] or self._pauses.holds(own.id, symbol, now_us):
@@ -137,53 +136,41 @@ class Entries:
         elif footing.is_late:
             outcome = "missed"
         else:
-            is_sized = True
-            long_qty, short_qty = self._size(k, index, row)
-            outcome = "" if long_qty or short_qty else "below_min_qty"
+            outcome = ""
         signal = signal_of(own, footing.run_id, symbol, row, rank, outcome)
+        if not outcome:
+            return self._take_legs(out, signal, at, k, index, now_us)
         out.append(SignalEmitted(ts_us=now_us, signal=signal))
-        return is_sized and self._take_legs(out, signal, k, index, long_qty, short_qty, now_us)
+        return False
 
-    def _size(self, k: int, index: int, row: Sequence[int]) -> tuple[int, int]:
-        """Give the quantities of a setup's long and its short leg."""
-        return self._frame.size(
-            k, index, row[LONG_ENTRY], row[LONG_STOP], row[SHORT_ENTRY], row[SHORT_STOP], row[VOLUME]
-        )
-
-    def _take_legs(
-        self, out: list[Command], signal: Signal, k: int, index: int, long_qty: int, short_qty: int, now_us: int
-    ) -> bool:
-        """The legs of a setup with their quantities: through the guards, and an intent or a refusal of each."""
-        frame, footing, book, session = self._frame, self._footing, self._books.book, self._footing.session
-        group, flatten_us, sends = group_of(signal, session), frame.account[_FLATTEN], self._sends_until(now_us)
-        is_latched, is_journal_ok = self._kill.level != "", footing.is_journal_ok
-        is_ready = footing.is_connected and footing.is_reconciled
+    def _take_legs(self, out: list[Command], signal: Signal, at: int, k: int, index: int, now_us: int) -> bool:
+        """The legs of a setup: sized, through the guards, an intent or a refusal of each, and one send."""
+        footing, chain, book, session = self._footing, self._chain, self._books.book, self._footing.session
+        group, flatten_us = group_of(signal, session), self._frame.account[_FLATTEN]
+        long = short = None
+        if signal.long_entry is not None:
+            long = names_of(signal, "BUY", group)
+        if signal.short_entry is not None:
+            short = names_of(signal, "SELL", group)
+        asked = (
+            at, k, index, self._kill.level != "", footing.is_connected and footing.is_reconciled,
+            footing.is_journal_ok, long is not None and book.is_known(*long),
+            short is not None and book.is_known(*short),
+        )  # fmt: skip
+        sends = self._sends_until(now_us)
+        long_qty, short_qty, long_end, short_end = chain.weigh(*asked, sends)
+        if not (long_qty or short_qty):
+            signal = msgspec.structs.replace(signal, outcome="below_min_qty")
+        out.append(SignalEmitted(ts_us=now_us, signal=signal))
         approved: list[Approved[Order]] = []
-        both: tuple[tuple[Side, int | None, int], ...]
-        both = ("BUY", signal.long_entry, long_qty), ("SELL", signal.short_entry, short_qty)
-        for side, entry, qty in both:
-            if entry is None:
-                continue
-            order = order_of(self._plan, signal, index, side, qty, session, flatten_us, group)
-            if self._explains:
-                out.append(self._sized(order, now_us))
-            if not qty:
-                continue
-            passed, verdicts = self._chain.judge(
-                order,
-                index,
-                is_latched=is_latched,
-                is_ready=is_ready,
-                is_journal_ok=is_journal_ok,
-                is_known=book.is_known(order),
-                sends=sends + len(approved),
-            )
-            if passed is None:
-                book.know(order)
-                out.append(OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
-            else:
-                approved.append(passed)
-                out.append(OrderIntent(ts_us=now_us, order=order, verdicts=verdicts))
+        if long is not None:
+            order = order_of(self._plan, signal, index, "BUY", long_qty, session, flatten_us, group, long)
+            if not self._settle(out, approved, order, 0, long_end, now_us) and long_qty and long_end == PASSED:
+                # a guard of another package refused what ours let pass: known now, it is no send beside the other leg
+                *_, short_end = chain.weigh(*asked[:6], True, asked[7], sends)
+        if short is not None:
+            order = order_of(self._plan, signal, index, "SELL", short_qty, session, flatten_us, group, short)
+            self._settle(out, approved, order, 1, short_end, now_us)
         if not approved:
             return False
         for leg in approved:
@@ -191,6 +178,23 @@ class Entries:
             self._sends.append(now_us)
         self._books.post(index)
         out.append(SendEntries(oco_id=group, legs=tuple(approved)))
+        return True
+
+    def _settle(
+        self, out: list[Command], approved: list[Approved[Order]], order: Order, place: int, end: int, now_us: int
+    ) -> bool:
+        """Tell what came of a leg that was judged at a place; True where it is approved."""
+        if self._explains:
+            out.append(self._sized(order, now_us))
+        if not order.qty:
+            return False
+        passed, verdicts = self._chain.end(order, place, end)
+        if passed is None:
+            self._books.book.know(order)
+            out.append(OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
+            return False
+        approved.append(passed)
+        out.append(OrderIntent(ts_us=now_us, order=order, verdicts=verdicts))
         return True
 
     def _sized(self, order: Order, now_us: int) -> OrderSized:

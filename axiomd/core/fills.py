@@ -40,6 +40,14 @@ _BPS_E4_IN_ONE: Final = 10**8
 
 
 @njit
+def resting_prices(kind: int, entry: int, limit: int) -> tuple[int, int]:
+    """Give (trigger, limit) that an entry of a kind rests at, 0 for none; `limit` is what a stop is bound by."""
+    if kind == STOP:
+        return entry, limit
+    return 0, entry if kind == LIMIT else 0
+
+
+@njit
 def entry_touch(
     kind: int, side: int, stop: int, limit: int, triggered: bool, open_: int, high: int, low: int
 ) -> tuple[int, int, bool]:

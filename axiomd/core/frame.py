@@ -20,11 +20,24 @@ from axiomd.core import board as b
 from axiomd.core import scan
 from axiomd.core.board import Board, Floats, Ints, Records, column
 from axiomd.core.compiled import carray, intrinsic, njit, types
+from axiomd.core.fills import resting_prices
 from axiomd.core.guards.api import LIMITS, PROPOSAL
-from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, judge_order, stake_of, stake_of_all
+from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, stake_of, stake_of_all
 from axiomd.core.guards.loss import floor_broken
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import SIZING, quantity, stakes
+from axiomd.core.strategies.api import (
+    ENTRY_KIND,
+    LONG_ENTRY,
+    LONG_LIMIT,
+    LONG_STOP,
+    LONG_TARGET,
+    SHORT_ENTRY,
+    SHORT_LIMIT,
+    SHORT_STOP,
+    SHORT_TARGET,
+    VOLUME,
+)
 
 _BARS: Final = 0
 _ACCOUNT: Final = 2
@@ -57,6 +70,7 @@ _STOCK_SIZE: Final = 9
 """Whether it is taken, `chain.Stake` of all symbols, how many of them were heard of."""
 _SYMBOL_WIDTH: Final = b.SYMBOL.itemsize // 8
 _INTERVAL_SIZE: Final = 6
+_LEGS: Final = 2
 WORK: Final = column(b.SYMBOL, "work_long") * 8
 """Where a symbol's record holds what works in it: both sides' notional, legs, and the two prices that concern us."""
 assert b.SYMBOL.names is not None
@@ -72,13 +86,13 @@ class Frame:
 
     __slots__ = (
         "_addresses", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill", "deadlines",
-        "floor_broken", "gross_exposure", "is_stale", "judge", "post", "settle", "setups", "size", "slots",
-        "strategies", "strategy_equity", "symbols", "take_stock", "verdicts",
+        "floor_broken", "gross_exposure", "is_stale", "judge", "post", "settle", "setups", "slots",
+        "strategies", "strategy_equity", "symbols", "take_stock", "verdicts", "weigh",
     )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
-        proposal = np.zeros(1, PROPOSAL)
-        verdicts = np.zeros((PASSED, 2), np.int64)
+        proposal = np.zeros(_LEGS, PROPOSAL)
+        verdicts = np.zeros((_LEGS * PASSED, 2), np.int64)
         parts = (
             np.zeros((0, _BAR_SIZE), np.int64), board.account, board.symbols, board.strategies, board.slots,
             board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
@@ -133,10 +147,13 @@ class Frame:
         """Say whether the data of a symbol index is beyond the limits: `scan.symbol_is_stale`."""
         self.floor_broken: Callable[[], int] = partial(of(_floor_broken), at)
         """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
-        self.size: Callable[[int, int, int, int, int, int, int], tuple[int, int]] = partial(of(_size_legs), at)
-        """Give the quantities of a setup of strategy `k`: `sizing.quantity` for its long and its short leg, 0 for none.
+        self.weigh: Callable[[int, int, int, bool, bool, bool, bool, bool, int], tuple[int, int, int, int]]
+        self.weigh = partial(of(_weigh), at)
+        """Size a row of `setups` and judge both of its legs: by `sizing.quantity`, then as `judge` does.
 
-        With (k, index, long entry, long stop, short entry, short stop, volume).
+        With (row, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends). Gives the
+        quantities of long and short leg, 0 for none, and where the chain ended for each; what `verdicts` and `figures`
+        hold of them is at places 0 and 1. The short one's sends count a long one that passed.
         """
         self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = partial(of(_book_fill), at)
         """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission)."""
@@ -149,7 +166,10 @@ class Frame:
         """Count the entries of a symbol index in which nothing stood when stock was taken."""
         self.judge: Callable[[int, int, int, int, int, int, int, int, bool, bool, bool, bool, int], int]
         self.judge = partial(of(_judge), at)
-        """Judge an order: `guards.chain.judge_order` from `index` on; `verdicts` then holds all figures and limits."""
+        """Judge an order: `guards.chain.judge_beside` from `index` to `sends`.
+
+        What `verdicts` and `figures` hold of it, at place 0, are all figures and limits.
+        """
         self.strategy_equity: Callable[[int], int] = partial(of(_strategy_equity), at)
         """Give the result of one strategy since the run began: `scan.strategy_equity`."""
 
@@ -163,9 +183,9 @@ class Frame:
         self._kept[0] = bars
         self._addresses[_BARS], self._addresses[_BARS + 1] = address_of(bars), len(bars)
 
-    def figures(self) -> dict[str, int | float]:
-        """Give the figures of the order that was judged last, by name."""
-        proposal = self._kept[_PROPOSAL // 2][0]
+    def figures(self, place: int = 0) -> dict[str, int | float]:
+        """Give the figures of the order that was judged last at a place, by name."""
+        proposal = self._kept[_PROPOSAL // 2][place]
         return {name: proposal[name].item() for name in PROPOSAL.names or ()}
 
 
@@ -319,18 +339,36 @@ def _floor_broken(at: Ints) -> int:
 
 
 @njit
-def _size_legs(
-    at: Ints, k: int, index: int, long_entry: int, long_stop: int, short_entry: int, short_stop: int, volume: int
-) -> tuple[int, int]:
-    symbol = _symbols(at)[index]
+def _weigh(
+    at: Ints, row: int, k: int, index: int, is_latched: bool, is_ready: bool, is_journal_ok: bool,
+    is_long_known: bool, is_short_known: bool, sends: int,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    setup, symbol = _table(at, _SETUPS, _SETUP_SIZE)[row], _symbols(at)[index]
     sizing = carray(_pointer(at[_SIZINGS]), (at[_SIZINGS + 1],), SIZING)[k]
     stake, cap = stakes(sizing, _account(at)[0].equity, symbol.fx_num, symbol.fx_den)
     long = short = 0
-    if long_entry:
-        long = quantity(sizing, stake, cap, long_entry, long_stop, symbol.tick, symbol.lot, volume)
-    if short_entry:
-        short = quantity(sizing, stake, cap, short_entry, short_stop, symbol.tick, symbol.lot, volume)
-    return long, short
+    long_end = short_end = PASSED
+    for place in range(_LEGS):
+        is_long = place == 0
+        entry = setup[LONG_ENTRY] if is_long else setup[SHORT_ENTRY]
+        if not entry:
+            continue
+        stop_loss = setup[LONG_STOP] if is_long else setup[SHORT_STOP]
+        qty = quantity(sizing, stake, cap, entry, stop_loss, symbol.tick, symbol.lot, setup[VOLUME])
+        if not qty:
+            continue
+        trigger, limit = resting_prices(setup[ENTRY_KIND], entry, setup[LONG_LIMIT] if is_long else setup[SHORT_LIMIT])
+        end = _judge_at(
+            at, place, index, 1 if is_long else -1, qty, trigger or limit, trigger, limit, stop_loss,
+            setup[LONG_TARGET] if is_long else setup[SHORT_TARGET], is_latched, is_ready, is_journal_ok,
+            is_long_known if is_long else is_short_known, sends,
+        )  # fmt: skip
+        if is_long:
+            long, long_end = qty, end
+            sends += int(end == PASSED)
+        else:
+            short, short_end = qty, end
+    return long, short, long_end, short_end
 
 
 @njit
@@ -343,15 +381,24 @@ def _judge(
     at: Ints, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int, stop_loss: int,
     target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
 ) -> int:  # fmt: skip
-    proposal, stock = carray(_pointer(at[_PROPOSAL]), (1,), PROPOSAL), _stock(at)
-    if not stock[0]:
-        return judge_order(
-            proposal[0], _account(at)[0], _symbols(at), _limits(at)[0], _table(at, _VERDICTS, 2), index, side, qty,
-            entry, stop_price, limit_price, stop_loss, target, is_latched, is_ready, is_journal_ok, is_known, sends,
-        )  # fmt: skip
-    all_ = stock[1], stock[2], stock[3], stock[4], stock[5], stock[6], stock[7]
+    return _judge_at(
+        at, 0, index, side, qty, entry, stop_price, limit_price, stop_loss, target, is_latched, is_ready,
+        is_journal_ok, is_known, sends,
+    )  # fmt: skip
+
+
+@njit
+def _judge_at(
+    at: Ints, place: int, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int,
+    stop_loss: int, target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
+) -> int:  # fmt: skip
+    account, symbols, limits, stock = _account(at)[0], _symbols(at), _limits(at)[0], _stock(at)
+    if stock[0]:
+        all_, heard = (stock[1], stock[2], stock[3], stock[4], stock[5], stock[6], stock[7]), stock[8]
+    else:
+        all_, heard = stake_of_all(symbols), heard_of(account, symbols, limits)
     return judge_beside(
-        proposal[0], _account(at)[0], _symbols(at), _limits(at)[0], _table(at, _VERDICTS, 2), index, side, qty,
-        entry, stop_price, limit_price, stop_loss, target, is_latched, is_ready, is_journal_ok, is_known, sends,
-        all_, stock[8],
+        carray(_pointer(at[_PROPOSAL]), (_LEGS,), PROPOSAL)[place], account, symbols, limits,
+        _table(at, _VERDICTS, 2)[place * PASSED :], index, side, qty, entry, stop_price, limit_price, stop_loss,
+        target, is_latched, is_ready, is_journal_ok, is_known, sends, all_, heard,
     )  # fmt: skip

@@ -6,7 +6,7 @@ What passes all becomes an `Approved`, which is made nowhere else. It keeps no s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from axiomd.contracts.commands import Approved
 from axiomd.contracts.events import Verdict
@@ -14,6 +14,9 @@ from axiomd.contracts.orders import Order
 from axiomd.core.frame import Frame
 from axiomd.core.guards.api import Guard
 from axiomd.core.guards.chain import GUARDS, PASSED
+
+_TOLD: Final = 2 * PASSED
+"""A figure and a limit of each compiled guard."""
 
 
 class Chain:
@@ -41,9 +44,8 @@ class Chain:
 
         Verdicts that nobody reads are none.
         """
-        frame = self._frame
         stop_price, limit_price = proposed.stop_price or 0, proposed.limit_price or 0
-        position = frame.judge(
+        position = self._frame.judge(
             index,
             1 if proposed.side == "BUY" else -1,
             proposed.qty,
@@ -58,23 +60,36 @@ class Chain:
             is_known,
             sends,
         )
+        return self.end(proposed, 0, position)
+
+    def weigh(
+        self, row: int, k: int, index: int, is_latched: bool, is_ready: bool, is_journal_ok: bool,
+        is_long_known: bool, is_short_known: bool, sends: int,
+    ) -> tuple[int, int, int, int]:  # fmt: skip
+        """Size a setup and judge its legs: `Frame.weigh`. What comes of each is for `end` to say."""
+        return self._frame.weigh(
+            row, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends
+        )
+
+    def end(self, proposed: Order, place: int, position: int) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
+        """Say what came of an order judged at a place, where the compiled guards ended: as `judge`."""
         verdicts: tuple[Verdict, ...] = ()
         if self._explains or position != PASSED:
-            told = iter(frame.verdicts.tolist())
+            told = iter(self._frame.verdicts[place * _TOLD : (place + 1) * _TOLD].tolist())
             # the frame has a figure and a limit of each guard; having that checked takes a sixth of the time again
             verdicts = tuple(zip(GUARDS, told, told, strict=False))
         if position != PASSED:
             return None, verdicts[: position + 1]
         for guard, params in self._plugins:
-            refused, figure, limit = self._ask(guard, params, proposed)
+            refused, figure, limit = self._ask(guard, params, proposed, place)
             verdicts = (*verdicts, (guard.name, figure, limit))
             if refused:
                 return None, verdicts
         return Approved(proposed), verdicts
 
-    def _ask(self, guard: Guard, params: Any, proposed: Order) -> tuple[bool, int, int]:
+    def _ask(self, guard: Guard, params: Any, proposed: Order, place: int) -> tuple[bool, int, int]:
         try:
-            refused, figure, limit = guard.check(proposed, self._frame.figures(), params)
+            refused, figure, limit = guard.check(proposed, self._frame.figures(place), params)
             return bool(refused), int(figure), int(limit)
         except Exception:
             # somebody else's code between an order and the market: whatever it raises, the answer is no

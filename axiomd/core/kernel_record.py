@@ -21,7 +21,7 @@ from axiomd.core.kernel_run import Rows, SelectCandidates, run_rows
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import NOT_TRADED
-from axiomd.core.orders.bracket import order_of, signal_of
+from axiomd.core.orders.bracket import group_of, names_of, order_of, signal_of
 from axiomd.core.plan import Plan
 from axiomd.core.portfolio import trade_of
 from axiomd.core.strategies import api
@@ -114,8 +114,10 @@ def _add_orders(
         kernel.O_SIGNAL, kernel.O_SIDE, kernel.O_QTY, kernel.O_SESSION, kernel.O_STATUS, kernel.O_GUARD,
         kernel.O_FILL_TS, kernel.O_FILL_PRICE, kernel.O_COMMISSION, kernel.O_SLIPPAGE,
     ):  # fmt: skip
+        signal, side, date = record.signals[setup], side_of(sign), dates[session]
+        group = group_of(signal, date)
         order = order_of(
-            plan, record.signals[setup], index_of[setup], side_of(sign), qty, dates[session], flattens[session]
+            plan, signal, index_of[setup], side, qty, date, flattens[session], group, names_of(signal, side, group)
         )
         if end == kernel.REFUSED:
             outcome = OrderOutcome(order, "rejected", f"rejected:{GUARDS[guard]}", False)

@@ -128,7 +128,10 @@ def reuses_a_key() -> Iterator[None]:
     def key(run_id: str, strategy: str, version: str, symbol: str, side: Any, group: str) -> str:
         return real(run_id, strategy, version, symbol, side, group[:0])
 
-    with patch.object(bracket, "idempotency_key", key), patch.object(Book, "is_known", lambda self, order: False):
+    with (
+        patch.object(bracket, "idempotency_key", key),
+        patch.object(Book, "is_known", lambda self, order_id, key: False),
+    ):
         yield
 
 
@@ -181,13 +184,17 @@ def protects_with_the_wrong_quantity() -> Iterator[None]:
 @contextmanager
 def opens_before_both_truths_agree() -> Iterator[None]:
     """Orders are placed while journal and broker differ, or the broker is away; limits are not asked."""
-    real = Chain.judge
+    judges, weighs = Chain.judge, Chain.weigh
 
     def judge(self: Chain, order: Any, index: int, **flags: Any) -> Any:
         flags.update(is_ready=True, is_latched=False)
-        return real(self, order, index, **flags)
+        return judges(self, order, index, **flags)
 
-    with patch.object(Chain, "judge", judge), ignores_the_latch():
+    def weigh(self: Chain, row: int, k: int, index: int, is_latched: bool, is_ready: bool, *flags: Any) -> Any:
+        del is_latched, is_ready
+        return weighs(self, row, k, index, False, True, *flags)
+
+    with patch.object(Chain, "judge", judge), patch.object(Chain, "weigh", weigh), ignores_the_latch():
         yield
 
 

@@ -63,9 +63,9 @@ class Book:
         self._known: set[str] = set()
         """Names of orders that stand in the journal: their keys, and what their groups call their sides."""
 
-    def is_known(self, order: Order) -> bool:
+    def is_known(self, order_id: str, key: str) -> bool:
         """Say whether an order's key, or its group's side, stands in the journal."""
-        return order.idempotency_key in self._known or order.order_id in self._known
+        return key in self._known or order_id in self._known
 
     def know(self, order: Order) -> None:
         """Remember an order that stands in the journal, sent or refused."""

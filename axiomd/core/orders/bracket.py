@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from axiomd.contracts.orders import Order, idempotency_key, oco_id
 from axiomd.contracts.signals import EntryType, Signal, signal_id
 from axiomd.contracts.units import PPM, Side
+from axiomd.core.compiled import plain
+from axiomd.core.fills import KINDS, resting_prices
 from axiomd.core.plan import Plan, StrategyPlan
 from axiomd.core.strategies.api import (
     ENTRY_KIND,
@@ -27,6 +29,7 @@ from axiomd.core.strategies.api import (
 )
 
 _ENTRY_TYPES: tuple[EntryType, ...] = ("stop", "limit", "market")
+_resting_prices = plain(resting_prices)
 
 
 def signal_of(own: StrategyPlan, run_id: str, symbol: str, row: Sequence[int], rank: int, outcome: str) -> Signal:
@@ -49,26 +52,27 @@ def group_of(signal: Signal, session: str) -> str:
     return oco_id(signal.strategy, signal.symbol, session, signal.setup, signal.valid_from_us)
 
 
-def order_of(
-    plan: Plan, signal: Signal, index: int, side: Side, qty: int, session: str, flatten_us: int, group: str = ""
-) -> Order:
-    """Write the order of one leg of a signal; `group` is its `group_of`, where that is known already."""
-    group = group or group_of(signal, session)
+def names_of(signal: Signal, side: Side, group: str) -> tuple[str, str]:
+    """Name the leg of a signal on a side: (order id, key); `group` is its `group_of`."""
     key = idempotency_key(signal.run_id, signal.strategy, signal.strategy_version, signal.symbol, side, group)
+    return f"{group}-{side[0]}", key
+
+
+def order_of(
+    plan: Plan, signal: Signal, index: int, side: Side, qty: int, session: str, flatten_us: int, group: str,
+    names: tuple[str, str],
+) -> Order:  # fmt: skip
+    """Write the order of one leg of a signal, called by its `names_of`; `group` is its `group_of`."""
     if side == "BUY":
-        entry, limit, stop, target = signal.long_entry, signal.limit_long, signal.sl_long, signal.tp_long
+        entry, bound, stop, target = signal.long_entry, signal.limit_long, signal.sl_long, signal.tp_long
     else:
-        entry, limit, stop, target = signal.short_entry, signal.limit_short, signal.sl_short, signal.tp_short
-    trigger = None
-    if signal.entry_type == "stop":
-        trigger = entry
-    else:
-        limit = entry if signal.entry_type == "limit" else None
-    instrument = plan.instruments[index]
+        entry, bound, stop, target = signal.short_entry, signal.limit_short, signal.sl_short, signal.tp_short
+    trigger, limit = _resting_prices(KINDS[signal.entry_type], entry or 0, bound or 0)
+    instrument, (order_id, key) = plan.instruments[index], names
     # by place, in the order of the record's fields: it takes a fifth of the time that names take
     return Order(
-        f"{group}-{side[0]}", key, group, signal.run_id, signal.symbol, side, qty, signal.valid_from_us,
+        order_id, key, group, signal.run_id, signal.symbol, side, qty, signal.valid_from_us,
         signal.valid_to_us, session, plan.source, signal.strategy, signal.strategy_version, signal.entry_type,
         signal.signal_id, instrument.currency, instrument.tick_size, signal.ts_us, flatten_us,
-        limit, trigger, target, stop,
+        limit or None, trigger or None, target, stop,
     )  # fmt: skip
