@@ -26,18 +26,7 @@ from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, stak
 from axiomd.core.guards.loss import floor_broken
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import SIZING, quantity, stakes
-from axiomd.core.strategies.api import (
-    ENTRY_KIND,
-    LONG_ENTRY,
-    LONG_LIMIT,
-    LONG_STOP,
-    LONG_TARGET,
-    SHORT_ENTRY,
-    SHORT_LIMIT,
-    SHORT_STOP,
-    SHORT_TARGET,
-    VOLUME,
-)
+from axiomd.core.strategies import api
 
 _BARS: Final = 0
 _ACCOUNT: Final = 2
@@ -350,17 +339,19 @@ def _weigh(
     long_end = short_end = PASSED
     for place in range(_LEGS):
         is_long = place == 0
-        entry = setup[LONG_ENTRY] if is_long else setup[SHORT_ENTRY]
+        entry = setup[api.LONG_ENTRY] if is_long else setup[api.SHORT_ENTRY]
         if not entry:
             continue
-        stop_loss = setup[LONG_STOP] if is_long else setup[SHORT_STOP]
-        qty = quantity(sizing, stake, cap, entry, stop_loss, symbol.tick, symbol.lot, setup[VOLUME])
+        stop_loss = setup[api.LONG_STOP] if is_long else setup[api.SHORT_STOP]
+        qty = quantity(sizing, stake, cap, entry, stop_loss, symbol.tick, symbol.lot, setup[api.VOLUME])
         if not qty:
             continue
-        trigger, limit = resting_prices(setup[ENTRY_KIND], entry, setup[LONG_LIMIT] if is_long else setup[SHORT_LIMIT])
+        trigger, limit = resting_prices(
+            setup[api.ENTRY_KIND], entry, setup[api.LONG_LIMIT] if is_long else setup[api.SHORT_LIMIT]
+        )
         end = _judge_at(
             at, place, index, 1 if is_long else -1, qty, trigger or limit, trigger, limit, stop_loss,
-            setup[LONG_TARGET] if is_long else setup[SHORT_TARGET], is_latched, is_ready, is_journal_ok,
+            setup[api.LONG_TARGET] if is_long else setup[api.SHORT_TARGET], is_latched, is_ready, is_journal_ok,
             is_long_known if is_long else is_short_known, sends,
         )  # fmt: skip
         if is_long:
