@@ -114,6 +114,15 @@ def plain(rule: F) -> F:
     return function
 
 
+def machine_code(made: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the machine code of a function that was called, without the way there, which finds out each argument's type.
+
+    A rule that Python runs is what it is, and of one that was called with several sets of types each call is looked at.
+    """
+    known = [*getattr(made, "overloads", {}).values()]
+    return known[0].entry_point if len(known) == 1 else made
+
+
 def _by_numba(function: Callable[..., object], options: dict[str, bool]) -> Any:
     from axiomd.core.kept_code import kept
 

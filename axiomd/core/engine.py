@@ -314,9 +314,9 @@ class Engine:
     ) -> tuple[int, int, int, bool]:
         """Scan on for the first time: with the first bar steps are asked for, until then nothing needs the compiler."""
         put_steps(self.board, self.plan)
-        self.frame.call_compiled()
+        scanned = self.frame.advance(first, last, horizon_us, matched_us, filled_us, is_watched)
         self._scan = self.frame.advance
-        return self._scan(first, last, horizon_us, matched_us, filled_us, is_watched)
+        return scanned
 
     def _in_time(self, event: e.BarsClosed) -> Ints:
         """Give the bars that close at this very moment, each symbol's once: late, repeated and future ones are dropped.

@@ -19,7 +19,7 @@ from axiomd.contracts.units import NEVER_US
 from axiomd.core import board as b
 from axiomd.core import scan
 from axiomd.core.board import Board, Floats, Ints, Records, column
-from axiomd.core.compiled import carray, intrinsic, njit, types
+from axiomd.core.compiled import carray, intrinsic, machine_code, njit, types
 from axiomd.core.fills import resting_prices
 from axiomd.core.guards.api import LIMITS, PROPOSAL
 from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, stake_of, stake_of_all
@@ -111,56 +111,61 @@ class Frame:
 
         The place is that of `WORK` in the symbol's record, in bytes. Packing the five takes half of a compiled call.
         """
-        self._bind(lambda rule: rule)
-
-    def call_compiled(self) -> None:
-        """Call compiled functions themselves from here on: the way over what stands for one costs a fifth of a call."""
-        self._bind(lambda rule: getattr(rule, "made", rule))
-
-    def _bind(self, of: Callable[[Any], Any]) -> None:
-        # bound to the addresses once: a method around each would take half as long again as the call itself
-        at = self._addresses
-        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, bool]] = partial(of(_advance), at)
+        of = self._bound
+        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, bool]] = of(_advance)
         """Scan on: `scan.advance` with (first, last, horizon_us, matched_us, filled_us, is_watched).
 
         Gives its flags, the row it came to, the row behind the bars of a moment that is touched, and whether anything
         was taken in.
         """
-        self.begin_session: Callable[[int, int, int], None] = partial(of(_begin_session), at)
+        self.begin_session: Callable[[int, int, int], None] = of(_begin_session)
         """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
-        self.settle: Callable[[], None] = partial(of(_settle), at)
+        self.settle: Callable[[], None] = of(_settle)
         """Take in the marks of a moment: `scan.settle`."""
-        self.gross_exposure: Callable[[], int] = partial(of(_gross_exposure), at)
+        self.gross_exposure: Callable[[], int] = of(_gross_exposure)
         """Give the sum of |position| * last CLOSE: `scan.gross_exposure`."""
-        self.is_stale: Callable[[int], bool] = partial(of(_is_stale), at)
+        self.is_stale: Callable[[int], bool] = of(_is_stale)
         """Say whether the data of a symbol index is beyond the limits: `scan.symbol_is_stale`."""
-        self.floor_broken: Callable[[], int] = partial(of(_floor_broken), at)
+        self.floor_broken: Callable[[], int] = of(_floor_broken)
         """Say which loss limit the equity has reached: `guards.loss.floor_broken`."""
         self.weigh: Callable[[int, int, int, bool, bool, bool, bool, bool, int], tuple[int, int, int, int]]
-        self.weigh = partial(of(_weigh), at)
+        self.weigh = of(_weigh)
         """Size a row of `setups` and judge both of its legs: by `sizing.quantity`, then as `judge` does.
 
         With (row, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends). Gives the
         quantities of long and short leg, 0 for none, and where the chain ended for each; what `verdicts` and `figures`
         hold of them is at places 0 and 1. The short one's sends count a long one that passed.
         """
-        self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = partial(of(_book_fill), at)
+        self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = of(_book_fill)
         """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission)."""
-        self.take_stock: Callable[[bool], None] = partial(of(_take_stock), at)
+        self.take_stock: Callable[[bool], None] = of(_take_stock)
         """Look through all symbols once for the orders that are judged from here on, until it is called with False.
 
         Between the two nothing but entries where nothing stood may change what stands in a symbol, or the time.
         """
-        self.add_to_stock: Callable[[int], None] = partial(of(_add_to_stock), at)
+        self.add_to_stock: Callable[[int], None] = of(_add_to_stock)
         """Count the entries of a symbol index in which nothing stood when stock was taken."""
         self.judge: Callable[[int, int, int, int, int, int, int, int, bool, bool, bool, bool, int], int]
-        self.judge = partial(of(_judge), at)
+        self.judge = of(_judge)
         """Judge an order: `guards.chain.judge_beside` from `index` to `sends`.
 
         What `verdicts` and `figures` hold of it, at place 0, are all figures and limits.
         """
-        self.strategy_equity: Callable[[int], int] = partial(of(_strategy_equity), at)
+        self.strategy_equity: Callable[[int], int] = of(_strategy_equity)
         """Give the result of one strategy since the run began: `scan.strategy_equity`."""
+
+    def _bound(self, rule: Callable[..., Any]) -> Any:
+        return partial(self._call_first, rule)
+
+    def _call_first(self, rule: Any, *args: int) -> Any:
+        """Call a rule, and bind what it was compiled to to the addresses, for all calls behind this one.
+
+        A method around each would take half as long again as the call itself.
+        """
+        made, at = getattr(rule, "made", rule), self._addresses
+        result = made(at, *args)
+        setattr(self, rule.__name__.removeprefix("_"), partial(machine_code(made), at))
+        return result
 
     def symbol(self, index: int) -> list[int]:
         """Give all columns of one symbol, as they stand now; `column` says which is which."""

@@ -201,10 +201,10 @@ def opens_before_both_truths_agree() -> Iterator[None]:
 @contextmanager
 def does_not_count_working_orders() -> Iterator[None]:
     """Exposure is that of positions alone: two orders each within the limit break it together."""
-    real = Frame._bind
+    real = Frame.__init__
 
-    def bind(self: Frame, of: Any) -> None:
-        real(self, of)
+    def bind(self: Frame, board: Any, sizings: Any) -> None:
+        real(self, board, sizings)
         post = self.post
 
         def posts(place: int, long: int, short: int, legs: int, high: int, low: int) -> None:
@@ -213,7 +213,7 @@ def does_not_count_working_orders() -> Iterator[None]:
 
         self.post = posts
 
-    with patch.object(Frame, "_bind", bind):
+    with patch.object(Frame, "__init__", bind):
         yield
 
 

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from axiomd.core.compiled import Later, intrinsic, njit, plain, types
+from axiomd.core.compiled import Later, intrinsic, machine_code, njit, plain, types
 from axiomd.core.registers import own_room
 
 pytestmark = pytest.mark.slow
@@ -67,3 +67,23 @@ def test_whoever_comes_while_it_is_being_made_is_given_the_same() -> None:
 
     assert twice.made is meanwhile[1]
     assert twice.made is twice.made
+
+
+def test_machine_code_is_what_a_function_of_one_set_of_types_runs() -> None:
+    @numba.njit
+    def halved(amount):  # type: ignore[no-untyped-def]
+        return amount / 2
+
+    assert halved is machine_code(halved)
+
+    halved(3)
+    code = machine_code(halved)
+    assert code is not halved
+    assert 3.5 == code(7)
+
+    halved(3.0)
+    assert halved is machine_code(halved)
+
+
+def test_a_rule_that_python_runs_is_its_own_machine_code() -> None:
+    assert plain(doubled) is machine_code(plain(doubled))
