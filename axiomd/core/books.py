@@ -92,7 +92,8 @@ class Books:
 
     def book_fill(self, event: e.FillReceived, leg: Leg, role: str) -> Trade | None:
         """Book an execution: money, position, and the trade that it closes, if it closes one."""
-        fill, index, qty = event.fill, leg.index, event.fill.qty
+        fill, index = event.fill, leg.index
+        qty = fill.qty
         self.filled_us = event.ts_us
         signed_qty = qty if fill.side == "BUY" else -qty
         flow, charge = self._frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
