@@ -251,7 +251,6 @@ class Replay:
     def _doing(self, log: Log | None) -> Mapping[type, Callable[[Any], None]]:
         """Put together, once for all commands of a kind, what is done about one."""
         done: dict[type, Callable[[Any], None]] = {
-            **dict.fromkeys(e.DECISIONS, _leave_be),
             **self.recorder.stations,
             CurvePoint: self.recorder.point,
             SendEntries: self._execute,
@@ -259,9 +258,14 @@ class Replay:
             ClosePosition: self._execute,
             TripLatch: self._trip,
         }
-        if log is not None:
-            for kind in e.DECISIONS:
-                done[kind] = _first(partial(self._write_decision, log.append), done[kind])
+        writers = {SignalEmitted: self._write_signal, OrderIntent: self._write_intent}
+        for kind in e.DECISIONS:
+            record = done.get(kind)
+            if log is None:
+                done[kind] = record or _leave_be
+            else:
+                write = partial(writers.get(kind, self._write_decision), log.append)
+                done[kind] = write if record is None else _first(write, record)
         return done
 
     def _write_report(self, append: Append, event: Report) -> None:
@@ -270,12 +274,14 @@ class Replay:
         self._seq = seqs[key] = append(event, seqs.get(key) or seqs.get(split_reference(key).key, 0))
 
     def _write_decision(self, append: Append, event: e.Event) -> None:
+        append(event, self._cause)
+
+    def _write_signal(self, append: Append, event: e.Event) -> None:
         """The cause of a decision is what was taken in, or the signal that came of it."""
-        seq = append(event, self._cause)
-        if isinstance(event, SignalEmitted):
-            self._cause = seq
-        elif isinstance(event, OrderIntent):
-            self._seq_of[event.order.idempotency_key] = seq
+        self._cause = append(event, self._cause)
+
+    def _write_intent(self, append: Append, event: OrderIntent) -> None:
+        self._seq_of[event.order.idempotency_key] = append(event, self._cause)
 
     def _hear(self, reports: Sequence[Report]) -> None:
         """Take reports of the broker in, one after the other."""
