@@ -49,6 +49,7 @@ SYMBOL = np.dtype(
         # what the market has to do to concern us
         ("touch_high", "i8"),
         ("touch_low", "i8"),
+        ("deadline_us", "i8"),
     ],
     align=True,
 )

@@ -44,7 +44,6 @@ class Books:
         self._rates, self._bar_us, self._currency = plan.rates, plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
-        self._deadlines = frame.deadlines
         self._post = frame.post
         self.early: dict[str, list[e.FillReceived]] = {}
         """Exits that were told before their entry was, by its key."""
@@ -180,5 +179,4 @@ class Books:
                     high = leg.high
                 if leg.low > low:
                     low = leg.low
-        self._post(index * _SYMBOL_BYTES + WORK, long, short, count, high, low)
-        self._deadlines[index] = deadline_us
+        self._post(index * _SYMBOL_BYTES + WORK, long, short, count, high, low, deadline_us)

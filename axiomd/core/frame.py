@@ -44,9 +44,8 @@ _SETUPS: Final = 24
 _SIZINGS: Final = 26
 _PROPOSAL: Final = 28
 _VERDICTS: Final = 30
-_DEADLINES: Final = 32
-_STOCK: Final = 34
-_SIZE: Final = 36
+_STOCK: Final = 32
+_SIZE: Final = 34
 """Each part is an address and a number of rows."""
 
 _INTS: Final = np.dtype(np.int64)
@@ -61,9 +60,9 @@ _SYMBOL_WIDTH: Final = b.SYMBOL.itemsize // 8
 _INTERVAL_SIZE: Final = 6
 _LEGS: Final = 2
 WORK: Final = column(b.SYMBOL, "work_long") * 8
-"""Where a symbol's record holds what works in it: both sides' notional, legs, and the two prices that concern us."""
+"""Where a symbol's record holds what works in it: both sides' notional, legs, prices and time that concern us."""
 assert b.SYMBOL.names is not None
-assert b.SYMBOL.names[-5:] == ("work_long", "work_short", "work_legs", "touch_high", "touch_low")
+assert b.SYMBOL.names[-6:] == ("work_long", "work_short", "work_legs", "touch_high", "touch_low", "deadline_us")
 
 
 class Frame:
@@ -74,7 +73,7 @@ class Frame:
     """
 
     __slots__ = (
-        "_addresses", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill", "deadlines",
+        "_addresses", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill",
         "floor_broken", "gross_exposure", "is_stale", "judge", "post", "settle", "setups", "slots",
         "strategies", "strategy_equity", "symbols", "take_stock", "verdicts", "weigh",
     )  # fmt: skip
@@ -85,8 +84,7 @@ class Frame:
         parts = (
             np.zeros((0, _BAR_SIZE), np.int64), board.account, board.symbols, board.strategies, board.slots,
             board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
-            board.limits, board.setups, sizings, proposal, verdicts, np.full(len(board.symbols), NEVER_US),
-            np.zeros(_STOCK_SIZE, np.int64),
+            board.limits, board.setups, sizings, proposal, verdicts, np.zeros(_STOCK_SIZE, np.int64),
         )  # fmt: skip
         self._kept = list(parts)
         self._addresses = np.zeros(_SIZE, np.int64)
@@ -99,17 +97,13 @@ class Frame:
         self.slots = ints_of(board.slots)
         self.verdicts = ints_of(verdicts)
         self.setups = ints_of(board.setups)
-        self.deadlines = ints_of(self._kept[_DEADLINES // 2])
-        """When what works or is held in a symbol concerns us, whatever the market does; the scan stops at the first.
-
-        One behind the other, so that looking through all of hundreds takes a tenth of a microsecond.
-        """
-        self.post: Callable[[int, int, int, int, int, int], None] = partial(
-            struct.Struct("=5q").pack_into, self.symbols.cast("B")
+        self.post: Callable[[int, int, int, int, int, int, int], None] = partial(
+            struct.Struct("=6q").pack_into, self.symbols.cast("B")
         )
-        """Write down what works in a symbol, and which prices concern us there: (place, long, short, legs, high, low).
+        """Write down what works in a symbol: (place, long, short, legs, high, low, deadline_us).
 
-        The place is that of `WORK` in the symbol's record, in bytes. Packing the five takes half of a compiled call.
+        The place is that of `WORK` in the symbol's record, in bytes. The two prices and the time are those that concern
+        us there, `NEVER_US` for none; the scan stops at the first time of all.
         """
         of = self._bound
         self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, bool]] = of(_advance)
@@ -256,12 +250,15 @@ def _reals(at: Ints, place: int, width: int) -> Floats:
 def _advance(
     at: Ints, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
 ) -> tuple[int, int, int, bool]:
-    account, bars = _account(at), _table(at, _BARS, _BAR_SIZE)
+    account, symbols, bars = _account(at), _symbols(at), _table(at, _BARS, _BAR_SIZE)
     before_us = account[0].now_us
     account[0].cursor = first
-    account[0].deadline_us = carray(_pointer(at[_DEADLINES]), (at[_DEADLINES + 1],), _INTS).min()
+    deadline_us = NEVER_US
+    for s in range(len(symbols)):
+        deadline_us = min(deadline_us, symbols[s].deadline_us)
+    account[0].deadline_us = deadline_us
     flags = scan.advance(
-        bars, last, horizon_us, matched_us, filled_us, is_watched, account, _symbols(at),
+        bars, last, horizon_us, matched_us, filled_us, is_watched, account, symbols,
         _strategies(at), _slots(at), _table(at, _INTERVALS, _INTERVAL_SIZE), _table(at, _INT_STATE, _INT_STATE_SIZE),
         _reals(at, _FLOAT_STATE, _FLOAT_STATE_SIZE), _table(at, _INT_PARAMS, _INT_PARAMS_SIZE),
         _reals(at, _FLOAT_PARAMS, _FLOAT_PARAMS_SIZE),

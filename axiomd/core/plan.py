@@ -163,7 +163,7 @@ def board_without_steps(plan: Plan) -> b.Board:
     for index in range(len(plan.instruments)):
         record = symbols[index]
         record["last_ts_us"] = -NEVER_US
-        record["touch_high"], record["touch_low"] = b.ABOVE_ALL, b.BELOW_ALL
+        record["touch_high"], record["touch_low"], record["deadline_us"] = b.ABOVE_ALL, b.BELOW_ALL, NEVER_US
         first = position
         while position < len(places) and places[position][0] == index:
             position += 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from axiomd.config.binding import bind
 from axiomd.contracts.runs import RunConfig
+from axiomd.contracts.units import NEVER_US
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL, SYMBOL
 from axiomd.core.engine import Engine
 from axiomd.core.frame import WORK, Frame
@@ -73,7 +74,7 @@ def test_what_was_counted_once_stays_what_counting_anew_would_give(
 
 
 def post(frame: Frame, index: int, long: int, short: int, legs: int) -> None:
-    frame.post(index * SYMBOL.itemsize + WORK, long, short, legs, ABOVE_ALL, BELOW_ALL)
+    frame.post(index * SYMBOL.itemsize + WORK, long, short, legs, ABOVE_ALL, BELOW_ALL, NEVER_US)
 
 
 def _frame(states: list[dict[str, int]]) -> Frame:

@@ -207,9 +207,9 @@ def does_not_count_working_orders() -> Iterator[None]:
         real(self, board, sizings)
         post = self.post
 
-        def posts(place: int, long: int, short: int, legs: int, high: int, low: int) -> None:
+        def posts(place: int, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
             del long, short, legs
-            post(place, 0, 0, 0, high, low)
+            post(place, 0, 0, 0, high, low, deadline_us)
 
         self.post = posts
 
