@@ -108,6 +108,20 @@ def _show(args: argparse.Namespace, path: Path) -> int:
             ]
         )  # fmt: skip
         return EXIT_OK
-    table = [(str(row[0]), iso_time(row[1]), row[2], row[4], str(row[5]), row[6]) for row in life]
-    print_table(("seq", "market time", "event", "key", "cause", "payload"), table, right=(0, 4))
+    table = [(str(row[0]), iso_time(row[1]), row[2], row[4], str(row[5]), _told(row[2], row[6])) for row in life]
+    print_table(("seq", "market time", "event", "key", "cause", "says"), table, right=(0, 4))
     return EXIT_OK
+
+
+def _told(kind: str, payload: str) -> str:
+    """Put an event into words; what this version cannot read is shown as it is."""
+    import msgspec
+
+    from axiomd.contracts.events import BY_KIND
+    from axiomd.core.telling import fields_of
+
+    try:
+        event = msgspec.json.decode(payload, type=BY_KIND[kind])
+    except (KeyError, msgspec.MsgspecError):
+        return payload
+    return "  ".join(f"{name} {value}" for name, value in fields_of(event).items())
