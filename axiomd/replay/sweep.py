@@ -283,9 +283,10 @@ def local_blocks(jobs: int, done: Callable[[int], None]) -> RunBlocks:
                 for task, found in zip(tasks, pool.map(run_blocks, tasks), strict=True):
                     yield found
                     done(sum(len(block.trials) for block in task))
-            except BaseException:
+            except BaseException as problem:
                 # broken off, or one of them failed: what the others are at is for nobody, and may take minutes
-                threading.excepthook = lambda _: None  # the pool's threads find their ends gone, which says nothing
+                if not isinstance(problem, Exception):  # this process ends
+                    threading.excepthook = lambda _: None  # the pool's threads find their ends gone: that says nothing
                 for worker in set(active_children()) - others:
                     worker.terminate()
                 raise
