@@ -176,6 +176,7 @@ async def _at_the_desk(folder: Path, plan: Plan) -> Any:
                 desk = Desk(Engine(plan), journal, link, folder, ears=Ears(), age_us_max=5_000_000, beside=thread.run)
                 await desk.take(e.BrokerConnected(ts_us=0, broker="sim", account="SIM"))
                 await desk.agree()
+                await desk.make_room()
                 yield desk, link
                 thread.close()
         finally:

@@ -104,6 +104,11 @@ class Desk:
         self.is_journal_dead = True
         self.engine.lose_journal()
 
+    async def make_room(self) -> None:
+        """Have the journal lay out what commits will need, while nothing waits for one."""
+        if not self.is_journal_dead:
+            await self._beside(self.journal.make_room)
+
     @property
     def market_us(self) -> int:
         """Market time of the newest thing that happened."""

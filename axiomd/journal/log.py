@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -21,7 +20,7 @@ import msgspec
 
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.events import BY_KIND, Event, key_of
-from axiomd.journal import schema
+from axiomd.journal import schema, wal
 
 GENESIS: Final = b"\0" * 32
 _COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
@@ -32,13 +31,6 @@ HELD_EVENTS: Final = 60
 """One call for each costs more than the writing; of thousands the first have left the cache when it is their turn."""
 
 Row = tuple[int, int, str, str, str, int, str, bytes, bytes]
-WAL_PAGES: Final = 1000
-"""From so many on what lies in the WAL is brought into the file, between the commits that orders wait for."""
-WAL_PAGES_MAX: Final = 8000
-"""Within a commit it is done only from here on, 32 MB: where something reads the file all the time, say."""
-PAGES_A_COMMIT: Final = 2
-ROWS_A_PAGE: Final = 4
-
 Values = list[int | str | bytearray]
 """Rows on their way in, one behind the other. A hash is a bytearray: sqlite3 looks for an adapter of every `bytes`."""
 
@@ -94,8 +86,8 @@ class Appended:
 class Journal(Appended):
     """Append to and read from one file. A replay's is `bulk.BulkJournal`."""
 
-    _wal_pages = 0
-    """About how many pages were committed since the WAL was brought into the file."""
+    _wal_bytes = 0
+    """About how much was committed since the WAL was brought into the file."""
 
     def __init__(self, path: Path, run_id: str) -> None:
         self.path = path
@@ -104,9 +96,7 @@ class Journal(Appended):
         self._values: Values = []
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
+            wal.begin(self._db)
             create(self._db)
             last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         except sqlite3.DatabaseError as error:
@@ -144,22 +134,22 @@ class Journal(Appended):
             raise JournalWriteFailed(
                 f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
             ) from error
-        self._wal_pages += PAGES_A_COMMIT + len(self._values) // (_WIDTH * ROWS_A_PAGE)
+        self._wal_bytes += wal.COMMIT_BYTES + len(self._values) // _WIDTH * wal.ROW_BYTES
         self._values.clear()
 
     @property
     def is_checkpoint_due(self) -> bool:
         """Say whether `checkpoint` has something to do."""
-        return self._wal_pages >= WAL_PAGES
+        return self._wal_bytes >= wal.CHECKPOINT_BYTES
 
     def checkpoint(self) -> None:
-        """Bring the WAL into the file: its pages are written and synced a second time, which no order should wait for.
+        """Bring into the file what was committed: no order should wait for that."""
+        self._wal_bytes = 0
+        wal.bring_in(self._db)
 
-        What is durable stays so. Where it cannot be done now the WAL goes on growing, and the next commit says why.
-        """
-        self._wal_pages = 0
-        with suppress(sqlite3.Error):
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    def make_room(self) -> None:
+        """Have commits from here on find room in a WAL that is there already; between two commits."""
+        wal.make_room(self._db, self.path)
 
     def _chain(self) -> None:
         """Write as text what was appended, and chain it: a moment at once takes less than one by one."""
@@ -226,6 +216,9 @@ class LostJournal(Journal):
         """Say that it cannot."""
         if self.is_dirty:
             raise JournalWriteFailed("the journal cannot be opened", str(self.path), "mend its place and restart")
+
+    def make_room(self) -> None:
+        """Leave everything as it is."""
 
     def close(self) -> None:
         """Leave everything as it is."""

@@ -118,12 +118,13 @@ def test_the_restart_after_a_failure_is_latched_and_loses_nothing(stage: Stage) 
 
 
 def dying(stage: Stage, speed: int = 2500) -> Running:
-    """A daemon with entries and a position whose files may grow no more."""
+    """A daemon with entries and a position whose journal can take nothing more, also where its WAL has room."""
     stage.write_tape(11, span=HALF_DAY)
     stage.write_config(speed=speed)
     running = stage.start_ready()
     running.wait_state(lambda state: bool(state["orders"] and state["positions"]), "entries and a position")
-    size = max(path.stat().st_size for path in stage.state_dir.glob("journal.sqlite*"))
+    # the file itself is as it was laid out: the WAL is written far behind its size
+    size = stage.journal.stat().st_size
     resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (size, size))
     return running
 
