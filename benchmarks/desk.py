@@ -26,7 +26,8 @@ from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.warm_up import warm_up
 from axiomd.daemon.broker_process import BrokerProcess
-from axiomd.daemon.desk import Desk, Ears
+from axiomd.daemon.desk import Desk
+from axiomd.daemon.ears import Ears
 from axiomd.daemon.journal_thread import JournalThread
 from axiomd.daemon.sim_link import ProcessLink, setup_of
 from axiomd.journal.log import Journal

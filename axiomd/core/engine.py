@@ -9,7 +9,7 @@ the events it was given. One short method a station, in the order of the walk; w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -293,11 +293,20 @@ class Engine:
 
     # --- bars ---
 
+    def mark(self, event: e.BarsClosed) -> list[Command]:
+        """Do as `handle` does with bars, and leave all of their setups for `take_setups` or `take_some_setups`."""
+        flags = self._take_in(event)
+        self.has_setups_left = bool(flags & SETUPS)
+        return self._decide(flags & ~SETUPS)
+
     def _take_bars(self, event: e.BarsClosed) -> list[Command]:
         """All bars up to a moment: mark, then decide what the last moment of them asks for."""
+        return self._decide(self._take_in(event))
+
+    def _take_in(self, event: e.BarsClosed) -> int:
         flags = self._commit(event)
         self.footing.is_late = event.heard_us > event.ts_us + self._signal_age_us_max
-        return self._decide(flags)
+        return flags
 
     def _commit(self, event: e.BarsClosed) -> int:
         if event.rows:
@@ -355,6 +364,14 @@ class Engine:
         self.has_setups_left = False
         self.entries.take(out)
         return out
+
+    def take_some_setups(self, count: int) -> Iterator[list[Command]]:
+        """Decide them `count` at a time, so that what is decided can be written down beside what is not yet.
+
+        Nothing else may happen to the engine before the last of them.
+        """
+        self.has_setups_left = False
+        return self.entries.take_some(count)
 
     def _trip_on_loss(self, out: list[Command]) -> None:
         for trip in self.tripwires.losses():

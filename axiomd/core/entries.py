@@ -6,7 +6,7 @@ The decisions of a moment go by strategy as listed, then rank, then symbol, and 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -104,13 +104,29 @@ class Entries:
 
     def take(self, out: list[Command]) -> None:
         """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
+        self._take_rows(out, self._rows())
+
+    def take_some(self, count: int) -> Iterator[list[Command]]:
+        """Do as `take` does, `count` setups at a time: gives what each part asks for as soon as it is decided."""
+        rows = self._rows()
+        for first in range(0, len(rows), count):
+            out: list[Command] = []
+            self._take_rows(out, rows[first : first + count])
+            yield out
+
+    def _rows(self) -> list[tuple[list[int], int]]:
+        """Give the setups of the moment, each with its place among the scan's rows, in the order of decisions."""
         setups, size = self._frame.setups, _SETUP_SIZE
         count = self._frame.account[_SETUPS]
-        if count == 1:
-            self._take_setup(out, setups[:size].tolist(), 0)
-            return
         rows = [(setups[at * size : (at + 1) * size].tolist(), at) for at in range(count)]
-        rows.sort(key=self._precedence)
+        if count > 1:
+            rows.sort(key=self._precedence)
+        return rows
+
+    def _take_rows(self, out: list[Command], rows: Sequence[tuple[list[int], int]]) -> None:
+        if len(rows) == 1:
+            self._take_setup(out, *rows[0])
+            return
         self._frame.take_stock(True)
         try:
             for row, at in rows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,8 +65,8 @@ class Days:
         self._closed: RunRecord | None = None
         self.over: list[Day] = []
 
-    def event(self, event: e.Event, journal_head: str, journal_count: int) -> None:
-        """Take an event in, before the engine has it."""
+    def event(self, event: e.Event, journal_head: Callable[[], str], journal_count: int) -> None:
+        """Take an event in: what the world says before the engine has it. `journal_head` is asked for at a close."""
         if isinstance(event, e.ConfigLoaded):
             self._loaded.append(event)
         if isinstance(event, e.SessionOpened):
@@ -89,7 +90,7 @@ class Days:
         if isinstance(event, e.KillReset):
             self._recorder.record.operator_resumes += 1
         if isinstance(event, e.SessionClosed) and self._opened is not None:
-            self._close(self._recorder, self._opened, event, journal_head, journal_count)
+            self._close(self._recorder, self._opened, event, journal_head(), journal_count)
             self._recorder = None
 
     def mark(self, point: CurvePoint) -> None:

@@ -9,7 +9,7 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,38 +35,24 @@ from axiomd.core.orders.adoption import adoption_of
 from axiomd.core.orders.reconcile import Reconciliation, reconcile, unheard_reports
 from axiomd.core.uncollected import uncollected
 from axiomd.daemon.clock import monotonic_us, wall_us
+from axiomd.daemon.ears import Ears, Lap
 from axiomd.daemon.sim_link import SimLink
 from axiomd.feeds.playback import Rows
 from axiomd.journal.log import Journal
-from axiomd.observe.metrics import Stage
-
-Listener = Callable[[int, e.Event], None]
-"""Takes every journaled event with its seq: recorder, metrics, log, view."""
-Latency = Callable[[Stage, float], None]
 
 LATCHED_REASON_MAX: Final = 160
+DECIDED_TOGETHER: Final = 50
+"""Setups of a moment that are decided before what came of them is written down."""
 SENT_TOGETHER_MAX: Final = 50
 """Groups that leave in one write, behind one look at the latch: what a write holds no trip can stop any more."""
 
 
-@dataclass(slots=True)
-class Ears:
-    """Who hears of what the desk does."""
-
-    event: list[Listener] = field(default_factory=list)
-    mark: list[Callable[[CurvePoint], None]] = field(default_factory=list)
-    latency: list[Latency] = field(default_factory=list)
-    commit: list[Callable[[float], None]] = field(default_factory=list)
-    trip: list[Callable[[str, str], None]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Lap:
-    """One moment on the monotonic clock: when its bars came in, when its last stage ended, whether an order left."""
+@dataclass(frozen=True, slots=True)
+class Committing:
+    """A commit that is under way: when it began on the monotonic clock, and its end."""
 
     began_us: int
-    last_us: int
-    has_sent: bool = False
+    end: Awaitable[None]
 
 
 class Desk:
@@ -148,18 +134,16 @@ class Desk:
                 await self._report(report)
         event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
         seq = self._append(event, 0)
-        commands = self.engine.handle(event)
-        lap = Lap(began_us, began_us)
-        if any(isinstance(command, SendEntries) for command in commands):
-            self._tell(lap, "signal")
-        await self._carry_out(commands, seq, lap)
+        lap = Lap(self.ears, began_us, began_us)
+        await self._carry_out(self.engine.mark(event), seq)
         if self.engine.has_setups_left:
-            await self._carry_out(self.engine.take_setups(), seq, lap)
+            await self._send(self._decided(seq), lap)
+            self.ears.hear()
         if is_quiet:
             await self._hear(told)
         await self.commit()
         if not lap.has_sent:
-            self._tell_pipeline(lap)
+            lap.tell_pipeline()
         if self.journal.is_checkpoint_due and not self.is_journal_dead:
             with anyio.CancelScope(shield=True):
                 await self._beside(self.journal.checkpoint)
@@ -335,7 +319,25 @@ class Desk:
 
     # --- carrying out ---
 
-    async def _carry_out(self, commands: list[Command], cause: int, lap: Lap | None = None) -> None:
+    def _decided(self, cause: int) -> list[SendEntries]:
+        """Decide the setups of a moment and write down what came of each; gives what is to be sent.
+
+        Who listens hears of it behind the send, which should wait for nobody.
+        """
+        sends: list[SendEntries] = []
+        signal_seq = cause
+        for commands in self.engine.take_some_setups(DECIDED_TOGETHER):
+            for command in commands:
+                if isinstance(command, SendEntries):
+                    sends.append(command)
+                else:
+                    assert isinstance(command, e.Event)
+                    seq = self._note(command, signal_seq)
+                    if isinstance(command, e.SignalEmitted):
+                        signal_seq = seq
+        return sends
+
+    async def _carry_out(self, commands: list[Command], cause: int) -> None:
         signal_seq = cause
         sends: list[SendEntries] = []
         for command in commands:
@@ -352,17 +354,21 @@ class Desk:
                 await self._latch(command.level, command.reason, "guard", command.reason, cause)
             elif isinstance(command, CancelEntry | ClosePosition):
                 await self._execute(command)
-        await self._send(sends, lap)
+        await self._send(sends, None)
 
     async def _send(self, sends: Sequence[SendEntries], lap: Lap | None) -> None:
         """Opening orders: durable first, the latch right before each write, then out."""
         if not sends:
             return
+        if lap is not None:
+            lap.tell("signal")
+        committing = self._begin_commit()
+        # the disk works meanwhile
         batches = [sends[first : first + SENT_TOGETHER_MAX] for first in range(0, len(sends), SENT_TOGETHER_MAX)]
         leaves = [self.link.prepare(batch, self.market_us) for batch in batches]
-        await self.commit()
+        await self._end_commit(committing)
         if lap is not None:
-            self._tell(lap, "intent")
+            lap.tell("intent")
         answers: list[Awaitable[Sequence[e.Event]]] = []
         for batch, leave in zip(batches, leaves, strict=True):
             try:
@@ -378,13 +384,14 @@ class Desk:
                 await self.lose(str(error))
                 break
             if lap is not None:
-                self._tell(lap, "sent")
+                lap.tell("sent")
                 if not lap.has_sent:
-                    self._tell_pipeline(lap)
+                    lap.tell_pipeline()
+        self.ears.hear()
         for answer in answers:
             await self._hear(answer)
             if lap is not None:
-                self._tell(lap, "acked")
+                lap.tell("acked")
 
     async def _give_up(self, command: SendEntries) -> None:
         """The latch fell between decision and send: nothing left, and that is written down."""
@@ -418,50 +425,51 @@ class Desk:
     # --- the journal ---
 
     def _append(self, event: e.Event, cause: int) -> int:
+        seq = self._note(event, cause)
+        self.ears.hear()
+        return seq
+
+    def _note(self, event: e.Event, cause: int) -> int:
+        """Write an event down that is told to who listens by the next `Ears.hear`."""
         if isinstance(event, e.SessionOpened):
             self.journal.run_id = event.run_id
         key = e.key_of(event)
         seq = self.journal.append(event, cause, key)
         if key:
             self._seq_of[key] = seq
-        for ear in self.ears.event:
-            ear(seq, event)
+        self.ears.untold.append((seq, event))
         return seq
 
     async def commit(self) -> None:
         """Make everything appended durable. A journal that cannot be written latches and is dead from then on."""
+        await self._end_commit(self._begin_commit())
+
+    def _begin_commit(self) -> Committing | None:
         if self.is_journal_dead:
             self.journal.discard()
-            return
+            return None
         if not self.journal.is_dirty:
+            return None
+        return Committing(monotonic_us(), self._beside(self.journal.commit))
+
+    async def _end_commit(self, committing: Committing | None) -> None:
+        if committing is None:
             return
-        began_us = monotonic_us()
         try:
             # a commit that has begun is seen through: half of it known would be worse than either
             with anyio.CancelScope(shield=True):
-                await self._beside(self.journal.commit)
+                await committing.end
         except JournalWriteFailed as error:
             await self._lose_journal(error)
             return
         for ear in self.ears.commit:
-            ear((monotonic_us() - began_us) / 1e6)
+            ear((monotonic_us() - committing.began_us) / 1e6)
 
     async def _lose_journal(self, error: JournalWriteFailed) -> None:
         self.is_journal_dead = True
         self.engine.lose_journal()
         self.journal.discard()
         await self._latch("halt", f"JournalFailure: {error.what}", "journal", "JournalFailure", 0)
-
-    def _tell(self, lap: Lap, stage: Stage) -> None:
-        now_us = monotonic_us()
-        for ear in self.ears.latency:
-            ear(stage, (now_us - lap.last_us) / 1e6)
-        lap.last_us = now_us
-
-    def _tell_pipeline(self, lap: Lap) -> None:
-        lap.has_sent = True
-        for ear in self.ears.latency:
-            ear("pipeline", (monotonic_us() - lap.began_us) / 1e6)
 
 
 def _tripped(ts_us: int, state: latch.LatchState, source: str) -> e.KillTripped:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from queue import SimpleQueue
 from typing import Final
 
@@ -25,11 +25,11 @@ class JournalThread:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
-    async def run(self, job: Job) -> None:
-        """Run a job there and raise what it raises."""
+    def run(self, job: Job) -> Awaitable[None]:
+        """Have a job run there, from now on; what is given waits for its end and raises what it raises."""
         done = self._loop.create_future()
         self._jobs.put((job, done))
-        await done
+        return done
 
     def close(self) -> None:
         """End the thread once what waits is through; a disk that hangs is not waited for."""

@@ -28,7 +28,8 @@ from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.control import ControlServer
 from axiomd.daemon.day_writer import DayWriter
 from axiomd.daemon.days import Days
-from axiomd.daemon.desk import Desk, Ears
+from axiomd.daemon.desk import Desk
+from axiomd.daemon.ears import Ears
 from axiomd.daemon.ending import Ending
 from axiomd.daemon.health import Heartbeats
 from axiomd.daemon.identity import Identity
@@ -175,7 +176,7 @@ class Daemon:
 
     def _ears(self, days: Days, head: Callable[[], str]) -> Ears:
         def hear(seq: int, event: e.Event) -> None:
-            days.event(event, head(), seq)
+            days.event(event, head, seq)
             self._recent.take(seq, event)
             self._metrics.take(event)
             self._log.event(seq, event)

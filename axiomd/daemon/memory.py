@@ -30,7 +30,7 @@ from axiomd.journal.log import GENESIS, Journal, Row, row_hash, rows
 from axiomd.journal.verify import known_end
 from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
 
-Listener = Callable[[int, e.Event, str], None]
+Listener = Callable[[int, e.Event, Callable[[], str]], None]
 """Takes every row's seq, event and hash in hex."""
 
 
@@ -65,7 +65,7 @@ def remember(
     days = Days(engine, identity.places.artifacts_dir)
     memory = Memory()
 
-    def hear(seq: int, event: e.Event, head: str) -> None:
+    def hear(seq: int, event: e.Event, head: Callable[[], str]) -> None:
         days.event(event, head, seq)
         recent.take(seq, event)
 
@@ -117,7 +117,7 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Curv
                     "name it on, or use another --instance",
                 )
             memory.candidates[event.strategy] = event.symbols
-        on_event(seq, event, digest.hex())
+        on_event(seq, event, digest.hex)
         for mark in engine.fold(event):
             on_mark(mark)
         if isinstance(event, e.SessionOpened):

@@ -24,7 +24,8 @@ from axiomd.daemon import locks, sim_link
 from axiomd.daemon.alarms import Alarms
 from axiomd.daemon.broker_process import BrokerProcess
 from axiomd.daemon.clock import wall_us
-from axiomd.daemon.desk import LATCHED_REASON_MAX, Desk, Ears
+from axiomd.daemon.desk import LATCHED_REASON_MAX, Desk
+from axiomd.daemon.ears import Ears
 from axiomd.daemon.health import Heartbeats
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox

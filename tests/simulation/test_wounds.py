@@ -21,7 +21,8 @@ from axiomd.contracts.orders import split_reference
 from axiomd.core.engine import Engine
 from axiomd.core.orders.lifecycle import State
 from axiomd.daemon import desk as desk_module
-from axiomd.daemon.desk import Desk, Ears
+from axiomd.daemon.desk import Desk
+from axiomd.daemon.ears import Ears
 from axiomd.daemon.memory import fold
 from axiomd.daemon.sim_link import Leave
 from axiomd.journal.log import Entry, Journal, entries
@@ -431,7 +432,7 @@ def test_a_moment_is_decided_ahead_of_the_brokers_answer_only_where_nothing_rest
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """04, order within a moment: fills come before decisions, wherever a bar could fill something."""
-    tell, handle = RoughBroker.tell_moment, Engine.handle
+    tell, mark = RoughBroker.tell_moment, Engine.mark
     walk, could_fill = list[str](), list[bool]()
 
     def tell_moment(self: RoughBroker, ts_us: int, rows: Any) -> Any:
@@ -445,17 +446,16 @@ def test_a_moment_is_decided_ahead_of_the_brokers_answer_only_where_nothing_rest
 
         return heard()
 
-    def handles(self: Engine, event: e.Event) -> Any:
-        if isinstance(event, e.BarsClosed):
-            walk.append("decided")
-        return handle(self, event)
+    def marks(self: Engine, event: e.BarsClosed) -> Any:
+        walk.append("decided")
+        return mark(self, event)
 
     async def story() -> None:
         await stage.recover()
         await stage.play_until(lambda: stage.broker.ended_us > 0)
 
     monkeypatch.setattr(RoughBroker, "tell_moment", tell_moment)
-    monkeypatch.setattr(Engine, "handle", handles)
+    monkeypatch.setattr(Engine, "mark", marks)
     anyio.run(story)
 
     moments = [tuple(walk[at : at + 3]) for at in range(0, len(walk), 3)]
@@ -497,3 +497,34 @@ def test_a_moment_whose_answer_is_lost_behind_its_decision_is_decided_once(
     lost: list[int] = []
     monkeypatch.setattr(RoughBroker, "tell_moment", tell_moment)
     anyio.run(story)
+
+
+def test_who_listens_hears_of_a_decision_behind_its_send_and_in_the_journals_order(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of a log takes as long as a decision: no order waits for one."""
+    prepare = RoughBroker.prepare
+    walk: list[tuple[str, int]] = []
+
+    def prepares(self: RoughBroker, commands: Any, ts_us: int) -> Any:
+        leave = prepare(self, commands, ts_us)
+
+        def leaves() -> Any:
+            walk.append(("sent", 0))
+            return leave()
+
+        return leaves
+
+    async def story() -> None:
+        await stage.recover()
+        stage.desk.ears.event.append(lambda seq, event: walk.append((event.KIND, seq)))
+        await stage.play_until(lambda: stage.engine.book.open)
+
+    monkeypatch.setattr(RoughBroker, "prepare", prepares)
+    anyio.run(story)
+
+    kinds = [kind for kind, _ in walk]
+    seqs = [seq for kind, seq in walk if kind != "sent"]
+    assert list(range(seqs[0], seqs[0] + len(seqs))) == seqs
+    assert seqs[-1] == stage.journal.count
+    assert kinds.index("sent") < kinds.index(e.SignalEmitted.KIND) < kinds.index(e.OrderIntent.KIND)

@@ -29,7 +29,8 @@ from axiomd.core.engine import Engine
 from axiomd.core.market.sessions import SessionTable
 from axiomd.core.strategies.stage1 import listed
 from axiomd.daemon.alarms import Alarms
-from axiomd.daemon.desk import Desk, Ears
+from axiomd.daemon.desk import Desk
+from axiomd.daemon.ears import Ears
 from axiomd.daemon.health import Heartbeats
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox

@@ -16,9 +16,9 @@ def test_jobs_run_in_order_on_one_thread_that_ends() -> None:
 
     async def story() -> None:
         thread = JournalThread()
-        async with anyio.create_task_group() as group:
-            for number in range(20):
-                group.start_soon(thread.run, lambda number=number: ran.append((number, threading.get_ident())))
+        jobs = [thread.run(lambda number=number: ran.append((number, threading.get_ident()))) for number in range(20)]
+        for job in reversed(jobs):
+            await job
         thread.close()
 
     anyio.run(story)
