@@ -30,7 +30,8 @@ from axiomd.daemon.desk import Desk
 from axiomd.daemon.ears import Ears
 from axiomd.daemon.journal_thread import JournalThread
 from axiomd.daemon.sim_link import ProcessLink, setup_of
-from axiomd.journal.log import Journal
+from axiomd.journal.beside import Writer
+from axiomd.journal.live import LiveJournal
 from benchmarks.bench import Bench
 from benchmarks.job import document_of
 from benchmarks.live import raw_commits
@@ -172,12 +173,12 @@ async def _at_the_desk(folder: Path, plan: Plan) -> Any:
         try:
             await link.attach(setup_of(plan, "SIM"))
             warm_up(plan)
-            with Journal(folder / "journal.sqlite", "bench") as journal:
+            with LiveJournal(folder / "journal.sqlite", "bench") as journal:
                 thread = JournalThread()
                 desk = Desk(Engine(plan), journal, link, folder, ears=Ears(), age_us_max=5_000_000, beside=thread.run)
                 await desk.take(e.BrokerConnected(ts_us=0, broker="sim", account="SIM"))
                 await desk.agree()
-                await desk.make_room()
+                await desk.hand_over(Writer(journal.path))
                 yield desk, link
                 thread.close()
         finally:

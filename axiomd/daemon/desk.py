@@ -38,6 +38,8 @@ from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.ears import Ears, Lap
 from axiomd.daemon.sim_link import SimLink
 from axiomd.feeds.playback import Rows
+from axiomd.journal.beside import Writer
+from axiomd.journal.live import LiveJournal
 from axiomd.journal.log import Journal
 
 LATCHED_REASON_MAX: Final = 160
@@ -90,10 +92,13 @@ class Desk:
         self.is_journal_dead = True
         self.engine.lose_journal()
 
-    async def make_room(self) -> None:
-        """Have the journal lay out what commits will need, while nothing waits for one."""
-        if not self.is_journal_dead:
-            await self._beside(self.journal.make_room)
+    async def hand_over(self, writer: Writer) -> None:
+        """Have a process beside write the journal from here on, which lays out first what commits will need."""
+        journal = self.journal
+        if self.is_journal_dead or not isinstance(journal, LiveJournal) or not journal.hand_over(writer):
+            await self._beside(writer.end)
+            return
+        await self._beside(journal.make_room)
 
     @property
     def market_us(self) -> int:
@@ -335,6 +340,7 @@ class Desk:
                     seq = self._note(command, signal_seq)
                     if isinstance(command, e.SignalEmitted):
                         signal_seq = seq
+            self.journal.run_ahead()
         return sends
 
     async def _carry_out(self, commands: list[Command], cause: int) -> None:
@@ -450,7 +456,9 @@ class Desk:
             return None
         if not self.journal.is_dirty:
             return None
-        return Committing(monotonic_us(), self._beside(self.journal.commit))
+        began_us = monotonic_us()
+        self.journal.push()
+        return Committing(began_us, self._beside(self.journal.commit))
 
     async def _end_commit(self, committing: Committing | None) -> None:
         if committing is None:

@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 
 from axiomd import latch, presence
+from axiomd.config.settings import Places
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import AxiomdError, JournalWriteFailed
@@ -33,7 +34,7 @@ from axiomd.daemon.ears import Ears
 from axiomd.daemon.ending import Ending
 from axiomd.daemon.health import Heartbeats
 from axiomd.daemon.identity import Identity
-from axiomd.daemon.inbox import Inbox
+from axiomd.daemon.inbox import Inbox, Urgent
 from axiomd.daemon.journal_thread import JournalThread
 from axiomd.daemon.memory import Memory, open_journal, remember
 from axiomd.daemon.metrics_server import MetricsServer
@@ -53,7 +54,9 @@ from axiomd.daemon.trader import Trader
 from axiomd.daemon.watchers import watch_clock, watch_health, watch_latch
 from axiomd.feeds.playback import items
 from axiomd.feeds.recorded import TapeProcess
-from axiomd.journal.log import LostJournal
+from axiomd.journal.beside import Writer, WriterGone, wait_for_writer
+from axiomd.journal.live import LiveJournal
+from axiomd.journal.log import Journal, LostJournal
 from axiomd.observe.logging import Log, Note
 from axiomd.observe.metrics import Metrics
 
@@ -133,7 +136,7 @@ class Daemon:
 
     async def _live(self) -> None:
         places = self._identity.places
-        await anyio.to_thread.run_sync(locks.wait_for_kill, places.state_dir, abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(_wait_for_others, places, abandon_on_cancel=True)
         latch.create(places.state_dir, at_us=wall_us(), by="axiomd run", mode=self._identity.latch_mode)
         if self._identity.config.control.group is not None:
             for name in (latch.LATCH_FILE, latch.LOCK_FILE):
@@ -142,6 +145,7 @@ class Daemon:
                     (places.state_dir / name).chmod(self._identity.latch_mode)
         source, engine, memory, days = remember(self._identity, self._recent, self._reader)
         run_id = self._identity.run_id(memory.position.session_date)
+        journal: Journal
         try:
             journal = open_journal(places.journal, run_id)
         except JournalWriteFailed as error:
@@ -235,13 +239,24 @@ class Daemon:
                 self._say_ready(portrait)
             await trader.run()
 
+        async def hand_over() -> None:
+            if not isinstance(desk.journal, LiveJournal):
+                return
+            try:
+                writer = await anyio.to_thread.run_sync(Writer, own.places.journal)
+            except (OSError, WriterGone) as error:
+                # it is for speed alone
+                self._log.note(Note.TASK_FAILED, {"task": "writer", "error": str(error)})
+                return
+            inbox.put(Urgent(lambda: desk.hand_over(writer)))
+
         async def warm() -> None:
             # not beside the recovery, which it would slow down, and which needs the compiler only for bars to fold
             while not standing.is_ready:
                 await anyio.sleep(READY_LOOK_S)
             # beside the desk, which waits with the first bar and with nothing else: a new version compiles for long
             await anyio.to_thread.run_sync(warm_up, engine.plan)
-            await desk.make_room()
+            await hand_over()
             # the compiler came in with it, and a collector that walks over it would make bars wait
             set_apart()
             standing.is_warm = True
@@ -295,6 +310,11 @@ class Daemon:
     def _note_death(self, task: str, error: str, restarts: int) -> None:
         self._metrics.restarted(task)
         self._log.note(Note.TASK_RESTARTED, {"task": task, "error": error, "restarts": restarts})
+
+
+def _wait_for_others(places: Places) -> None:
+    locks.wait_for_kill(places.state_dir)
+    wait_for_writer(places.journal)
 
 
 def pacing_of(identity: Identity, source: Source, memory: Memory) -> Pacing:

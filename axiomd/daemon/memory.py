@@ -26,6 +26,7 @@ from axiomd.daemon.identity import Identity
 from axiomd.daemon.source import Source, source_of
 from axiomd.feeds.playback import Position
 from axiomd.feeds.recorded import TapeProcess
+from axiomd.journal.live import LiveJournal
 from axiomd.journal.log import GENESIS, Journal, Row, row_hash, rows
 from axiomd.journal.verify import known_end
 from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
@@ -76,7 +77,7 @@ def remember(
     return source, engine, memory, days
 
 
-def open_journal(path: Path, run_id: str) -> Journal:
+def open_journal(path: Path, run_id: str) -> LiveJournal:
     """Open the journal to append to. A new one is laid out beside and then put in its place, so that no crash leaves
     an empty file, which would read as a journal that was lost."""
     if not path.exists():
@@ -85,7 +86,7 @@ def open_journal(path: Path, run_id: str) -> Journal:
             left.unlink(missing_ok=True)
         Journal(fresh, run_id).close()
         fresh.rename(path)
-    return Journal(path, run_id)
+    return LiveJournal(path, run_id)
 
 
 def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[CurvePoint], None]) -> Memory:

@@ -11,9 +11,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
-from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,46 +19,12 @@ import msgspec
 
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.contracts.events import Event, key_of
-from axiomd.journal.log import GENESIS, HELD_EVENTS, Appended, Values, chain, create, insert, split_lines
+from axiomd.journal.block import Block, Written, pack, unpack
+from axiomd.journal.log import GENESIS, HELD_EVENTS, Appended, Values, create, insert, last_row
 
 BLOCK_ROWS: Final = 3_600
 _LENGTH: Final = struct.Struct("<q")
 _FLUSH: Final = 0
-
-
-class Block(msgspec.Struct, array_like=True):
-    """Rows before they are chained, by column; all `payloads` together have a line for each."""
-
-    run_id: str
-    ts_us: list[int] = []
-    kinds: list[str] = []
-    keys: list[str] = []
-    causes: list[int] = []
-    payloads: list[bytes] = []
-
-    def __len__(self) -> int:
-        return len(self.ts_us)
-
-    def add(self, events: Sequence[Event], causes: Sequence[int]) -> None:
-        """Add a row for each event."""
-        self.ts_us += [event.ts_us for event in events]
-        self.kinds += [event.KIND for event in events]
-        self.keys += [key_of(event) for event in events]
-        self.causes += causes
-        self.payloads.append(_as_lines(events))
-
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Block).decode
-_as_lines = msgspec.json.Encoder().encode_lines
-
-
-class Written(msgspec.Struct, frozen=True):
-    """Where the file stands: rows, the last one's hash, and what went wrong, if anything did."""
-
-    count: int
-    head: bytes
-    error: str = ""
 
 
 class BulkJournal(Appended):
@@ -117,7 +81,7 @@ class BulkJournal(Appended):
 
     def _put_down(self) -> None:
         """Write as text what is held as events."""
-        self._block.add(self._events, self._causes)
+        self._block.add(self._events, [key_of(event) for event in self._events], self._causes)
         self._events.clear()
         self._causes.clear()
 
@@ -130,7 +94,7 @@ class BulkJournal(Appended):
             )
         assert self._writer.stdin is not None
         if self._block:
-            block = _pack(self._block)
+            block = pack(self._block)
             self._block = Block(self.run_id)
             try:
                 self._writer.stdin.write(_LENGTH.pack(len(block)) + block)
@@ -170,20 +134,14 @@ class _File:
             for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"):
                 self._db.execute(f"PRAGMA {pragma}")
             create(self._db)
-            last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-            if last is not None:
-                self._count, self._head = int(last[0]), bytes(last[1])
+            self._count, self._head = last_row(self._db)
         except sqlite3.Error as error:
             self._error = str(error)
 
     def insert(self, block: Block) -> None:
         """Chain rows to what is there, and write them."""
         values: Values = []
-        count, size = self._count, len(block)
-        head = chain(
-            values, self._head, range(count + 1, count + size + 1), block.ts_us, block.kinds,
-            repeat(block.run_id, size), block.keys, block.causes, split_lines(b"".join(block.payloads)),
-        )  # fmt: skip
+        head = block.chain(values, self._head, self._count + 1)
         if self._error or not values:
             return
         try:
@@ -193,7 +151,7 @@ class _File:
         except sqlite3.Error as error:
             self._error = str(error)
             return
-        self._head, self._count = head, count + size
+        self._head, self._count = head, self._count + len(block)
 
     def standing(self) -> Written:
         """Say where it stands."""
@@ -212,7 +170,7 @@ def work(path: Path, blocks: BinaryIO, answers: BinaryIO) -> None:
     while len(head := blocks.read(_LENGTH.size)) == _LENGTH.size:
         (length,) = _LENGTH.unpack(head)
         if length != _FLUSH:
-            file.insert(_unpack(blocks.read(length)))
+            file.insert(unpack(blocks.read(length)))
             continue
         answers.write(msgspec.json.encode(file.standing()) + b"\n")
         answers.flush()

@@ -8,7 +8,7 @@ rule of trading.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -94,14 +94,18 @@ class Journal(Appended):
         self.run_id = run_id
         self._pending = Pending()
         self._values: Values = []
+        self._db = self._open()
+        self.count, self._head = last_row(self._db)
+
+    def _open(self) -> sqlite3.Connection:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            wal.begin(self._db)
-            create(self._db)
-            last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+            db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            wal.begin(db)
+            create(db)
+            last_row(db)
         except sqlite3.DatabaseError as error:
-            raise corrupt_or_failed(error, path) from error
-        self.count, self._head = (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
+            raise corrupt_or_failed(error, self.path) from error
+        return db
 
     def append(self, event: Event, cause: int = 0, key: str | None = None) -> int:
         """Take an event in and give its seq; it is on the disk after `commit`. `key` is its `key_of`, where known."""
@@ -131,11 +135,15 @@ class Journal(Appended):
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise JournalWriteFailed(
-                f"the journal cannot be written: {error}", str(self.path), "free the disk or mend its permissions"
-            ) from error
+            raise self._failed(error) from error
         self._wal_bytes += wal.COMMIT_BYTES + len(self._values) // _WIDTH * wal.ROW_BYTES
         self._values.clear()
+
+    def run_ahead(self) -> None:
+        """Do what can be done beside the caller of what a commit will do; where there is nothing, nothing."""
+
+    def push(self) -> None:
+        """Begin what `commit` will end, in the thread that appends; it never waits."""
 
     @property
     def is_checkpoint_due(self) -> bool:
@@ -161,7 +169,7 @@ class Journal(Appended):
             head = chain(
                 values, head, range(seq + first, seq + first + len(events)), [event.ts_us for event in events],
                 [event.KIND for event in events], pending.run_ids[held], pending.keys[held], pending.causes[held],
-                texts_of(events),
+                split_lines(lines_of(events)),
             )  # fmt: skip
         # all or nothing: an event that cannot be written must not leave a part of them chained twice
         self._values += values
@@ -190,6 +198,11 @@ class Journal(Appended):
         """Drop what could not be written; the chain goes on from there for whoever still listens, not for the disk."""
         self._pending.clear()
         self._values.clear()
+
+    def _failed(self, why: object) -> JournalWriteFailed:
+        return JournalWriteFailed(
+            f"the journal cannot be written: {why}", str(self.path), "free the disk or mend its permissions"
+        )
 
     def close(self) -> None:
         """Commit and close."""
@@ -254,12 +267,14 @@ def create(db: sqlite3.Connection) -> None:
         version += 1
 
 
-_as_lines: Final = msgspec.json.Encoder().encode_lines
+def last_row(db: sqlite3.Connection) -> tuple[int, bytes]:
+    """Give seq and hash of the last row."""
+    last = db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+    return (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
 
 
-def texts_of(events: Sequence[Event]) -> list[str]:
-    """Write events as text, each a payload."""
-    return split_lines(_as_lines(events))
+lines_of: Final = msgspec.json.Encoder().encode_lines
+"""Writes events as text: payloads, a line each."""
 
 
 def split_lines(payloads: bytes) -> list[str]:

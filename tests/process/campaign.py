@@ -118,7 +118,9 @@ def _crash(stage: Stage, dice: random.Random, kills: int, tally: Tally) -> None:
         if is_over:
             _end(running, tally)
             return
-        running.kill()
+        # the next one waits for what may still be writing, not we
+        running.process.kill()
+        running.process.wait()
         tally.kills += 1
         if dice.random() < 0.15:
             stage.kill_broker()

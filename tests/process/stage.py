@@ -26,6 +26,7 @@ import yaml
 from axiomd import latch
 from axiomd.cli.control_client import ControlClient, ControlError
 from axiomd.cli.sim_kill import SimConnection, SimTruth
+from axiomd.journal.beside import wait_for_writer
 from axiomd.journal.log import Entry, entries
 from axiomd.presence import read as read_presence
 from axiomd.presence import start_time_of
@@ -219,8 +220,22 @@ class Running:
     def wait(self, timeout_s: float = WAIT_S_MAX) -> int:
         """Wait for its end and give the exit code."""
         code = self.process.wait(timeout_s)
+        # as the next daemon does: what was killed may have had its last rows on their way
+        wait_for_writer(self.stage.journal)
         self._reader.join(5)
         return code
+
+    def writer_pid(self) -> int:
+        """Give the process that writes its journal; waits until there is one."""
+        found: list[int] = []
+
+        def look() -> bool:
+            lists = [listed.read_text() for listed in Path(f"/proc/{self.pid}/task").glob("*/children")]
+            found[:] = [int(pid) for listed in lists for pid in listed.split() if _writes_a_journal(int(pid))]
+            return bool(found)
+
+        wait_until(look, "a process writes the journal")
+        return found[0]
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -235,8 +250,7 @@ class Running:
 
     def end(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
         self._reader.join(5)
         if self.process.stderr is not None:
             self.process.stderr.close()
@@ -275,6 +289,12 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
+
+
+def _writes_a_journal(pid: int) -> bool:
+    with suppress(OSError):
+        return b"axiomd.journal.beside" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = WAIT_S_MAX) -> None:

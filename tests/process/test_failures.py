@@ -125,7 +125,8 @@ def dying(stage: Stage, speed: int = 2500) -> Running:
     running.wait_state(lambda state: bool(state["orders"] and state["positions"]), "entries and a position")
     # the file itself is as it was laid out: the WAL is written far behind its size
     size = stage.journal.stat().st_size
-    resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (size, size))
+    for pid in (running.pid, running.writer_pid()):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
     return running
 
 
