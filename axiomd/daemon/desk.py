@@ -43,7 +43,7 @@ from axiomd.journal.live import LiveJournal
 from axiomd.journal.log import Journal
 
 LATCHED_REASON_MAX: Final = 160
-DECIDED_TOGETHER: Final = 50
+DECIDED_TOGETHER: Final = 25
 """Setups of a moment that are decided before what came of them is written down."""
 SENT_TOGETHER_MAX: Final = 50
 """Groups that leave in one write, behind one look at the latch: what a write holds no trip can stop any more."""
@@ -332,14 +332,18 @@ class Desk:
         sends: list[SendEntries] = []
         signal_seq = cause
         for commands in self.engine.take_some_setups(DECIDED_TOGETHER):
+            events: list[e.Event] = []
+            causes: list[int] = []
+            before = self.journal.count
             for command in commands:
-                if isinstance(command, SendEntries):
-                    sends.append(command)
-                else:
-                    assert isinstance(command, e.Event)
-                    seq = self._note(command, signal_seq)
+                if isinstance(command, e.Event):
+                    events.append(command)
+                    causes.append(signal_seq)
                     if isinstance(command, e.SignalEmitted):
-                        signal_seq = seq
+                        signal_seq = before + len(events)
+                elif isinstance(command, SendEntries):
+                    sends.append(command)
+            self._note_all(events, causes)
             self.journal.run_ahead()
         return sends
 
@@ -443,8 +447,16 @@ class Desk:
         seq = self.journal.append(event, cause, key)
         if key:
             self._seq_of[key] = seq
-        self.ears.untold.append((seq, event))
+        self.ears.untold.append((seq, (event,)))
         return seq
+
+    def _note_all(self, events: Sequence[e.Event], causes: Sequence[int]) -> None:
+        """Do as `_note` does with decisions, which come by the thousand: a call for each takes twice as long."""
+        keys = [e.key_of(event) for event in events]
+        last = self.journal.append_all(events, causes, keys)
+        first = last - len(events) + 1
+        self._seq_of.update(zip(keys, range(first, last + 1), strict=True))
+        self.ears.untold.append((first, events))
 
     async def commit(self) -> None:
         """Make everything appended durable. A journal that cannot be written latches and is dead from then on."""

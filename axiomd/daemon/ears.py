@@ -5,7 +5,7 @@ What a moment decides is told behind its orders, which should wait for nobody, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from axiomd.contracts import events as e
@@ -27,14 +27,16 @@ class Ears:
     latency: list[Latency] = field(default_factory=list)
     commit: list[Callable[[float], None]] = field(default_factory=list)
     trip: list[Callable[[str, str], None]] = field(default_factory=list)
-    untold: list[tuple[int, e.Event]] = field(default_factory=list)
+    untold: list[tuple[int, Sequence[e.Event]]] = field(default_factory=list)
+    """Each with the seq of the first."""
 
     def hear(self) -> None:
         """Tell them all that waits."""
         untold, self.untold = self.untold, []
-        for seq, event in untold:
-            for ear in self.event:
-                ear(seq, event)
+        for first, events in untold:
+            for seq, event in enumerate(events, first):
+                for ear in self.event:
+                    ear(seq, event)
 
 
 @dataclass(slots=True)

@@ -35,6 +35,8 @@ LOCK_SUFFIX: Final = ".writer"
 END_S_MAX: Final = 10.0
 PIPE_BYTES: Final = 1024 * 1024
 """What the system is asked to hold between the two: most rows of 500 orders, where the process is slow to take them."""
+CACHE_KIB: Final = 500
+"""What a transaction may change before its pages begin to go into the WAL: those left are written by the commit."""
 _FRAME: Final = struct.Struct("<cqq")
 """What it is, the seq of the first row in it, and how long it is."""
 
@@ -154,6 +156,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
         wal.begin(self._db)
+        self._db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         self._count, self._head = last_row(self._db)
         self._error = ""
 

@@ -8,10 +8,11 @@ rule of trading.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -115,6 +116,16 @@ class Journal(Appended):
         pending.causes.append(cause)
         pending.keys.append(key_of(event) if key is None else key)
         pending.run_ids.append(self.run_id)
+        return self.count
+
+    def append_all(self, events: Sequence[Event], causes: Sequence[int], keys: Sequence[str]) -> int:
+        """Take events in as `append` does each, and give the last one's seq."""
+        pending = self._pending
+        self.count += len(events)
+        pending.events += events
+        pending.causes += causes
+        pending.keys += keys
+        pending.run_ids += repeat(self.run_id, len(events))
         return self.count
 
     @property

@@ -98,6 +98,12 @@ class SimJournal(Journal):
         self.world.point("after append")
         return seq
 
+    def append_all(self, events: Sequence[e.Event], causes: Sequence[int], keys: Sequence[str]) -> int:
+        """Append each between two crash points."""
+        for event, cause, key in zip(events, causes, keys, strict=True):
+            self.append(event, cause, key)
+        return self.count
+
     def commit(self) -> None:
         """Commit between two crash points."""
         self.world.point("before commit")
