@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -61,7 +62,7 @@ class Writer:
         finally:
             os.close(lock)
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        assert isinstance(self._process.stdout, BufferedReader)
         self._into, self._answers = self._process.stdin.fileno(), self._process.stdout
         os.set_blocking(self._into, False)
         with suppress(OSError, AttributeError):
@@ -95,6 +96,16 @@ class Writer:
             return msgspec.json.decode(self._answers.readline(), type=Written)
         except (OSError, msgspec.MsgspecError) as error:
             raise WriterGone(str(error)) from error
+
+    @property
+    def answers_at(self) -> int | None:
+        """Give where its answer comes in, once all that was sent has left; None where something still has to."""
+        return None if self._unsent else self._answers.fileno()
+
+    @property
+    def has_answer(self) -> bool:
+        """Say whether `answer` would find one, and not the process gone; only where something came in there."""
+        return self._answers.peek(1) != b""
 
     def ask(self, op: bytes) -> Written:
         """Tell it something and wait for the answer."""

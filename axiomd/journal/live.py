@@ -92,6 +92,16 @@ class LiveJournal(Journal):
         self._sent -= asked
 
     @property
+    def answers_at(self) -> int | None:
+        """Give what becomes readable when `commit` need not wait any more; None where only a thread can wait."""
+        return self._writer.answers_at if self._writer is not None and self._asked else None
+
+    @property
+    def is_answered(self) -> bool:
+        """Say whether `commit` will neither wait nor work, once something is readable there."""
+        return self._writer is not None and self._writer.has_answer
+
+    @property
     def is_dirty(self) -> bool:
         """Say whether something was appended and is not durable yet."""
         return bool(self._blocks) or super().is_dirty

@@ -157,6 +157,16 @@ class Journal(Appended):
         """Begin what `commit` will end, in the thread that appends; it never waits."""
 
     @property
+    def answers_at(self) -> int | None:
+        """Give what becomes readable when `commit` need not wait any more; None where only a thread can wait."""
+        return None
+
+    @property
+    def is_answered(self) -> bool:
+        """Say whether `commit` will neither wait nor work, once something is readable there."""
+        return False
+
+    @property
     def is_checkpoint_due(self) -> bool:
         """Say whether `checkpoint` has something to do."""
         return self._wal_bytes >= wal.CHECKPOINT_BYTES
