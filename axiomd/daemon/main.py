@@ -256,10 +256,10 @@ class Daemon:
                 await anyio.sleep(READY_LOOK_S)
             # beside the desk, which waits with the first bar and with nothing else: a new version compiles for long
             await anyio.to_thread.run_sync(warm_up, engine.plan)
-            await hand_over()
             # the compiler came in with it, and a collector that walks over it would make bars wait
             set_apart()
             standing.is_warm = True
+            await hand_over()
 
         tasks = [
             Task("broker", reconciler.keep_link),

@@ -23,6 +23,7 @@ def busy(stage: Stage) -> Running:
     stage.write_tape(11, span=HALF_DAY)
     stage.write_config(speed=2500)
     running = stage.start_ready()
+    running.writer_pid()
     hold(stage, running, entries=True, position=True)
     return running
 
