@@ -264,8 +264,9 @@ if __name__ == "__main__":
         # who ends the daemon ends us by the end of the pipe, once it has had its last word
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError, AttributeError):
-        # what wakes it is the daemon's writing, which it must not push off its core
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        # what wakes it is the daemon's writing, which it must not push off its core; who chose otherwise knows better
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     with suppress(BrokenPipeError):
         work(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
     # at once: closing the file would bring its WAL in, for which the next daemon should not have to wait
