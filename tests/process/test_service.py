@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from axiomd.contracts.errors import EXIT_OK
+from axiomd.core.orders.lifecycle import State
 from axiomd.presence import read as read_presence
 from tests.process.stage import HALF_DAY, Stage, wait_until
 
@@ -113,7 +114,9 @@ def test_a_hung_engine_stops_the_watchdog_and_kill_still_works(
 def test_metrics_tell_every_stage_from_bar_to_acknowledgement(stage: Stage) -> None:
     busy(stage, speed=800)
     running = stage.start_ready()
-    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+    running.wait_state(
+        lambda state: any(order["state"] == State.WORKING for order in state["orders"].values()), "entries work"
+    )
     present = read_presence(stage.state_dir)
     assert present is not None
     address = f"http://{present.metrics['host']}:{present.metrics['port']}"
