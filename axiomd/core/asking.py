@@ -103,7 +103,7 @@ def hand(
     return step(si, sf, pi, pf, win, n, bar, out)
 
 
-def observe_windows(asked_at):  # type: ignore[no-untyped-def]
+def observe_windows(asked_at: int) -> int:
     """Observe all bars, and keep what stands before the first bar of each window.
 
     The windows are cut into four pieces, each begun with nothing observed, so that four averages run side by side
@@ -214,7 +214,7 @@ def observe_windows(asked_at):  # type: ignore[no-untyped-def]
     return 0
 
 
-def ask_windows(asked_at):  # type: ignore[no-untyped-def]
+def ask_windows(asked_at: int) -> int:
     """Take in the bars of each window from what stands before it, up to its setup; gives how many there are."""
     asked = _longs_at(asked_at)
     rows, ts_us, first, end = (

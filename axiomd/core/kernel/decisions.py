@@ -6,7 +6,7 @@ import numpy as np
 
 from axiomd.core.board import Ints, Records
 from axiomd.core.compiled import Row, carray, njit
-from axiomd.core.fills import LIMIT, MARKET, STOP
+from axiomd.core.fills import MARKET, resting_prices
 from axiomd.core.guards.api import PROPOSAL
 from axiomd.core.guards.chain import PASSED, judge_order
 from axiomd.core.kernel.rows import (
@@ -125,8 +125,7 @@ def propose_leg(
     target = row[api.LONG_TARGET] if place == 0 else row[api.SHORT_TARGET]
     own_limit = row[api.LONG_LIMIT] if place == 0 else row[api.SHORT_LIMIT]
     kind = row[api.ENTRY_KIND]
-    stop = entry if kind == STOP else 0
-    limit_price = own_limit if kind == STOP else (entry if kind == LIMIT else 0)
+    stop, limit_price = resting_prices(kind, entry, own_limit)
     side = 1 if place == 0 else -1
     now_us = row[api.MOMENT]
     while z.sends_head < z.orders and (

@@ -71,7 +71,7 @@ def test_whoever_comes_while_it_is_being_made_is_given_the_same() -> None:
 
 def test_machine_code_is_what_a_function_of_one_set_of_types_runs() -> None:
     @numba.njit
-    def halved(amount):  # type: ignore[no-untyped-def]
+    def halved(amount: float) -> float:
         return amount / 2
 
     assert halved is machine_code(halved)
