@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from axiomd.broker.port import BrokerCommand
-from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry, resting
+from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry, SymbolState, resting
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.events import (
     FillReceived,
@@ -68,9 +68,7 @@ class SimBroker:
         self._costs = Costs(costs)
         self._bar_us = bar_us
         self._skips_ambiguous = skips_ambiguous
-        self._groups: dict[int, list[list[RestingEntry]]] = {}
-        self._positions: dict[int, OpenPosition] = {}
-        self._last: dict[int, Bar] = {}
+        self._states = [SymbolState() for _ in symbols]
         self._fills = 0
         self._next_id = 1
         self._expiry_us = NEVER_US
@@ -83,6 +81,7 @@ class SimBroker:
         assert tuple(symbols[: len(self._symbols)]) == self._symbols, "a symbol's index is its own for ever"
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
+        self._states += [SymbolState() for _ in symbols[len(self._states) :]]
         self._ticks = tuple(ticks)
         self._costs = Costs(costs)
         self._skips_ambiguous = skips_ambiguous
@@ -90,7 +89,7 @@ class SimBroker:
     @property
     def is_idle(self) -> bool:
         """Say whether it holds nothing and works nothing."""
-        return not self._positions and not self._groups
+        return not any(state.position or state.groups for state in self._states)
 
     @property
     def counters(self) -> tuple[int, int]:
@@ -101,12 +100,17 @@ class SimBroker:
         """Take up the counters and last bars of an idle broker that ended."""
         assert self.is_idle, "counters of a broker at work are its own"
         self._next_id, self._fills = next_id, fills
-        self._last = {index: (ts_us, index, 0, 0, 0, close, volume) for index, (ts_us, close, volume) in last.items()}
+        for index, (ts_us, close, volume) in last.items():
+            self._states[index].last = (ts_us, index, 0, 0, 0, close, volume)
 
     @property
     def last_bars(self) -> dict[int, tuple[int, int, int]]:
         """Give (start in UTC us, CLOSE, VOLUME) of the last bar matched of each symbol index."""
-        return {index: (bar[0], bar[5], bar[6]) for index, bar in self._last.items()}
+        return {
+            index: (bar[0], bar[5], bar[6])
+            for index, state in enumerate(self._states)
+            if (bar := state.last) is not None
+        }
 
     # --- commands ---
 
@@ -131,12 +135,12 @@ class SimBroker:
             out += OrderSent(ts_us=ts_us, key=entry.key), OrderAcked(ts_us=ts_us, key=entry.key, broker_id=broker_id)
             broker_id += _IDS_A_LEG
         self._next_id = broker_id
-        self._groups.setdefault(group[0].index, []).append(group)
+        self._states[group[0].index].groups.append(group)
         return out
 
     def _cancel(self, command: CancelEntry, ts_us: int) -> list[Report]:
-        for groups in self._groups.values():
-            for group in groups:
+        for state in self._states:
+            for group in state.groups:
                 for entry in group:
                     if entry.key == command.key:
                         self._drop(group, entry)
@@ -144,7 +148,7 @@ class SimBroker:
         return []
 
     def _close(self, command: ClosePosition, ts_us: int) -> list[Report]:
-        position = self._positions.get(self._index_of[command.symbol])
+        position = self._states[self._index_of[command.symbol]].position
         if position is None or not position.kept or command.reference in position.closed_under:
             return []
         if position.closing == command.reference:
@@ -156,29 +160,32 @@ class SimBroker:
             OrderAcked(ts_us=ts_us, key=command.reference, broker_id=self._next_id - 1),
         ]
         if command.is_urgent:
-            self.close_now(out, position.entry.index, ts_us)
+            self._close_now(out, position, ts_us)
         return out
 
-    def close_now(self, out: list[Report], index: int, ts_us: int) -> None:
+    def _close_now(self, out: list[Report], position: OpenPosition, ts_us: int) -> None:
         """Fill a position's closing order at the last CLOSE seen, where there is one."""
-        position = self._positions[index]
-        if index in self._last:
-            start_us, _, _, _, _, close, volume = self._last[index]
+        last = self._states[position.entry.index].last
+        if last is not None:
+            start_us, _, _, _, _, close, volume = last
             self._leave(out, position, position.closing, close, start_us, ts_us, volume, slips=True, is_ambiguous=False)
 
     def kill(self, ts_us: int, *, flattens: bool) -> list[Report]:
         """Cancel every entry and, at flatten, close every position at the last CLOSE: what `axiomd kill` asks for."""
         out: list[Report] = []
-        for groups in list(self._groups.values()):
-            for group in list(groups):
+        for state in self._states:
+            for group in list(state.groups):
                 for entry in list(group):
                     self._drop(group, entry)
                     out.append(OrderCancelled(ts_us=ts_us, key=entry.key, reason="killed"))
         if flattens:
-            for index, position in list(self._positions.items()):
+            for state in self._states:
+                position = state.position
+                if position is None:
+                    continue
                 if position.kept:
                     position.close(position.entry.key + SUFFIX_KILL, position.qty)
-                self.close_now(out, index, ts_us)
+                self._close_now(out, position, ts_us)
         return out
 
     # --- the market ---
@@ -186,29 +193,26 @@ class SimBroker:
     def match(self, bars: Sequence[Bar], closes_us: int) -> list[Report]:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
         out: list[Report] = []
-        positions, groups, last = self._positions, self._groups, self._last
-        at_work = positions.keys() | groups.keys()
+        states = self._states
         for bar in bars:
-            index = bar[1]
-            last[index] = bar
-            if index not in at_work:
-                continue
-            position = positions.get(index)
+            state = states[bar[1]]
+            state.last = bar
+            position, groups = state.position, state.groups
             if position is not None:
                 self._match_exits(out, position, bar, closes_us)
-            if index in groups:
+            if groups:
                 is_held, fills = position is not None, self._fills
-                for group in list(groups[index]):
+                for group in list(groups):
                     # what another group opened in this very bar is held too, whatever became of it there
-                    self._match_group(out, group, bar, closes_us, is_held=is_held or self._fills > fills)
+                    self._match_group(out, group, bar, closes_us, is_held or self._fills > fills)
         if closes_us >= self._expiry_us:
             self._expire(out, closes_us)
         return out
 
     def _expire(self, out: list[Report], now_us: int) -> None:
         self._expiry_us = NEVER_US
-        for groups in list(self._groups.values()):
-            for group in list(groups):
+        for state in self._states:
+            for group in list(state.groups):
                 for entry in list(group):
                     if entry.until_us > now_us:
                         self._expiry_us = min(self._expiry_us, entry.until_us)
@@ -220,8 +224,9 @@ class SimBroker:
         """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
         out: list[Report] = []
         last_bar = last_bar or self.last_bars.__getitem__
-        for index, position in sorted(self._positions.items()):
-            if position.flatten_at_us:
+        for index, state in enumerate(self._states):
+            position = state.position
+            if position is not None and position.flatten_at_us:
                 start_us, close, volume = last_bar(index)
                 reference = position.entry.key + SUFFIX_EOD
                 self._leave(out, position, reference, close, start_us, close_us, volume, slips=True, is_ambiguous=False)
@@ -248,7 +253,7 @@ class SimBroker:
                 self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=is_ambiguous)
 
     def _match_group(
-        self, out: list[Report], group: list[RestingEntry], bar: Bar, closes_us: int, *, is_held: bool
+        self, out: list[Report], group: list[RestingEntry], bar: Bar, closes_us: int, is_held: bool
     ) -> None:
         start_us, _, open_, high, low, _, _ = bar
         touched: list[tuple[RestingEntry, int, int, bool]] = []
@@ -288,7 +293,7 @@ class SimBroker:
         position = OpenPosition(
             entry, order.qty, order.stop_loss_price or 0, order.take_profit_price or 0, order.flatten_at_us
         )
-        self._positions[index] = position
+        self._states[index].position = position
         code, price, exit_is_ambiguous = _exit_touch(
             sign, position.stop, position.target, True, is_at_open, open_, high, low
         )
@@ -323,7 +328,7 @@ class SimBroker:
             position.closing, position.closing_qty = "", 0
         position.qty -= qty
         if not position.qty:
-            del self._positions[position.entry.index]
+            self._states[position.entry.index].position = None
         self._execute(
             out, position.entry, reference, -position.entry.sign, qty, price, start_us, closes_us, volume,
             slips=slips, is_ambiguous=is_ambiguous,
@@ -366,9 +371,9 @@ class SimBroker:
         self._forget(group, index)
 
     def _forget(self, group: list[RestingEntry], index: int) -> None:
-        groups = self._groups[index]
+        groups = self._states[index].groups
         if len(groups) == 1:
-            del self._groups[index]
+            groups.clear()
         else:
             # by identity: two empty groups are equal
             groups[:] = [known for known in groups if known is not group]
@@ -389,15 +394,16 @@ class SimBroker:
                 oca=entry.order.oco_id,
                 valid_to_us=entry.order.valid_to_us,
             )
-            for groups in self._groups.values()
-            for group in groups
+            for state in self._states
+            for group in state.groups
             for entry in group
         ]
-        for position in self._positions.values():
+        positions = [state.position for state in self._states if state.position is not None]
+        for position in positions:
             orders.extend(position.working_exits())
         return Truth(
             positions={
-                self._symbols[index]: position.entry.sign * position.qty for index, position in self._positions.items()
+                self._symbols[position.entry.index]: position.entry.sign * position.qty for position in positions
             },
             orders=tuple(orders),
             reports=tuple(reports),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -49,6 +49,16 @@ def resting(order: Order, index: int, broker_id: int) -> RestingEntry:
         order, index, broker_id, order.idempotency_key, KINDS[order.entry_type], 1 if order.side == "BUY" else -1,
         order.stop_price or 0, order.limit_price or 0, order.valid_from_us, order.valid_to_us,
     )  # fmt: skip
+
+
+class SymbolState(msgspec.Struct, eq=False):
+    """What the broker keeps of one symbol."""
+
+    last: Sequence[int] | None = None
+    """The last bar matched."""
+    position: OpenPosition | None = None
+    groups: list[list[RestingEntry]] = msgspec.field(default_factory=list)
+    """Resting entries by OCO group, in the order in which they came."""
 
 
 class OpenPosition(msgspec.Struct, eq=False, gc=False):

@@ -73,16 +73,11 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.stop_price or self.limit_price or 0
 
 
-OCO_IDS_KEPT: Final = 8
-"""The legs of a group ask for its id one after the other."""
-
-
 def idempotency_key(run_id: str, strategy: str, version: str, symbol: str, side: Side, oco_id: str) -> str:
     """Derive an order's key; the same order has the same key on every machine and after every restart."""
     return hashlib.sha1(f"{run_id}|{strategy}|{version}|{symbol}|{side}|{oco_id}".encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=OCO_IDS_KEPT)
 def oco_id(strategy: str, symbol: str, session_date: str, setup: str, setup_ts_us: int) -> str:
     """Derive a group's id from its setup; `setup_ts_us` is the group's `valid_from`."""
     return hashlib.sha1(f"{strategy}|{symbol}|{session_date}|{setup}|{setup_ts_us}".encode()).hexdigest()[:12]

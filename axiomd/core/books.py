@@ -73,7 +73,7 @@ class Books:
     def can_leave(self, leg: Leg, fill: Fill) -> bool:
         """Say whether what an exit sells has come in already."""
         holding = self.holdings.get(leg.index)
-        return holding is not None and holding.order is leg.order and fill.qty <= holding.qty
+        return holding is not None and holding.order is leg.order and fill.qty <= holding.entered - holding.exited
 
     def wait(self, leg: Leg, event: e.FillReceived) -> None:
         """Keep an exit that was told before its entry was."""
@@ -107,7 +107,7 @@ class Books:
             if leg.ending is not None and filled >= leg.ends_at:
                 self.book.happen(leg, leg.ending)
         elif holding is not None and holding.leave(fill, flow, charge):
-            reason: ExitReason = _EXITS.get(role_kind(role), "MANUAL")
+            reason: ExitReason = _EXITS.get(role) or _EXITS.get(role_kind(role), "MANUAL")
             trade = holding.trade(fill, reason, self._symbols, self._rates[index], self._currency)
             del self.holdings[index]
         self.post(index)

@@ -10,7 +10,6 @@ the events it was given. One short method a station, in the order of the walk; w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,10 +79,10 @@ class Engine:
             e.BarsClosed: self._take_bars,
             e.SessionClosed: self._close_session,
             e.OrderIntent: self._adopt,
-            e.OrderSent: partial(reports.note, Happening.SENT),
-            e.OrderAcked: partial(reports.note, Happening.ACKED),
-            e.OrderCancelled: partial(reports.end, Happening.CANCELLED),
-            e.OrderExpired: partial(reports.end, Happening.EXPIRED),
+            e.OrderSent: reports.noting(Happening.SENT),
+            e.OrderAcked: reports.noting(Happening.ACKED),
+            e.OrderCancelled: reports.ending(Happening.CANCELLED),
+            e.OrderExpired: reports.ending(Happening.EXPIRED),
             e.OrderRejected: reports.reject,
             e.FillReceived: reports.fill,
             e.BrokerConnected: self._connect,

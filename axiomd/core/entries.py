@@ -104,7 +104,12 @@ class Entries:
 
     def take(self, out: list[Command]) -> None:
         """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
-        self._take_rows(out, self._rows())
+        rows = self._rows()
+        if len(rows) == 1:
+            row, at = rows[0]
+            self._take_setup(out, row, at)
+        else:
+            self._take_rows(out, rows)
 
     def take_some(self, count: int) -> Iterator[list[Command]]:
         """Do as `take` does, `count` setups at a time: gives what each part asks for as soon as it is decided."""
@@ -118,15 +123,13 @@ class Entries:
         """Give the setups of the moment, each with its place among the scan's rows, in the order of decisions."""
         setups, size = self._frame.setups, _SETUP_SIZE
         count = self._frame.account[_SETUPS]
+        if count == 1:
+            return [(setups[:size].tolist(), 0)]
         rows = [(setups[at * size : (at + 1) * size].tolist(), at) for at in range(count)]
-        if count > 1:
-            rows.sort(key=self._precedence)
+        rows.sort(key=self._precedence)
         return rows
 
     def _take_rows(self, out: list[Command], rows: Sequence[tuple[list[int], int]]) -> None:
-        if len(rows) == 1:
-            self._take_setup(out, *rows[0])
-            return
         self._frame.take_stock(True)
         try:
             for row, at in rows:
@@ -168,13 +171,14 @@ class Entries:
             long = names_of(signal, "BUY", group)
         if signal.short_entry is not None:
             short = names_of(signal, "SELL", group)
-        asked = (
-            at, k, index, self._kill.level != "", footing.is_connected and footing.is_reconciled,
-            footing.is_journal_ok, long is not None and book.is_known(*long),
-            short is not None and book.is_known(*short),
-        )  # fmt: skip
+        is_latched, is_ready = self._kill.level != "", footing.is_connected and footing.is_reconciled
+        is_journal_ok = footing.is_journal_ok
+        is_long_known = long is not None and book.is_known(long)
+        is_short_known = short is not None and book.is_known(short)
         sends = self._sends_until(now_us)
-        long_qty, short_qty, long_end, short_end = chain.weigh(*asked, sends)
+        long_qty, short_qty, long_end, short_end = chain.weigh(
+            at, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends
+        )
         if not (long_qty or short_qty):
             signal = msgspec.structs.replace(signal, outcome="below_min_qty")
         out.append(SignalEmitted(ts_us=now_us, signal=signal))
@@ -183,7 +187,9 @@ class Entries:
             order = order_of(self._plan, signal, index, "BUY", long_qty, session, flatten_us, group, long)
             if not self._settle(out, approved, order, 0, long_end, now_us) and long_qty and long_end == PASSED:
                 # a guard of another package refused what ours let pass: known now, it is no send beside the other leg
-                *_, short_end = chain.weigh(*asked[:6], True, asked[7], sends)
+                *_, short_end = chain.weigh(
+                    at, k, index, is_latched, is_ready, is_journal_ok, True, is_short_known, sends
+                )
         if short is not None:
             order = order_of(self._plan, signal, index, "SELL", short_qty, session, flatten_us, group, short)
             self._settle(out, approved, order, 1, short_end, now_us)

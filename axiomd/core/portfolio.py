@@ -185,9 +185,11 @@ def trade_of(
     """
     num, den = rate
     if order.side == "BUY":
-        loss, gain = min(worst, exit_price) - entry_price, max(best, exit_price) - entry_price
+        loss = (worst if worst < exit_price else exit_price) - entry_price
+        gain = (best if best > exit_price else exit_price) - entry_price
     else:
-        loss, gain = entry_price - max(worst, exit_price), entry_price - min(best, exit_price)
+        loss = entry_price - (worst if worst > exit_price else exit_price)
+        gain = entry_price - (best if best < exit_price else exit_price)
     stop, level = order.stop_loss_price, order.entry_level or entry_price
     risk = 0 if stop is None else _risk_of(level, stop, qty, num, den)
     net = gross - costs
@@ -195,7 +197,8 @@ def trade_of(
     return Trade(
         f"T-{order.idempotency_key}", order.idempotency_key, order.symbol, order.side, qty, entry_us, entry_price,
         exit_us, exit_price, reason, gross, costs, net, net / risk if risk else None, currency, bars_held,
-        min(0, loss * qty * num // den), max(0, gain * qty * num // den), is_ambiguous, order.strategy,
+        loss * qty * num // den if loss < 0 else 0, gain * qty * num // den if gain > 0 else 0,
+        is_ambiguous, order.strategy,
     )  # fmt: skip
 
 

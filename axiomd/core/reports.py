@@ -6,6 +6,7 @@ that opens until both truths agree. One short method a report; the books themsel
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from axiomd.contracts import events as e
@@ -43,27 +44,35 @@ class Reports:
         self._footing = footing
         self._tells_all_moves = tells_all_moves
 
-    def note(self, happening: Happening, event: e.OrderSent | e.OrderAcked) -> list[Command]:
-        """The broker has an entry, or is about to: that neither ends it nor opens it again."""
-        leg = self._leg_of(event.key)
-        if leg is None:
-            return NO_COMMANDS
-        after = AFTER[leg.state].get(happening)
-        if after is None:
-            return self._contradict_leg(leg, happening)
-        leg.state = after
-        return NO_COMMANDS
+    def noting(self, happening: Happening) -> Callable[[e.OrderSent | e.OrderAcked], list[Command]]:
+        """Give what takes in that the broker has an entry, or is about to: that neither ends it nor opens it again."""
+        leg_of, after_of = self._leg_of, AFTER[happening].get
 
-    def end(self, happening: Happening, event: e.OrderCancelled | e.OrderExpired) -> list[Command]:
-        """An entry is over; one whose fills are not all told yet counts as open until they are."""
-        leg = self._leg_of(event.key)
-        if leg is None:
-            self._books.end_closing(event.key)
+        def note(event: e.OrderSent | e.OrderAcked) -> list[Command]:
+            leg = leg_of(event.key)
+            if leg is not None:
+                after = after_of(leg.state)
+                if after is None:
+                    return self._contradict_leg(leg, happening)
+                leg.state = after
             return NO_COMMANDS
-        if event.filled > leg.filled:
-            leg.end_at(event.filled, happening)
-            return NO_COMMANDS
-        return self._move(leg, happening)
+
+        return note
+
+    def ending(self, happening: Happening) -> Callable[[e.OrderCancelled | e.OrderExpired], list[Command]]:
+        """Give what ends an entry; one whose fills are not all told yet counts as open until they are."""
+
+        def end(event: e.OrderCancelled | e.OrderExpired) -> list[Command]:
+            leg = self._leg_of(event.key)
+            if leg is None:
+                self._books.end_closing(event.key)
+                return NO_COMMANDS
+            if event.filled > leg.filled:
+                leg.end_at(event.filled, happening)
+                return NO_COMMANDS
+            return self._move(leg, happening)
+
+        return end
 
     def reject(self, event: e.OrderRejected) -> list[Command]:
         """The broker refused an entry; many in a row trip."""

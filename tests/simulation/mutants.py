@@ -130,7 +130,7 @@ def reuses_a_key() -> Iterator[None]:
 
     with (
         patch.object(bracket, "idempotency_key", key),
-        patch.object(Book, "is_known", lambda self, order_id, key: False),
+        patch.object(Book, "is_known", lambda self, names: False),
     ):
         yield
 

@@ -63,9 +63,9 @@ class Book:
         self._known: set[str] = set()
         """Names of orders that stand in the journal: their keys, and what their groups call their sides."""
 
-    def is_known(self, order_id: str, key: str) -> bool:
+    def is_known(self, names: tuple[str, str]) -> bool:
         """Say whether an order's key, or its group's side, stands in the journal."""
-        return key in self._known or order_id in self._known
+        return not self._known.isdisjoint(names)
 
     def know(self, order: Order) -> None:
         """Remember an order that stands in the journal, sent or refused."""
@@ -97,7 +97,7 @@ class Book:
 
         False where that cannot happen to it: then nothing has changed.
         """
-        after = AFTER[leg.state].get(happening)
+        after = AFTER[happening].get(leg.state)
         if after is None:
             return False
         leg.state = after

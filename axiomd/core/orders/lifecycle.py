@@ -101,8 +101,8 @@ TRANSITIONS: Final[dict[tuple[State, Happening], State]] = {
 }
 
 
-AFTER: Final = {state: {what: after for (before, what), after in TRANSITIONS.items() if before is state} for state in S}
-"""The table by state: `AFTER[state].get(happening)`, None where the broker says what cannot be.
+AFTER: Final = {what: {before: after for (before, name), after in TRANSITIONS.items() if name is what} for what in H}
+"""The table by happening: `AFTER[happening].get(state)`, None where the broker says what cannot be.
 
 That is drift, and for the engine to say so. Two steps, and no pair made at every message to look into the table with.
 """
