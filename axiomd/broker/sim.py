@@ -126,14 +126,15 @@ class SimBroker:
         """Take the legs of one group as they are: orders of a file were judged when they were exported."""
         out: list[Report] = []
         group: list[RestingEntry] = []
-        broker_id = self._next_id
+        broker_id, expiry_us = self._next_id, self._expiry_us
         for order in orders:
-            entry = resting(order, self._index_of[order.symbol], broker_id)
-            group.append(entry)
-            if entry.until_us < self._expiry_us:
-                self._expiry_us = entry.until_us
-            out += OrderSent(ts_us=ts_us, key=entry.key), OrderAcked(ts_us=ts_us, key=entry.key, broker_id=broker_id)
+            key, until_us = order.idempotency_key, order.valid_to_us
+            group.append(resting(order, self._index_of[order.symbol], broker_id))
+            if until_us < expiry_us:
+                expiry_us = until_us
+            out += OrderSent(ts_us=ts_us, key=key), OrderAcked(ts_us=ts_us, key=key, broker_id=broker_id)
             broker_id += _IDS_A_LEG
+        self._expiry_us = expiry_us
         self._next_id = broker_id
         self._states[group[0].index].groups.append(group)
         return out

@@ -10,7 +10,7 @@ from typing import Final
 
 from axiomd.contracts import events as e
 from axiomd.contracts.fills import ExitReason, Fill, Trade
-from axiomd.contracts.orders import role_kind
+from axiomd.contracts.orders import Order, role_kind
 from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core import board as b
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL, column
@@ -47,13 +47,13 @@ class Books:
         self._post = frame.post
         self.early: dict[str, list[e.FillReceived]] = {}
         """Exits that were told before their entry was, by its key."""
-        self._executions: set[str] = set()
-        """Ids of the executions of this session."""
+        self.executions: set[str] = set()
+        """Ids of the executions of this session that were counted: told again they are no news."""
         self._executions_before: set[str] = set()
 
     def begin_session(self) -> None:
         """A new day: what ended is history, executions of the day before yesterday are nobody's business any more."""
-        self._executions, self._executions_before = set(), self._executions
+        self.executions, self._executions_before = set(), self.executions
         self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
 
     def position(self, index: int) -> int:
@@ -64,11 +64,7 @@ class Books:
 
     def knows(self, exec_id: str) -> bool:
         """Say whether an execution of this session or the one before was counted."""
-        return exec_id in self._executions or exec_id in self._executions_before
-
-    def count(self, exec_id: str) -> None:
-        """Remember an execution: told again it is no news."""
-        self._executions.add(exec_id)
+        return exec_id in self.executions or exec_id in self._executions_before
 
     def can_leave(self, leg: Leg, fill: Fill) -> bool:
         """Say whether what an exit sells has come in already."""
@@ -103,7 +99,11 @@ class Books:
                 holding = self.holdings[index] = held_by(leg.order, index, leg.strategy, fill.bar_ts_us, self._bar_us)
             holding.enter(fill, flow, charge)
             filled = leg.filled = leg.filled + qty
-            self.book.happen(leg, _FILLED if filled >= leg.qty else _PARTLY_FILLED)
+            if filled >= leg.qty:
+                self.book.happen(leg, _FILLED)
+            else:
+                self.book.happen(leg, _PARTLY_FILLED)
+                leg.stake = self._stake_of(leg)
             if leg.ending is not None and filled >= leg.ends_at:
                 self.book.happen(leg, leg.ending)
         elif holding is not None and holding.leave(fill, flow, charge):
@@ -113,7 +113,17 @@ class Books:
         self.post(index)
         return trade
 
-    # --- reports of entries ---
+    # --- entries ---
+
+    def intend(self, order: Order, index: int, strategy: int) -> Leg:
+        """Take an intent in; the board is told when all of its group are."""
+        leg = self.book.intend(order, index, strategy)
+        leg.stake = self._stake_of(leg)
+        return leg
+
+    def _stake_of(self, leg: Leg) -> int:
+        num, den = self._rates[leg.index]
+        return (leg.qty - leg.filled) * (leg.level or self._symbols[leg.index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
 
     def move(self, leg: Leg, happening: Happening) -> bool:
         """Move an entry on; False where that cannot happen to it, and then nothing has changed."""
@@ -137,11 +147,11 @@ class Books:
         self.foreign.clear()
         self.foreign.update(event.foreign)
         self.foreign_keys.update(event.references)
-        self._executions.update(event.executions)
+        self.executions.update(event.executions)
 
     def note_foreign(self, fill: Fill) -> None:
         """An execution of an adopted order moves what is not ours."""
-        self.count(fill.exec_id)
+        self.executions.add(fill.exec_id)
         signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
         self.foreign[fill.symbol] = self.foreign.get(fill.symbol, 0) + signed_qty
 
@@ -157,22 +167,18 @@ class Books:
 
     def post(self, index: int) -> None:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-        legs, holding = self._open.get(index), self.holdings.get(index)
-        long = short = count = 0
+        legs, holding, long, short, count = self._open.get(index), self.holdings.get(index), 0, 0, 0
         if holding is None:
             high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
         else:
             high, low, deadline_us = BELOW_ALL if holding.closing else holding.high, holding.low, holding.ends_us
         if legs is not None:
             count = len(legs)
-            num, den = self._rates[index]
             for leg in legs:
-                level = leg.level or self._symbols[index * _SYMBOL_SIZE + _LAST_CLOSE]
-                value = (leg.qty - leg.filled) * level * num // den
                 if leg.sign > 0:
-                    long += value
+                    long += leg.stake
                 else:
-                    short += value
+                    short += leg.stake
                 if leg.ends_us < deadline_us:
                     deadline_us = leg.ends_us
                 if leg.high < high:

@@ -34,9 +34,7 @@ from axiomd.core.reports import NO_COMMANDS, Reports
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED
 from axiomd.core.tripwires import Tripwires
 
-_NOW, _TOUCHED, _EQUITY, _TRADING = (
-    column(b.ACCOUNT, name) for name in ("now_us", "touched_us", "equity", "is_trading")
-)
+_NOW, _EQUITY, _TRADING = (column(b.ACCOUNT, name) for name in ("now_us", "equity", "is_trading"))
 
 
 class Engine:
@@ -67,7 +65,7 @@ class Engine:
             self.frame, self.books, self.kill, self.tripwires, self.footing, tells_all_moves=explains
         )  # fmt: skip
         self._now = self.frame.account
-        self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, int, bool]] = self._scan_first
+        self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, bool]] = self._scan_first
         self._signal_age_us_max = 0
         self._bars_until_us = -1
         self.stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
@@ -115,18 +113,19 @@ class Engine:
 
     def advance(
         self, first: int, last: int, horizon_us: int, matched_us: int
-    ) -> tuple[int, int, int, list[Command] | None]:
+    ) -> tuple[int, int, int, int, list[Command] | None]:
         """Scan the tape from row `first` up to `last` to the next moment that concerns us, and decide it.
 
-        Gives (flags, the row come to, the row behind the bars of a moment that is touched, the commands; None where
-        nothing was taken in). It does what `handle` would do with each moment's event in turn; that the two agree is
+        Gives (flags, the row come to, the row behind the bars of a moment that is touched, that moment, the commands;
+        None where nothing was taken in). It does what `handle` would do with each moment's event in turn; that the two agree is
         tested.
         """
         filled_us = self.books.filled_us
-        flags, cursor, stop, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
-        if not has_moved:
-            return flags, cursor, stop, None
-        return flags, cursor, stop, NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
+        flags, cursor, stop, touched_us, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
+        commands = None
+        if has_moved:
+            commands = NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
+        return flags, cursor, stop, touched_us, commands
 
     def fold(self, event: e.Event) -> list[CurvePoint]:
         """Take an event of the journal in without deciding again: what was decided then stands in it too.
@@ -201,11 +200,6 @@ class Engine:
     def equity(self) -> int:
         """Give the account's equity as of the last mark."""
         return self._now[_EQUITY]
-
-    @property
-    def touched_us(self) -> int:
-        """Give the moment that touches a level or passes a deadline, after a scan that stopped for it."""
-        return self._now[_TOUCHED]
 
     @property
     def session_open_us(self) -> int:
@@ -319,7 +313,7 @@ class Engine:
 
     def _scan_first(
         self, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
-    ) -> tuple[int, int, int, bool]:
+    ) -> tuple[int, int, int, int, bool]:
         """Scan on for the first time: with the first bar steps are asked for, until then nothing needs the compiler."""
         put_steps(self.board, self.plan)
         scanned = self.frame.advance(first, last, horizon_us, matched_us, filled_us, is_watched)
@@ -344,7 +338,8 @@ class Engine:
     def _decide(self, flags: int) -> list[Command]:
         """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
         out: list[Command] = []
-        self.curve.draw(out)
+        if self.books.filled_us >= 0:
+            self.curve.draw(out)
         if flags == SETUPS:
             self.entries.take(out)
         elif flags > SETUPS:

@@ -164,7 +164,7 @@ class Entries:
 
     def _take_legs(self, out: list[Command], signal: Signal, at: int, k: int, index: int, now_us: int) -> bool:
         """The legs of a setup: sized, through the guards, an intent or a refusal of each, and one send."""
-        footing, chain, book, session = self._footing, self._chain, self._books.book, self._footing.session
+        footing, chain, books, session = self._footing, self._chain, self._books, self._footing.session
         group, flatten_us = group_of(signal, session), self._frame.account[_FLATTEN]
         long = short = None
         if signal.long_entry is not None:
@@ -173,8 +173,8 @@ class Entries:
             short = names_of(signal, "SELL", group)
         is_latched, is_ready = self._kill.level != "", footing.is_connected and footing.is_reconciled
         is_journal_ok = footing.is_journal_ok
-        is_long_known = long is not None and book.is_known(long)
-        is_short_known = short is not None and book.is_known(short)
+        is_long_known = long is not None and books.book.is_known(long)
+        is_short_known = short is not None and books.book.is_known(short)
         sends = self._sends_until(now_us)
         long_qty, short_qty, long_end, short_end = chain.weigh(
             at, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends
@@ -196,9 +196,9 @@ class Entries:
         if not approved:
             return False
         for leg in approved:
-            book.intend(leg.value, index, k)
+            books.intend(leg.value, index, k)
             self._sends.append(now_us)
-        self._books.post(index)
+        books.post(index)
         out.append(SendEntries(oco_id=group, legs=tuple(approved)))
         return True
 
@@ -273,6 +273,6 @@ class Entries:
         order = event.order
         k = next(k for k, strategy in enumerate(self._plan.strategies) if strategy.id == order.strategy)
         index = self._books.index_of[order.symbol]
-        self._books.book.intend(order, index, k)
+        self._books.intend(order, index, k)
         self._sends.append(event.ts_us)
         self._books.post(index)

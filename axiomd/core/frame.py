@@ -106,11 +106,11 @@ class Frame:
         us there, `NEVER_US` for none; the scan stops at the first time of all.
         """
         of = self._bound
-        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, bool]] = of(_advance)
+        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, bool]] = of(_advance)
         """Scan on: `scan.advance` with (first, last, horizon_us, matched_us, filled_us, is_watched).
 
-        Gives its flags, the row it came to, the row behind the bars of a moment that is touched, and whether anything
-        was taken in.
+        Gives its flags, the row it came to, the row behind the bars of a moment that is touched, that moment, and
+        whether anything was taken in.
         """
         self.begin_session: Callable[[int, int, int], None] = of(_begin_session)
         """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
@@ -249,7 +249,7 @@ def _reals(at: Ints, place: int, width: int) -> Floats:
 @njit
 def _advance(
     at: Ints, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
-) -> tuple[int, int, int, bool]:
+) -> tuple[int, int, int, int, bool]:
     account, symbols, bars = _account(at), _symbols(at), _table(at, _BARS, _BAR_SIZE)
     before_us = account[0].now_us
     account[0].cursor = first
@@ -269,7 +269,7 @@ def _advance(
     if flags == scan.TOUCHED:
         while stop < last and bars[stop, 0] + account[0].bar_us == account[0].touched_us:
             stop += 1
-    return flags, cursor, stop, cursor != first or account[0].now_us != before_us
+    return flags, cursor, stop, account[0].touched_us, cursor != first or account[0].now_us != before_us
 
 
 @njit

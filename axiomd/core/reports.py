@@ -97,7 +97,7 @@ class Reports:
                 return NO_COMMANDS
             if leg is None:
                 return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
-        books.count(fill.exec_id)
+        books.executions.add(fill.exec_id)
         out: list[Command] = []
         if role and not books.can_leave(leg, fill):
             # told before its entry was: it waits, for what leaves must have come in

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar, get_args
+from typing import Any, Final, Protocol, get_args
 
 import numpy as np
 
@@ -46,7 +46,7 @@ SelectCandidates = Callable[[int], Mapping[str, Candidates]]
 """Gives each strategy's candidates for a session index of the tape's table."""
 Progress = Callable[[int], None]
 Append = Callable[[e.Event, int], int]
-T = TypeVar("T")
+Decide = Callable[[Any], list[Command]]
 
 
 class Log(Protocol):
@@ -219,7 +219,7 @@ class Replay:
         row, matched_us = first, -1
         while True:
             first = row
-            flags, row, stop, commands = advance(first, last, horizon_us, matched_us)
+            flags, row, stop, touched_us, commands = advance(first, last, horizon_us, matched_us)
             if commands is not None:
                 seq = append(BarsClosed(ts_us=engine.now_us, first=first, last=row)) if append else 0
                 if commands:
@@ -227,8 +227,8 @@ class Replay:
                 if engine.has_setups_left:
                     self._carry_out(engine.take_setups(), seq)
             if flags == TOUCHED:
-                matched_us = engine.touched_us
-                hear(match(bars[row:stop].tolist(), matched_us))
+                matched_us = touched_us
+                hear(match(bars[row:stop].tolist(), touched_us))
             elif not flags and row >= last:
                 return
 
@@ -238,14 +238,15 @@ class Replay:
 
     # --- events in, commands out ---
 
-    def _hearing(self, log: Log | None) -> Mapping[type, Callable[[Any], list[Command]]]:
-        """Put together, once for all reports of a kind, what becomes of one: written down, recorded, decided."""
-        heard: dict[type, Callable[[Any], list[Command]]] = {}
+    def _hearing(self, log: Log | None) -> Mapping[type, tuple[Callable[[Any], None] | None, Decide]]:
+        """Put together, once for all reports of a kind, what becomes of one: written down and recorded, then decided."""
+        heard: dict[type, tuple[Callable[[Any], None] | None, Decide]] = {}
         for kind in get_args(Report):
-            decide, record = self.engine.stations[kind], self.recorder.stations.get(kind)
-            if record is not None:
-                decide = _first(record, decide)
-            heard[kind] = decide if log is None else _first(partial(self._write_report, log.append), decide)
+            note = self.recorder.stations.get(kind)
+            if log is not None:
+                write = partial(self._write_report, log.append)
+                note = write if note is None else _first(write, note)
+            heard[kind] = note, self.engine.stations[kind]
         return heard
 
     def _doing(self, log: Log | None) -> Mapping[type, Callable[[Any], None]]:
@@ -287,7 +288,10 @@ class Replay:
         """Take reports of the broker in, one after the other."""
         heard = self._heard
         for event in reports:
-            commands = heard[type(event)](event)
+            note, decide = heard[type(event)]
+            if note is not None:
+                note(event)
+            commands = decide(event)
             if commands:
                 self._carry_out(commands, self._seq)
 
@@ -343,12 +347,12 @@ class Replay:
         record.counts = counts_of(self.plan, self._tape, self.engine.board)
 
 
-def _first(note: Callable[[Any], None], then: Callable[[Any], T]) -> Callable[[Any], T]:
-    """Do one thing with an event, then another, whose answer counts."""
+def _first(note: Callable[[Any], None], then: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Do one thing with an event, then another."""
 
-    def both(event: Any) -> T:
+    def both(event: Any) -> None:
         note(event)
-        return then(event)
+        then(event)
 
     return both
 

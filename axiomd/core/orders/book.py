@@ -31,6 +31,8 @@ class Leg(msgspec.Struct, eq=False, gc=False):
     """A bar that comes down so far may fill it."""
     ends_us: int
     """When its validity ends."""
+    stake: int = 0
+    """What is still open of it is worth at its level, in account currency; whoever knows the rate says so."""
     state: State = State.INTENT
     is_open: bool = True
     """It may still fill."""
@@ -73,8 +75,9 @@ class Book:
 
     def intend(self, order: Order, index: int, strategy: int) -> Leg:
         """Take an intent in."""
-        leg = self.legs[order.idempotency_key] = leg_of(order, index, strategy)
-        self.know(order)
+        key = order.idempotency_key
+        leg = self.legs[key] = leg_of(order, index, strategy)
+        self._known.update((key, order.order_id))
         self.open.setdefault(index, []).append(leg)
         return leg
 
