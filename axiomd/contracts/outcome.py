@@ -19,7 +19,7 @@ from axiomd.contracts.signals import Signal
 Status = Literal["working", "filled", "expired", "cancelled", "rejected"]
 
 
-class OrderOutcome(msgspec.Struct):
+class OrderOutcome(msgspec.Struct, gc=False):
     """One entry order and what became of it; the fill's columns are None where there was none.
 
     `fill_ts_us` is the start of the bar it filled in, `reason` why it did not fill (03, filled_orders.csv).

@@ -123,7 +123,9 @@ class Books:
 
     def _stake_of(self, leg: Leg) -> int:
         num, den = self._rates[leg.index]
-        return (leg.qty - leg.filled) * (leg.level or self._symbols[leg.index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
+        return (
+            (leg.qty - leg.filled) * (leg.level or self._symbols[leg.index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
+        )
 
     def move(self, leg: Leg, happening: Happening) -> bool:
         """Move an entry on; False where that cannot happen to it, and then nothing has changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from axiomd.contracts.commands import Command
@@ -13,10 +14,16 @@ from axiomd.core.frame import Frame
 
 _NOW, _EQUITY, _CASH, _PEAK = (column(b.ACCOUNT, name) for name in ("now_us", "equity", "cash", "peak"))
 _SNAP_US: Final = column(b.ACCOUNT, "snap_us")
-_SNAP: Final = slice(_SNAP_US, _SNAP_US + 5)
+_SNAP: Final = struct.Struct("5q")
 """A point of the curve as the scan leaves it, in the order of the record's fields."""
 assert b.ACCOUNT.names is not None
-assert b.ACCOUNT.names[_SNAP] == ("snap_us", "snap_equity", "snap_cash", "snap_gross", "snap_drawdown")
+assert b.ACCOUNT.names[_SNAP_US : _SNAP_US + 5] == (
+    "snap_us",
+    "snap_equity",
+    "snap_cash",
+    "snap_gross",
+    "snap_drawdown",
+)
 
 
 class Curve:
@@ -39,7 +46,7 @@ class Curve:
         """Add the point of the moment with a fill that was marked by now."""
         now, filled_us = self._now, self._books.filled_us
         if now[_SNAP_US] == filled_us:
-            out.append(CurvePoint(*now[_SNAP]))
+            out.append(CurvePoint(*_SNAP.unpack_from(now, _SNAP_US * 8)))
             self._books.filled_us = -1
 
     def point(self, ts_us: int) -> CurvePoint:

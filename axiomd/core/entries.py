@@ -5,6 +5,7 @@ The decisions of a moment go by strategy as listed, then rank, then symbol, and 
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ from axiomd.core.plan import Plan
 from axiomd.core.strategies.api import MOMENT, SLOT
 
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
-_STRATEGY_SIZE, _SLOT_SIZE, _SETUP_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8, b.SETUP_SIZE
+_STRATEGY_SIZE, _SLOT_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8
+_SETUP = struct.Struct(f"{b.SETUP_SIZE}q")
 _IS_PAUSED = column(b.STRATEGY, "is_paused")
 _IS_CANDIDATE, _RANK = (column(b.SLOT, name) for name in ("is_candidate", "rank"))
 
@@ -119,17 +121,16 @@ class Entries:
             self._take_rows(out, rows[first : first + count])
             yield out
 
-    def _rows(self) -> list[tuple[list[int], int]]:
+    def _rows(self) -> list[tuple[tuple[int, ...], int]]:
         """Give the setups of the moment, each with its place among the scan's rows, in the order of decisions."""
-        setups, size = self._frame.setups, _SETUP_SIZE
-        count = self._frame.account[_SETUPS]
+        setups, count = self._frame.setups, self._frame.account[_SETUPS]
         if count == 1:
-            return [(setups[:size].tolist(), 0)]
-        rows = [(setups[at * size : (at + 1) * size].tolist(), at) for at in range(count)]
+            return [(_SETUP.unpack_from(setups), 0)]
+        rows = [(_SETUP.unpack_from(setups, at * _SETUP.size), at) for at in range(count)]
         rows.sort(key=self._precedence)
         return rows
 
-    def _take_rows(self, out: list[Command], rows: Sequence[tuple[list[int], int]]) -> None:
+    def _take_rows(self, out: list[Command], rows: Sequence[tuple[Sequence[int], int]]) -> None:
         self._frame.take_stock(True)
         try:
             for row, at in rows:
