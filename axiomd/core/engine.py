@@ -116,16 +116,16 @@ class Engine:
     ) -> tuple[int, int, int, int, list[Command] | None]:
         """Scan the tape from row `first` up to `last` to the next moment that concerns us, and decide it.
 
-        Gives (flags, the row come to, the row behind the bars of a moment that is touched, that moment, the commands;
-        None where nothing was taken in). It does what `handle` would do with each moment's event in turn; that the two agree is
-        tested.
+        Gives (flags, the row come to, the moment that is touched, how many of its bars are for `Frame.touched`, the
+        commands; None where nothing was taken in). It does what `handle` would do with each moment's event in turn;
+        that the two agree is tested.
         """
         filled_us = self.books.filled_us
-        flags, cursor, stop, touched_us, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
+        flags, cursor, touched_us, count, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
         commands = None
         if has_moved:
             commands = NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
-        return flags, cursor, stop, touched_us, commands
+        return flags, cursor, touched_us, count, commands
 
     def fold(self, event: e.Event) -> list[CurvePoint]:
         """Take an event of the journal in without deciding again: what was decided then stands in it too.

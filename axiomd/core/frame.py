@@ -45,7 +45,8 @@ _SIZINGS: Final = 26
 _PROPOSAL: Final = 28
 _VERDICTS: Final = 30
 _STOCK: Final = 32
-_SIZE: Final = 34
+_CLOSED: Final = 34
+_SIZE: Final = 36
 """Each part is an address and a number of rows."""
 
 _INTS: Final = np.dtype(np.int64)
@@ -54,6 +55,7 @@ _BOARD_ACCOUNT, _BOARD_SYMBOL, _BOARD_STRATEGY, _BOARD_SLOT = b.ACCOUNT, b.SYMBO
 _INT_STATE_SIZE, _FLOAT_STATE_SIZE = b.INT_STATE_SIZE, b.FLOAT_STATE_SIZE
 _INT_PARAMS_SIZE, _FLOAT_PARAMS_SIZE, _SETUP_SIZE = b.INT_PARAMS_SIZE, b.FLOAT_PARAMS_SIZE, b.SETUP_SIZE
 _BAR_SIZE: Final = 7
+_BAR: Final = struct.Struct(f"{_BAR_SIZE}q")
 _STOCK_SIZE: Final = 9
 """Whether it is taken, `chain.Stake` of all symbols, how many of them were heard of."""
 _SYMBOL_WIDTH: Final = b.SYMBOL.itemsize // 8
@@ -73,7 +75,7 @@ class Frame:
     """
 
     __slots__ = (
-        "_addresses", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill",
+        "_addresses", "_closed", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill",
         "floor_broken", "gross_exposure", "is_stale", "judge", "post", "settle", "setups", "slots",
         "strategies", "strategy_equity", "symbols", "take_stock", "verdicts", "weigh",
     )  # fmt: skip
@@ -81,10 +83,11 @@ class Frame:
     def __init__(self, board: Board, sizings: Records) -> None:
         proposal = np.zeros(_LEGS, PROPOSAL)
         verdicts = np.zeros((_LEGS * PASSED, 2), np.int64)
+        closed = np.zeros((max(1, len(board.symbols)), _BAR_SIZE), np.int64)
         parts = (
             np.zeros((0, _BAR_SIZE), np.int64), board.account, board.symbols, board.strategies, board.slots,
             board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
-            board.limits, board.setups, sizings, proposal, verdicts, np.zeros(_STOCK_SIZE, np.int64),
+            board.limits, board.setups, sizings, proposal, verdicts, np.zeros(_STOCK_SIZE, np.int64), closed,
         )  # fmt: skip
         self._kept = list(parts)
         self._addresses = np.zeros(_SIZE, np.int64)
@@ -97,6 +100,7 @@ class Frame:
         self.slots = ints_of(board.slots)
         self.verdicts = ints_of(verdicts)
         self.setups = ints_of(board.setups)
+        self._closed = ints_of(closed)
         self.post: Callable[[int, int, int, int, int, int, int], None] = partial(
             struct.Struct("6q").pack_into, self.symbols.cast("B")
         )
@@ -109,7 +113,7 @@ class Frame:
         self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, bool]] = of(_advance)
         """Scan on: `scan.advance` with (first, last, horizon_us, matched_us, filled_us, is_watched).
 
-        Gives its flags, the row it came to, the row behind the bars of a moment that is touched, that moment, and
+        Gives its flags, the row it came to, the moment that is touched, how many of its bars are for `touched`, and
         whether anything was taken in.
         """
         self.begin_session: Callable[[int, int, int], None] = of(_begin_session)
@@ -170,6 +174,12 @@ class Frame:
         assert bars.flags.c_contiguous
         self._kept[0] = bars
         self._addresses[_BARS], self._addresses[_BARS + 1] = address_of(bars), len(bars)
+
+    def touched(self, count: int) -> list[tuple[int, ...]]:
+        """Give the bars of the moment that `advance` stopped before whose symbols have a price or deadline there."""
+        if count == 1:
+            return [_BAR.unpack_from(self._closed)]
+        return [_BAR.unpack_from(self._closed, row * _BAR.size) for row in range(count)]
 
     def figures(self, place: int = 0) -> dict[str, int | float]:
         """Give the figures of the order that was judged last at a place, by name."""
@@ -265,11 +275,10 @@ def _advance(
         carray(_pointer(at[_WINDOWS]), (at[_WINDOWS + 1],), _INTS),
         _limits(at), _table(at, _SETUPS, _SETUP_SIZE),
     )  # fmt: skip
-    stop = cursor = account[0].cursor
+    cursor, touched_us, count = account[0].cursor, account[0].touched_us, 0
     if flags == scan.TOUCHED:
-        while stop < last and bars[stop, 0] + account[0].bar_us == account[0].touched_us:
-            stop += 1
-    return flags, cursor, stop, account[0].touched_us, cursor != first or account[0].now_us != before_us
+        count = scan.touched(bars, cursor, last, touched_us, account[0], symbols, _table(at, _CLOSED, _BAR_SIZE))
+    return flags, cursor, touched_us, count, cursor != first or account[0].now_us != before_us
 
 
 @njit

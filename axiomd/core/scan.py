@@ -42,6 +42,7 @@ __all__ = [
     "settle",
     "strategy_equity",
     "symbol_is_stale",
+    "touched",
 ]
 
 END: Final = 0
@@ -128,6 +129,23 @@ def concerns_us(bars: Ints, first: int, stop: int, closes_us: int, a: Row, symbo
         if is_touched(bars[row, 3], bars[row, 4], symbol):
             return True
     return False
+
+
+@njit
+def touched(bars: Ints, first: int, last: int, closes_us: int, a: Row, symbols: Records, out: Ints) -> int:
+    """Copy the bars from `first` on that close at a moment and whose symbols concern us there; gives how many.
+
+    `out` int64[S, 7]. Of the others nothing that rests is reached or ends by then: the broker would match nothing.
+    """
+    count, row = 0, first
+    while row < last and bars[row, 0] + a.bar_us == closes_us:
+        symbol = symbols[bars[row, 1]]
+        if is_touched(bars[row, 3], bars[row, 4], symbol) or closes_us >= symbol.deadline_us:
+            for column in range(7):
+                out[count, column] = bars[row, column]
+            count += 1
+        row += 1
+    return count
 
 
 @njit

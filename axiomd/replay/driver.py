@@ -7,7 +7,6 @@ decides nothing itself but when an operator who is not there would resume.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -40,8 +39,6 @@ from axiomd.replay.identity import Identity
 from axiomd.runs.recorder import Recorder
 
 SIM_ACCOUNT: Final = "SIM"
-_BAR: Final = struct.Struct("7q")
-_BAR_BYTES: Final = _BAR.size
 NEVER_RESUMED: Final = frozenset({"MaxDrawdown"})
 """After these only a raised limit or a new peak resumes, and a replay has neither."""
 
@@ -118,8 +115,6 @@ class Replay:
         rates = dict(zip(plan.symbols, plan.rates, strict=True))
         self.recorder = Recorder(plan.initial_cash, plan.currency, rates.__getitem__)
         self._tape = tape
-        self._bar_at = partial(_BAR.unpack_from, tape.bars.data)
-        """Gives the bar whose bytes begin at a place."""
         self._log = log
         self._append = None if log is None else log.append
         self._select = select
@@ -219,12 +214,12 @@ class Replay:
 
     def _walk(self, first: int, last: int, horizon_us: int) -> None:
         """From one moment that concerns us to the next, until bars and time have come so far."""
-        engine, bars, one_bar = self.engine, self._tape.bars, self._bar_at
+        engine, touched = self.engine, self.engine.frame.touched
         advance, match, hear, append = engine.advance, self.broker.match, self._hear, self._append
         row, matched_us = first, -1
         while True:
             first = row
-            flags, row, stop, touched_us, commands = advance(first, last, horizon_us, matched_us)
+            flags, row, touched_us, count, commands = advance(first, last, horizon_us, matched_us)
             if commands is not None:
                 seq = append(BarsClosed(ts_us=engine.now_us, first=first, last=row)) if append else 0
                 if commands:
@@ -233,9 +228,7 @@ class Replay:
                     self._carry_out(engine.take_setups(), seq)
             if flags == TOUCHED:
                 matched_us = touched_us
-                # most moments of most tapes have one bar, and numpy takes twice as long over it
-                closed = (one_bar(row * _BAR_BYTES),) if stop == row + 1 else bars[row:stop].tolist()
-                hear(match(closed, touched_us))
+                hear(match(touched(count), touched_us))
             elif not flags and row >= last:
                 return
 
@@ -246,7 +239,7 @@ class Replay:
     # --- events in, commands out ---
 
     def _hearing(self, log: Log | None) -> Mapping[type, tuple[Callable[[Any], None] | None, Decide]]:
-        """Put together, once for all reports of a kind, what becomes of one: written down and recorded, then decided."""
+        """Put together, once for all reports of a kind, what becomes of one: written down, recorded; decided."""
         heard: dict[type, tuple[Callable[[Any], None] | None, Decide]] = {}
         for kind in get_args(Report):
             note = self.recorder.stations.get(kind)
