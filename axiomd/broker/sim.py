@@ -132,7 +132,8 @@ class SimBroker:
             group.append(resting(order, self._index_of[order.symbol], broker_id))
             if until_us < expiry_us:
                 expiry_us = until_us
-            out += OrderSent(ts_us=ts_us, key=key), OrderAcked(ts_us=ts_us, key=key, broker_id=broker_id)
+            out.append(OrderSent(ts_us=ts_us, key=key))
+            out.append(OrderAcked(ts_us=ts_us, key=key, broker_id=broker_id))
             broker_id += _IDS_A_LEG
         self._expiry_us = expiry_us
         self._next_id = broker_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -51,13 +52,14 @@ def resting(order: Order, index: int, broker_id: int) -> RestingEntry:
     )  # fmt: skip
 
 
-class SymbolState(msgspec.Struct, eq=False):
+@dataclass(slots=True, eq=False)
+class SymbolState:
     """What the broker keeps of one symbol."""
 
     last: Sequence[int] | None = None
     """The last bar matched."""
     position: OpenPosition | None = None
-    groups: list[list[RestingEntry]] = msgspec.field(default_factory=list)
+    groups: list[list[RestingEntry]] = field(default_factory=list)
     """Resting entries by OCO group, in the order in which they came."""
 
 

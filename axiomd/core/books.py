@@ -96,8 +96,9 @@ class Books:
         trade = None
         if not role:
             if holding is None:
-                holding = self.holdings[index] = held_by(leg.order, index, leg.strategy, fill.bar_ts_us, self._bar_us)
-            holding.enter(fill, flow, charge)
+                self.holdings[index] = held_by(leg.order, index, leg.strategy, self._bar_us, fill, flow, charge)
+            else:
+                holding.enter(fill, flow, charge)
             filled = leg.filled = leg.filled + qty
             if filled >= leg.qty:
                 self.book.happen(leg, _FILLED)

@@ -106,12 +106,10 @@ class Entries:
 
     def take(self, out: list[Command]) -> None:
         """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
-        rows = self._rows()
-        if len(rows) == 1:
-            row, at = rows[0]
-            self._take_setup(out, row, at)
+        if self._frame.account[_SETUPS] == 1:
+            self._take_setup(out, _SETUP.unpack_from(self._frame.setups), 0)
         else:
-            self._take_rows(out, rows)
+            self._take_rows(out, self._rows())
 
     def take_some(self, count: int) -> Iterator[list[Command]]:
         """Do as `take` does, `count` setups at a time: gives what each part asks for as soon as it is decided."""
@@ -124,8 +122,6 @@ class Entries:
     def _rows(self) -> list[tuple[tuple[int, ...], int]]:
         """Give the setups of the moment, each with its place among the scan's rows, in the order of decisions."""
         setups, count = self._frame.setups, self._frame.account[_SETUPS]
-        if count == 1:
-            return [(_SETUP.unpack_from(setups), 0)]
         rows = [(_SETUP.unpack_from(setups, at * _SETUP.size), at) for at in range(count)]
         rows.sort(key=self._precedence)
         return rows

@@ -64,13 +64,13 @@ def entry_touch(
     if side > 0:
         if high < stop:
             return UNTOUCHED, 0, False
-        price = max(open_, stop)
+        price = open_ if open_ > stop else stop
         if limit > 0 and price > limit:
             return TRIGGERED, 0, False
         return FILLED, price, open_ >= stop
     if low > stop:
         return UNTOUCHED, 0, False
-    price = min(open_, stop)
+    price = open_ if open_ < stop else stop
     if limit > 0 and price < limit:
         return TRIGGERED, 0, False
     return FILLED, price, open_ <= stop
@@ -100,11 +100,15 @@ def exit_touch(
     if stopped:
         if is_entry_bar and not entered_at_open:
             return EXIT_STOP, stop, reached
-        return EXIT_STOP, min(open_, stop) if side > 0 else max(open_, stop), reached
+        if side > 0:
+            return EXIT_STOP, open_ if open_ < stop else stop, reached
+        return EXIT_STOP, open_ if open_ > stop else stop, reached
     if reached:
         if is_entry_bar and not entered_at_open:
             return NO_EXIT, 0, True
-        return EXIT_TARGET, max(open_, target) if side > 0 else min(open_, target), False
+        if side > 0:
+            return EXIT_TARGET, open_ if open_ > target else target, False
+        return EXIT_TARGET, open_ if open_ < target else target, False
     return NO_EXIT, 0, False
 
 
@@ -122,5 +126,6 @@ def slippage(costs: Row, price: int, tick: int) -> int:
 def commission(costs: Row, qty: int, price: int) -> int:
     """Give a fill's commission in instrument money units: the larger of minimum and charge, half up to the cent."""
     charge_e12: int = costs.per_share_e8 * qty * 10_000 + price * qty * costs.notional_bps_e4
-    charge_e12 = max(charge_e12, costs.minimum_e12)
+    if charge_e12 < costs.minimum_e12:
+        charge_e12 = costs.minimum_e12
     return (charge_e12 + _CENT_E12 // 2) // _CENT_E12 * _CENT_UNITS

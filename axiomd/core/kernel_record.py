@@ -140,25 +140,11 @@ def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
         assert outcome.fill_ts_us is not None
         assert outcome.fill_price is not None
         reason: ExitReason = EXIT_NAMES[way]
-        record.trades.append(
-            trade_of(
-                order,
-                qty=order.qty,
-                entry_us=outcome.fill_ts_us,
-                entry_price=outcome.fill_price,
-                exit_us=exit_us,
-                exit_price=exit_price,
-                reason=reason,
-                gross=gross,
-                costs=costs,
-                worst=worst,
-                best=best,
-                rate=rates[order.symbol],
-                bars_held=bars_held,
-                is_ambiguous=bool(is_ambiguous),
-                currency=plan.currency,
-            )
-        )
+        trade = trade_of(
+            order, order.qty, outcome.fill_ts_us, outcome.fill_price, exit_us, exit_price, reason, gross, costs,
+            worst, best, rates[order.symbol], bars_held, bool(is_ambiguous), plan.currency,
+        )  # fmt: skip
+        record.trades.append(trade)
 
 
 def _columns(rows: Ints, *columns: int) -> Iterator[tuple[int, ...]]:

@@ -70,14 +70,16 @@ class Reports:
             if event.filled > leg.filled:
                 leg.end_at(event.filled, happening)
                 return NO_COMMANDS
-            return self._move(leg, happening)
+            return NO_COMMANDS if self._books.move(leg, happening) else self._contradict_leg(leg, happening)
 
         return end
 
     def reject(self, event: e.OrderRejected) -> list[Command]:
         """The broker refused an entry; many in a row trip."""
         leg = self._leg_of(event.key)
-        out = [] if leg is None else list(self._move(leg, _REJECTED))
+        out: list[Command] = []
+        if leg is not None and not self._books.move(leg, _REJECTED):
+            out += self._contradict_leg(leg, _REJECTED)
         for trip in self._tripwires.reject(event):
             self._kill.trip(out, trip)
         return out
@@ -138,11 +140,6 @@ class Reports:
         if trade is not None:
             for trip in self._tripwires.trade(trade.net_pnl):
                 self._kill.trip(out, trip)
-
-    def _move(self, leg: Leg, happening: Happening) -> list[Command]:
-        if self._books.move(leg, happening):
-            return NO_COMMANDS
-        return self._contradict_leg(leg, happening)
 
     def _contradict_leg(self, leg: Leg, happening: Happening) -> list[Command]:
         key = leg.order.idempotency_key

@@ -110,11 +110,8 @@ class Book:
             if is_open:
                 self.open.setdefault(leg.index, []).append(leg)
             else:
-                self._close(leg)
+                left = self.open[leg.index]
+                left.remove(leg)
+                if not left:
+                    del self.open[leg.index]
         return True
-
-    def _close(self, leg: Leg) -> None:
-        left = self.open[leg.index]
-        left.remove(leg)
-        if not left:
-            del self.open[leg.index]
