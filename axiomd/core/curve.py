@@ -12,7 +12,6 @@ from axiomd.core.board import column
 from axiomd.core.books import Books
 from axiomd.core.frame import Frame
 
-_NOW, _EQUITY, _CASH, _PEAK = (column(b.ACCOUNT, name) for name in ("now_us", "equity", "cash", "peak"))
 _SNAP_US: Final = column(b.ACCOUNT, "snap_us")
 _SNAP: Final = struct.Struct("5q")
 """A point of the curve as the scan leaves it, in the order of the record's fields."""
@@ -40,17 +39,15 @@ class Curve:
         if self._has_begun:
             return []
         self._has_begun = True
-        return [self.point(self._now[_NOW])]
+        self._frame.snapshot()
+        return [self.point()]
 
     def draw(self, out: list[Command]) -> None:
         """Add the point of the moment with a fill that was marked by now."""
-        now, filled_us = self._now, self._books.filled_us
-        if now[_SNAP_US] == filled_us:
-            out.append(CurvePoint(*_SNAP.unpack_from(now, _SNAP_US * 8)))
+        if self._now[_SNAP_US] == self._books.filled_us:
+            out.append(self.point())
             self._books.filled_us = -1
 
-    def point(self, ts_us: int) -> CurvePoint:
-        """Give the point as things stand."""
-        now = self._now
-        equity = now[_EQUITY]
-        return CurvePoint(ts_us, equity, now[_CASH], self._frame.gross_exposure(), equity - now[_PEAK])
+    def point(self) -> CurvePoint:
+        """Give the point that was kept last."""
+        return CurvePoint(*_SNAP.unpack_from(self._now, _SNAP_US * 8))

@@ -274,12 +274,11 @@ class Engine:
     def _close_session(self, event: e.SessionClosed) -> list[Command]:
         """The day is over: its last mark, what that trips, its point of the curve."""
         account = self._now
-        account[_NOW] = event.ts_us
-        self.frame.settle()
         out: list[Command] = []
-        self._trip_on_loss(out)
+        if self.frame.close_session(event.ts_us):
+            self._trip_on_loss(out)
         if account[_TRADING]:
-            out.append(self.curve.point(event.ts_us))
+            out.append(self.curve.point())
         account[_TRADING] = 0
         self.books.filled_us = -1
         return out

@@ -76,7 +76,7 @@ class Frame:
 
     __slots__ = (
         "_addresses", "_closed", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill",
-        "floor_broken", "gross_exposure", "is_stale", "judge", "post", "settle", "setups", "slots",
+        "close_session", "floor_broken", "is_stale", "judge", "post", "setups", "slots", "snapshot",
         "strategies", "strategy_equity", "symbols", "take_stock", "verdicts", "weigh",
     )  # fmt: skip
 
@@ -118,10 +118,13 @@ class Frame:
         """
         self.begin_session: Callable[[int, int, int], None] = of(_begin_session)
         """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
-        self.settle: Callable[[], None] = of(_settle)
-        """Take in the marks of a moment: `scan.settle`."""
-        self.gross_exposure: Callable[[], int] = of(_gross_exposure)
-        """Give the sum of |position| * last CLOSE: `scan.gross_exposure`."""
+        self.close_session: Callable[[int], int] = of(_close_session)
+        """End a day at `close_us`: its last marks are taken in and its books kept for the equity curve.
+
+        Gives what `floor_broken` says of them.
+        """
+        self.snapshot: Callable[[], None] = of(_snapshot)
+        """Keep the books as they stand for the equity curve: `scan.snapshot`."""
         self.is_stale: Callable[[int], bool] = of(_is_stale)
         """Say whether the data of a symbol index is beyond the limits: `scan.symbol_is_stale`."""
         self.floor_broken: Callable[[], int] = of(_floor_broken)
@@ -287,13 +290,18 @@ def _begin_session(at: Ints, open_us: int, close_us: int, flatten_us: int) -> No
 
 
 @njit
-def _settle(at: Ints) -> None:
-    scan.settle(_account(at)[0], _symbols(at), _strategies(at))
+def _close_session(at: Ints, close_us: int) -> int:
+    account, symbols = _account(at)[0], _symbols(at)
+    account.now_us = close_us
+    scan.settle(account, symbols, _strategies(at))
+    scan.snapshot(account, account, scan.gross_exposure(symbols))
+    return floor_broken(account, _limits(at)[0])
 
 
 @njit
-def _gross_exposure(at: Ints) -> int:
-    return scan.gross_exposure(_symbols(at))
+def _snapshot(at: Ints) -> None:
+    account = _account(at)[0]
+    scan.snapshot(account, account, scan.gross_exposure(_symbols(at)))
 
 
 @njit

@@ -40,6 +40,7 @@ __all__ = [
     "gross_exposure",
     "post",
     "settle",
+    "snapshot",
     "strategy_equity",
     "symbol_is_stale",
     "touched",
