@@ -6,7 +6,6 @@ after any crash names the same order. Children at the broker carry the key with 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache, partial
@@ -16,6 +15,7 @@ import msgspec
 
 from axiomd.contracts.bars import normalise_symbol
 from axiomd.contracts.errors import OrderContractError
+from axiomd.contracts.signals import new_sha1
 from axiomd.contracts.units import Side, decimal_text, exact_units, iso_time, parse_time
 
 Source = Literal["replay", "backtest", "paper", "live"]
@@ -75,12 +75,16 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 def idempotency_key(run_id: str, strategy: str, version: str, symbol: str, side: Side, oco_id: str) -> str:
     """Derive an order's key; the same order has the same key on every machine and after every restart."""
-    return hashlib.sha1(f"{run_id}|{strategy}|{version}|{symbol}|{side}|{oco_id}".encode()).hexdigest()[:16]
+    sha1 = new_sha1()
+    sha1.update(f"{run_id}|{strategy}|{version}|{symbol}|{side}|{oco_id}".encode())
+    return sha1.hexdigest()[:16]
 
 
 def oco_id(strategy: str, symbol: str, session_date: str, setup: str, setup_ts_us: int) -> str:
     """Derive a group's id from its setup; `setup_ts_us` is the group's `valid_from`."""
-    return hashlib.sha1(f"{strategy}|{symbol}|{session_date}|{setup}|{setup_ts_us}".encode()).hexdigest()[:12]
+    sha1 = new_sha1()
+    sha1.update(f"{strategy}|{symbol}|{session_date}|{setup}|{setup_ts_us}".encode())
+    return sha1.hexdigest()[:12]
 
 
 class Reference(NamedTuple):
