@@ -10,6 +10,7 @@ from axiomd.config.binding import bind
 from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import PRICE_SCALE
+from axiomd.core.kernel_run import SelectCandidates
 from axiomd.core.market.tape import Tape
 from axiomd.core.strategies.stage1 import listed
 from axiomd.replay.driver import Replay
@@ -20,12 +21,12 @@ from tests.reference.reading import Reading, read_day
 RUN_ID = "replay-parity"
 
 
-def replay_record(config: Mapping[str, Any], tape: Tape) -> RunRecord:
-    """Run the product's engine over a tape in memory."""
+def replay_record(config: Mapping[str, Any], tape: Tape, select: SelectCandidates | None = None) -> RunRecord:
+    """Run the product's engine over a tape in memory, with candidates as listed or as `select` says."""
     parsed = RunConfig.model_validate(config)
     plan = bind(parsed, tape.sessions, tape.timeframe_us, RUN_ID, "replay")
     chosen = {own.id: listed(own.symbols, max_candidates=50) for own in plan.strategies}
-    replay = Replay(plan, tape, None, lambda _: chosen, identity=Identity(RUN_ID, "", {}, "0"))
+    replay = Replay(plan, tape, None, select or (lambda _: chosen), identity=Identity(RUN_ID, "", {}, "0"))
     replay.run()
     return replay.recorder.record
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from axiomd.contracts.fills import ExitReason
 from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord, Status
 from axiomd.contracts.signals import Signal
@@ -18,7 +20,7 @@ from axiomd.core.board import Board, Ints
 from axiomd.core.fills import EXIT_NAMES
 from axiomd.core.guards.chain import GUARDS
 from axiomd.core.kernel_run import Rows, SelectCandidates, run_rows
-from axiomd.core.market.strip import strip_of
+from axiomd.core.market.strip import Strip, strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import NOT_TRADED
 from axiomd.core.orders.bracket import group_of, names_of, order_of, signal_of
@@ -55,10 +57,12 @@ def backtest(
 
 def record_of(plan: Plan, tape: Tape, rows: Rows, hear_first: Callable[[RunRecord], object] | None = None) -> RunRecord:
     """Give the rows of a kernel their names."""
-    sessions = strip_of(tape).session.tolist()
+    strip = strip_of(tape)
+    sessions = strip.session.tolist()
     record = RunRecord(plan.initial_cash, plan.currency)
     slots = rows.board.slots.tolist()
-    record.signals = [_signal(plan, slots, row) for row in rows.signals.tolist()]
+    ranks = _ranks(rows, strip)
+    record.signals = [_signal(plan, slots, row, rank) for row, rank in zip(rows.signals.tolist(), ranks, strict=True)]
     record.curve = list(map(CurvePoint, *rows.points.T.tolist()))
     if hear_first is not None:
         hear_first(record)
@@ -95,8 +99,15 @@ def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:
     return counts
 
 
-def _signal(plan: Plan, slots: Sequence[tuple[int, ...]], row: Sequence[int]) -> Signal:
-    k, index, _, rank = slots[row[api.SLOT]]
+def _ranks(rows: Rows, strip: Strip) -> list[int]:
+    """Give the rank that each signal's slot had in its session: the board knows those of the last one alone."""
+    session = np.searchsorted(strip.open_us, rows.signals[:, api.MOMENT]) - 1
+    ranks: list[int] = rows.ranks[session % len(rows.ranks), rows.signals[:, api.SLOT]].tolist()
+    return ranks
+
+
+def _signal(plan: Plan, slots: Sequence[tuple[int, ...]], row: Sequence[int], rank: int) -> Signal:
+    k, index, *_ = slots[row[api.SLOT]]
     symbol = plan.instruments[index].symbol
     return signal_of(plan.strategies[k], plan.run_id, symbol, row, rank, kernel.OUTCOMES[row[kernel.OUTCOME]])
 

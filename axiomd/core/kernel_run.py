@@ -42,6 +42,8 @@ class Rows:
     trades: Ints
     points: Ints
     session_equity: Ints
+    ranks: Ints
+    """The stage-1 rank of every slot, a row for all sessions of the strip or one for each."""
 
 
 class Room:
@@ -151,6 +153,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
         trades[: int(z["trades"])],
         points[: int(z["points"])],
         equity,
+        ranks,
     )
 
 

@@ -19,7 +19,10 @@ from axiomd.contracts.orders import CSV_HEADER, Order, to_row
 from axiomd.contracts.outcome import RunRecord
 from axiomd.contracts.runs import RunConfig
 from axiomd.core.kernel_record import backtest
+from axiomd.core.kernel_run import SelectCandidates
 from axiomd.core.market.tape import Tape
+from axiomd.core.strategies.api import Candidates
+from axiomd.core.strategies.stage1 import listed
 from axiomd.replay.identity import Identity
 from axiomd.replay.narrow import OrderReplay, groups_of, orders_config, read_orders
 from tests.parity import RUN_ID, lone_case, random_case, replay_record
@@ -30,10 +33,27 @@ def differences_of(config: Mapping[str, Any], tape: Tape) -> list[str]:
     return kernel_differences(config, tape, replay_record(config, tape))
 
 
-def kernel_differences(config: Mapping[str, Any], tape: Tape, replayed: RunRecord) -> list[str]:
+def screened_differences(config: Mapping[str, Any], tape: Tape) -> list[str]:
+    """Name likewise what differs where each session has candidates and ranks of its own."""
+    plan = bind(RunConfig.model_validate(config), tape.sessions, tape.timeframe_us, RUN_ID, "replay")
+    own_symbols = {own.id: own.symbols for own in plan.strategies}
+
+    def select(session: int) -> dict[str, Candidates]:
+        chosen = {}
+        for name, symbols in own_symbols.items():
+            first = session % len(symbols)
+            chosen[name] = listed((*symbols[first:], *symbols[: max(0, first - 1)]), max_candidates=50)
+        return chosen
+
+    return kernel_differences(config, tape, replay_record(config, tape, select), select)
+
+
+def kernel_differences(
+    config: Mapping[str, Any], tape: Tape, replayed: RunRecord, select: SelectCandidates | None = None
+) -> list[str]:
     """Name every part of the compiled backtest's record that differs from a replay's."""
     plan = bind(RunConfig.model_validate(config), tape.sessions, tape.timeframe_us, RUN_ID, "replay")
-    return compare(replayed, backtest(plan, tape, None))
+    return compare(replayed, backtest(plan, tape, select))
 
 
 def compare(replayed: RunRecord, compiled: RunRecord) -> list[str]:

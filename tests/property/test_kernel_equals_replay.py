@@ -18,7 +18,7 @@ from axiomd.contracts.runs import RunConfig
 from axiomd.core import kernel
 from axiomd.core.kernel_record import backtest
 from tests.parity import lone_case, random_case
-from tests.property.kernel_parity import differences_of
+from tests.property.kernel_parity import differences_of, screened_differences
 
 SEEDS = int(os.environ.get("AXIOMD_PARITY_SEEDS", "60"))
 CHUNKS = 6
@@ -36,6 +36,13 @@ def test_drawn_markets_leave_the_same_record(chunk: int) -> None:
     for seed in range(200_000 + chunk * count, 200_000 + (chunk + 1) * count):
         config, _, tape = random_case(seed)
         assert [] == differences_of(config, tape), f"python -m tests.property.kernel_parity --first {seed} --seeds 1"
+
+
+@pytest.mark.timeout(300)
+def test_candidates_and_ranks_of_each_session_leave_the_same_record() -> None:
+    for seed in range(201_000, 201_015):
+        config, _, tape = random_case(seed)
+        assert [] == screened_differences(config, tape), f"seed {seed}"
 
 
 @pytest.mark.timeout(300)
