@@ -40,6 +40,8 @@ SYMBOL = np.dtype(
         # the book
         ("position", "i8"),
         ("owner", "i8"),
+        ("taken", "i8"),
+        ("paid", "i8"),
         ("worst", "i8"),
         ("best", "i8"),
         ("bars_held", "i8"),

@@ -14,7 +14,7 @@ from axiomd.core.compiled import njit
 from axiomd.core.kernel_run import Rows
 from axiomd.core.metrics import Basis, fill_returns, share_of
 from axiomd.core.plan import Plan
-from axiomd.core.portfolio import risk_of
+from axiomd.core.portfolio import multiple_of
 from axiomd.core.strategies import api
 
 
@@ -63,11 +63,11 @@ def outcomes(
         else:
             level, stop = setup[api.SHORT_ENTRY], setup[api.SHORT_STOP]
         symbol = symbols[slots[setup[api.SLOT]].symbol]
-        risk = risk_of(level, stop, order[kernel.O_QTY], symbol.fx_num, symbol.fx_den)
+        risk = abs(level - stop) * order[kernel.O_QTY]
         nets[k] = trades[k, kernel.T_GROSS] - trades[k, kernel.T_COSTS]
         costs += trades[k, kernel.T_COSTS]
         if risk != 0:
-            multiples[risked] = nets[k] / risk
+            multiples[risked] = multiple_of(nets[k], risk, symbol.fx_num, symbol.fx_den)
             risked += 1
     refused, filled = 0, 0
     for k in range(len(orders)):

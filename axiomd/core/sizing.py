@@ -47,6 +47,16 @@ def fraction(amount: int, numerator: int, denominator: int) -> int:
 
 
 @njit
+def nearest(amount: int, numerator: int, denominator: int) -> int:
+    """Give amount * numerator / denominator rounded half up, in 64 bits like `fraction`."""
+    if denominator == 1:
+        return amount * numerator
+    whole = amount // denominator
+    rest = amount - whole * denominator
+    return whole * numerator + (2 * rest * numerator + denominator) // (2 * denominator)
+
+
+@njit
 def share_of(equity: int, percent_ppm: int) -> int:
     """Give so many percent of an equity, rounded down; nothing of an equity that is not positive."""
     if equity <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from axiomd.config.binding import bind
 from axiomd.contracts.runs import RunConfig
+from axiomd.contracts.units import rate_ratio
 from axiomd.core.board import Board
 from axiomd.core.plan import board_of
 from axiomd.core.portfolio import book_fill
@@ -54,6 +56,30 @@ def test_cash_is_what_every_fill_left_of_it(moves: list[tuple[int, int, int, int
     assert CASH + own.strategies[0]["cash"] == cash
     closes = own.symbols["close"].tolist()
     assert cash + sum(qty * close for qty, close in zip(positions, closes, strict=True)) == account["equity"]
+
+
+@given(
+    rate=st.sampled_from(["0.9231", "1.0834", "0.0067", "151.23"]),
+    side=st.sampled_from([1, -1]),
+    entries=st.lists(st.tuples(st.integers(1, 500), st.integers(100, 5_000_000)), min_size=1, max_size=4),
+    exit_price=st.integers(100, 5_000_000),
+    commission=st.integers(0, 100_000),
+)
+def test_a_trade_in_another_currency_is_converted_once(
+    rate: str, side: int, entries: list[tuple[int, int]], exit_price: int, commission: int
+) -> None:
+    """However many executions a trade took, its money is exact to half of 1/10,000, and the cash moves by it."""
+    own = Board(**{name: getattr(BOARD, name).copy() for name in Board.__slots__})
+    own.symbols[0]["fx_num"], own.symbols[0]["fx_den"] = rate_ratio(Decimal(rate))
+    fills = [(side * qty, price) for qty, price in entries]
+    fills.append((-sum(qty for qty, _ in fills), exit_price))
+
+    booked = [book_fill(own.account, own.symbols, own.strategies, 0, 0, *fill, commission) for fill in fills]
+
+    gross, costs = (sum(part) for part in zip(*booked, strict=True))
+    assert abs(gross - Fraction(rate) * sum(-qty * price for qty, price in fills)) <= Fraction(1, 2)
+    assert abs(costs - Fraction(rate) * commission * len(fills)) <= Fraction(1, 2)
+    assert CASH + gross - costs == own.account[0]["cash"] == own.account[0]["equity"]
 
 
 @pytest.mark.slow
