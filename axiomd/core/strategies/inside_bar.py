@@ -162,7 +162,9 @@ def levels(pi, side: int, near: int, far: int, tick: int) -> tuple[int, int, int
     if pi[STOP_CAP_TICKS] > 0 and abs(entry - stop) > pi[STOP_CAP_TICKS] * tick:
         stop = entry - side * pi[STOP_CAP_TICKS] * tick
     reward_units = -(-pi[RISK_REWARD_PPM] * abs(entry - stop) // PPM)
-    return entry, stop, round_take_profit(entry + side * reward_units, side, tick)
+    target = round_take_profit(entry + side * reward_units, side, tick)
+    # nothing stands for "none" in a setup: an order must be refused for such an exit, not go without one
+    return entry, stop if stop != 0 else -tick, target if target != 0 else -tick
 
 
 def _numbers(params: Params) -> tuple[Sequence[int], Sequence[float]]:
