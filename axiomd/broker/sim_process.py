@@ -71,6 +71,8 @@ class SimRecord:
     """The record on disk: requests since the broker was last idle, reports, counters."""
 
     def __init__(self, path: Path) -> None:
+        # SQLite would let everybody read it; its WAL gets the file's mode
+        path.touch(0o600)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")

@@ -43,7 +43,7 @@ class Identity:
 
     @property
     def presence_mode(self) -> int:
-        """Give the mode of daemon.json: a group of operators must be able to read it."""
+        """Give the mode of daemon.json and of the journal: a group of operators must be able to read them."""
         return 0o600 if self.config.control.group is None else 0o640
 
     @property

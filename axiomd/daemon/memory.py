@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from axiomd.daemon.source import Source, source_of
 from axiomd.feeds.playback import Position
 from axiomd.feeds.recorded import TapeProcess
 from axiomd.journal.live import LiveJournal
-from axiomd.journal.log import GENESIS, Journal, Row, row_hash, rows
+from axiomd.journal.log import GENESIS, HOW_TO_RESTORE, Journal, Row, row_hash, rows
 from axiomd.journal.verify import known_end
 from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
 
@@ -77,16 +78,25 @@ def remember(
     return source, engine, memory, days
 
 
-def open_journal(path: Path, run_id: str) -> LiveJournal:
-    """Open the journal to append to. A new one is laid out beside and then put in its place, so that no crash leaves
-    an empty file, which would read as a journal that was lost."""
+def open_journal(path: Path, run_id: str, mode: int) -> LiveJournal:
+    """Open the journal to append to, a file of this mode. A new one is laid out beside and then put in its place, so
+    that no crash leaves an empty file, which would read as a journal that was lost."""
     if not path.exists():
         fresh = path.with_suffix(".new")
-        for left in (fresh, *(path.with_name(f"{fresh.name}{end}") for end in ("-wal", "-shm", "-journal"))):
+        for left in (fresh, *_beside(fresh), path.with_name(f"{fresh.name}-journal")):
             left.unlink(missing_ok=True)
+        # SQLite would let everybody read it; what it lays beside a file gets the file's mode
+        fresh.touch(mode)
         Journal(fresh, run_id).close()
         fresh.rename(path)
+    for file in (path, *_beside(path)):
+        with suppress(OSError):  # what the umask took or an older version gave; another's file is that other's
+            file.chmod(file.stat().st_mode & mode | mode & 0o077)
     return LiveJournal(path, run_id)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
 
 def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[CurvePoint], None]) -> Memory:
@@ -144,9 +154,7 @@ def _readable(path: Path, memory: Memory) -> Iterator[Row]:
 
 
 def _corrupt(what: str, memory: Memory, path: Path) -> JournalCorrupt:
-    return JournalCorrupt(
-        f"{what}; the last good row is {memory.count}", str(path), "restore it with axiomd journal restore"
-    )
+    return JournalCorrupt(f"{what}; the last good row is {memory.count}", str(path), HOW_TO_RESTORE)
 
 
 def check_end(memory: Memory, artifacts_dir: Path, path: Path) -> None:

@@ -85,7 +85,9 @@ async def adopt(identity: Identity, process: BrokerProcess, reason: str, operato
         why = f"adopting: {reason}"[:LATCHED_REASON_MAX]
         latch.trip(state_dir, latch.HALT, at_us=wall_us(), by=operator, reason=why)
     source, engine, memory, _ = await anyio.to_thread.run_sync(remember, identity, Recent())
-    journal = open_journal(identity.places.journal, identity.run_id(memory.position.session_date))
+    journal = open_journal(
+        identity.places.journal, identity.run_id(memory.position.session_date), identity.presence_mode
+    )
     async with anyio.create_task_group() as group:
         link = await _link(identity, process)
         await group.start(link.listen, lambda _: None)

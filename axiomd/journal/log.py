@@ -24,6 +24,7 @@ from axiomd.contracts.events import BY_KIND, Event, key_of
 from axiomd.journal import schema, wal
 
 GENESIS: Final = b"\0" * 32
+HOW_TO_RESTORE: Final = "put a copy that axiomd journal verify calls sound in its place, without the old -wal and -shm"
 _COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
 _WIDTH: Final = len(_COLUMNS.split(", "))
 STATEMENT_ROWS: Final = (120, 8, 1)
@@ -382,4 +383,4 @@ def corrupt_or_failed(error: sqlite3.DatabaseError, path: Path) -> JournalCorrup
     """Tell a file that is broken from a disk that does not let us."""
     if isinstance(error, sqlite3.OperationalError):
         return JournalWriteFailed(f"the journal cannot be opened: {error}", str(path), "look at the disk and its owner")
-    return JournalCorrupt(f"the journal cannot be read: {error}", str(path), "restore it with axiomd journal restore")
+    return JournalCorrupt(f"the journal cannot be read: {error}", str(path), HOW_TO_RESTORE)

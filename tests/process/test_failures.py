@@ -251,7 +251,7 @@ def test_a_changed_row_refuses_to_start_and_names_the_last_good_one(stage: Stage
     said = refused(stage)
 
     assert "the last good row is 49" in said
-    assert "axiomd journal restore" in said
+    assert "put a copy that axiomd journal verify calls sound in its place" in said
 
 
 def test_a_truncated_journal_refuses_to_start(stage: Stage) -> None:

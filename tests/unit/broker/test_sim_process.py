@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_IMODE
 
 from axiomd.broker.sim_process import SimDesk, SimRecord
 from axiomd.broker.sim_wire import Answer, Request, Setup, line_of
@@ -17,6 +18,13 @@ def told(desk: SimDesk, request: Request) -> Answer:
     answer = desk.answer(line_of(request))
     assert not answer.error
     return answer
+
+
+def test_nobody_else_reads_the_record(tmp_path: Path) -> None:
+    desk = SimDesk(SimRecord(tmp_path / "sim.sqlite"))
+    told(desk, Request(id=1, op="attach", setup=SETUP))
+
+    assert [0o600] * len([*tmp_path.iterdir()]) == [S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()]
 
 
 def test_reports_are_told_from_the_moment_that_is_asked_for(tmp_path: Path) -> None:
