@@ -1,27 +1,53 @@
 """A command that is ended takes away what it had half written.
 
 SIGINT unwinds a Python process by itself. SIGTERM ends it on the spot, and leaves a journal or the bars of a sweep
-behind: gigabytes, in a folder that nobody looks into.
+behind: gigabytes, in a folder that nobody looks into. Either may come while C calls us back, where Python prints what
+is raised and goes on as if nobody had asked.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
+AGAIN_S: Final = 0.01
+"""Asked again so long after a word was lost: whatever swallowed it is through by then, or loses it again."""
 
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """Have SIGTERM unwind as well, with the exit code that it has anyway."""
-    before = signal.signal(signal.SIGTERM, _end)
+    """Have SIGTERM unwind as well, with the exit code that it has anyway, and lose neither it nor ^C."""
+    told_else = sys.unraisablehook
+    lost: list[BaseException] = []
+
+    def hear(unraisable: UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, SystemExit | KeyboardInterrupt):
+            lost.append(unraisable.exc_value)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            told_else(unraisable)
+
+    def raise_again(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise type(lost[-1])(*lost[-1].args)
+
+    before = signal.signal(signal.SIGTERM, _end), signal.signal(signal.SIGALRM, raise_again)
+    sys.unraisablehook = hear
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = told_else
+        for number, handler in zip((signal.SIGTERM, signal.SIGALRM), before, strict=True):
+            signal.signal(number, handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
