@@ -24,7 +24,8 @@ def journal_path(given: Path | None) -> Path:
     path = given / JOURNAL if given.is_dir() else given
     if not path.is_file():
         raise InputError("there is no journal", str(path), "name the journal.sqlite of a run")
-    return path
+    # a day's folder links to its daemon's, which has gone on since that day's manifest was written
+    return path.resolve() if path.is_symlink() else path
 
 
 @contextmanager

@@ -170,7 +170,9 @@ def write_day(
     )
     metrics = metrics_of(day.record, [own.id for own in plan.strategies])
     folder = places.artifacts_dir / "runs" / day.run_id
-    return write_run(folder, day.record, manifest, metrics, quality=quality, for_people=write_beside)
+    return write_run(
+        folder, day.record, manifest, metrics, quality=quality, living_journal=places.journal, for_people=write_beside
+    )
 
 
 def _bars_of(day: Day, journal: Path, plan: Plan) -> Int64Array:

@@ -62,16 +62,18 @@ def write_run(
     quality: QualitySummary | None = None,
     label: str | None = None,
     journal: Path | None = None,
+    living_journal: Path | None = None,
     plots: bool = True,
     for_people: Callable[[Path], None] | None = None,
     writer: TablesBeside | None = None,
 ) -> Path:
     """Write the run folder and give its path; a run folder that was there is replaced, whole.
 
-    ``journal`` is a finished journal, which is moved in. Without ``label`` one is made from the manifest. ``plots``
-    False leaves both pictures out; ``for_people`` makes pictures and report where that is not done here, and ``writer``
-    writes some of the tables beside this process. Raises `InputError` where something that is no run folder is in the
-    way, or the place cannot be written: then nothing has changed.
+    ``journal`` is a finished journal, which is moved in; ``living_journal`` one that goes on elsewhere, which is linked
+    to: a copy in the folder of every day would be all days again. Without ``label`` one is made from the manifest.
+    ``plots`` False leaves both pictures out; ``for_people`` makes pictures and report where that is not done here, and
+    ``writer`` writes some of the tables beside this process. Raises `InputError` where something that is no run folder
+    is in the way, or the place cannot be written: then nothing has changed.
     """
     folder = folder.resolve()
     check_target(folder)
@@ -94,6 +96,9 @@ def write_run(
             if journal is not None:
                 shutil.move(journal, fresh / JOURNAL)
             _sync(fresh)
+            if living_journal is not None and living_journal.is_file():
+                (fresh / JOURNAL).symlink_to(os.path.relpath(living_journal.resolve(), folder))
+                _sync_folder(fresh)
             if folder.exists():
                 folder.rename(Path(beside) / "old")
             fresh.rename(folder)

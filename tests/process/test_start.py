@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from axiomd.cli.main import main
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import EXIT_INPUT, EXIT_LOCKED, EXIT_OK, EXIT_REFUSED
 from axiomd.core.market.sla import measure_frame
@@ -69,7 +70,9 @@ def test_a_days_folder_names_the_bars_that_it_saw_and_how_good_they_were(stage: 
     folders = sorted((stage.state_dir / "artifacts" / "runs").iterdir())
     assert len(folders) > 1
     for folder in folders:
-        assert set(FILES) - {"journal.sqlite"} == {path.name for path in folder.iterdir()}
+        assert set(FILES) == {path.name for path in folder.iterdir()}
+        assert stage.journal == (folder / "journal.sqlite").resolve()
+        assert EXIT_OK == main(["journal", "verify", str(folder)])
         manifest, quality = (json.loads((folder / name).read_text()) for name in ("manifest.json", "quality.json"))
         day = bars.filter(pl.col("ts").dt.date() == date.fromisoformat(folder.name[-10:]))
         (data,) = manifest["data"]
