@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -28,6 +31,7 @@ from axiomd.replay.sweep import (
     trial_count,
 )
 from axiomd.replay.trials import Block, Trial
+from axiomd.runs.sweep_plots import draw_sweep
 from tests.markets import SPANS, frame_of, random_market, sessions_of
 
 GRID = """
@@ -217,3 +221,50 @@ def test_the_command_leaves_results_summary_and_pictures(grid: Path, tmp_path: P
     assert 0 == code
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"results.parquet", "sweep.json", "distribution.png", "heatmap.png"} <= names
+
+
+def test_the_command_says_in_words_what_it_found(
+    grid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+
+    assert 0 == main(["sweep", "--grid", str(grid), "--out", str(folder), "--jobs", "1", "--no-plots"])
+
+    said = capsys.readouterr().out
+    found = json.loads((folder / "sweep.json").read_text())
+    best, shown = found["best"], dict(re.findall(r"^ *(\S.*?) {2,}(\S.*?) *$", said, re.MULTILINE))
+    assert ("8", "4") == (shown["trials"], shown["sets"])
+    assert f"{best['set']} ({best['symbol']}, fold {best['fold']})" == shown["best set by Sharpe ratio"]
+    assert str(found["best_values"]["costs.slippage_ticks"]) == shown["costs.slippage_ticks"]
+    assert f"{best['sharpe']:.2f}" == shown["Sharpe ratio"]
+    assert f"{best['net_pnl']:,.2f}" == shown["net P&L"]
+    assert f"results: {folder / 'results.parquet'}" in said
+
+
+def test_a_heat_map_has_its_middle_at_nothing_and_a_figure_in_each_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.axes import Axes
+
+    drawn: list[tuple[list[list[float]], float, float]] = []
+    figures: list[tuple[int, int, str]] = []
+    draw, write = Axes.imshow, Axes.text
+
+    def imshow(axes: Axes, cells: list[list[float]], **how: Any) -> Any:
+        drawn.append((cells, how["vmin"], how["vmax"]))
+        return draw(axes, cells, **how)
+
+    def text(axes: Axes, x: int, y: int, words: str, **how: Any) -> Any:
+        figures.append((x, y, words))
+        return write(axes, x, y, words, **how)
+
+    monkeypatch.setattr(Axes, "imshow", imshow)
+    monkeypatch.setattr(Axes, "text", text)
+    rows = [(1, 5, 100.0), (1, 6, -1500.0), (2, 5, 300.0), (2, 6, 20.0), (2, 6, 40.0)]
+    frame = pl.DataFrame(rows, schema=["a", "b", "net_pnl"], orient="row").with_columns(pl.lit("all").alias("part"))
+
+    written = draw_sweep(frame, ["a", "b"], tmp_path)
+
+    assert ["distribution.png", "heatmap.png"] == [path.name for path in written if path.stat().st_size]
+    assert [([[100.0, -1500.0], [300.0, 30.0]], -1500.0, 1500.0)] == drawn
+    assert [(0, 0, "100.00"), (1, 0, "-1,500.00"), (0, 1, "300.00"), (1, 1, "30.00")] == figures
