@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from axiomd.cli.printing import print_json, print_table
 from axiomd.cli.recorded import journal_as_input, journal_path
@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from axiomd.journal.log import Row
 
 HEAD_SHOWN = 16
+_EXAMPLE: Final = (
+    "example: axiomd journal verify artifacts/runs/RUN/journal.sqlite\n"
+    "example: axiomd journal show --kind order.intent --last 5"
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.epilog = "example: axiomd journal verify artifacts/runs/RUN/journal.sqlite"
+    parser.epilog = _EXAMPLE
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    verify = actions.add_parser("verify", help="check chain, projections and invariants")
-    show = actions.add_parser("show", help="print events")
+    verify = actions.add_parser("verify", help="check chain, projections and invariants", epilog=_EXAMPLE)
+    show = actions.add_parser("show", help="print events", epilog=_EXAMPLE)
     for action in (verify, show):
         action.add_argument("path", nargs="?", type=Path, help="the journal; without it, the state dir's")
         action.add_argument("--json", action="store_true", help="print JSON")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from axiomd.cli.printing import print_json, print_table
 from axiomd.cli.recorded import journal_as_input, journal_path
@@ -16,18 +16,20 @@ from axiomd.contracts.errors import EXIT_OK, InputError
 if TYPE_CHECKING:
     from axiomd.contracts.outcome import OrderOutcome
 
+_EXAMPLE: Final = (
+    "example: axiomd orders export --journal artifacts/runs/RUN/journal.sqlite --out orders.csv\n"
+    "example: axiomd orders show 48b0e6bb6b36980c"
+)
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.epilog = (
-        "example: axiomd orders export --journal artifacts/runs/RUN/journal.sqlite --out orders.csv\n"
-        "example: axiomd orders show 48b0e6bb6b36980c"
-    )
+    parser.epilog = _EXAMPLE
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    export = actions.add_parser("export", help="append to the canonical CSV what is not in it yet")
+    export = actions.add_parser("export", help="append to the canonical CSV what is not in it yet", epilog=_EXAMPLE)
     export.add_argument("--out", type=Path, default=Path("orders.csv"), metavar="FILE", help="default orders.csv")
-    listing = actions.add_parser("list", help="one line an order")
-    show = actions.add_parser("show", help="an order's whole life")
+    listing = actions.add_parser("list", help="one line an order", epilog=_EXAMPLE)
+    show = actions.add_parser("show", help="an order's whole life", epilog=_EXAMPLE)
     show.add_argument("key", help="its idempotency key, or the beginning of it")
     for action in (export, listing, show):
         action.add_argument("--journal", type=Path, metavar="PATH", help="without it, the state dir's")

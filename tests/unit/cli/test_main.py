@@ -72,6 +72,21 @@ def test_every_command_of_the_table_has_a_help_with_an_example(name: str, capsys
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        *(f"orders {action}" for action in ("export", "list", "show")),
+        *(f"journal {action}" for action in ("verify", "show")),
+        *(f"data {action}" for action in ("validate", "import", "quality")),
+        *(f"config {action}" for action in ("check", "show", "schema")),
+    ],
+)
+def test_an_action_has_a_help_with_an_example(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == cli.main([*words.split(), "--help"])
+
+    assert f"axiomd {words.split()[0]} " in capsys.readouterr().out.partition("example")[2]
+
+
+@pytest.mark.parametrize(
     ("expected", "arguments"),
     [
         ("no command is given", []),
