@@ -9,6 +9,10 @@ from __future__ import annotations
 from _json import encode_basestring_ascii as quoted
 from _json import make_scanner
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing brings re along
+    from typing import Any
+
 __all__ = ("quoted", "scan")
 
 
@@ -23,5 +27,13 @@ class _Plain:
     parse_constant = float
 
 
-scan = make_scanner(_Plain)  # type: ignore[arg-type]  # it asks for these names, of whatever has them
-"""Give the value that a text begins with at a place, and where it ends. `ValueError` or `StopIteration` where none."""
+_scan = make_scanner(_Plain)  # type: ignore[arg-type]  # it asks for these names, of whatever has them
+
+
+def scan(text: str, start: int) -> tuple[Any, int]:
+    """Give the value a text begins with at a place, and where it ends; `ValueError` or `StopIteration` where none."""
+    try:
+        return _scan(text, start)
+    except SystemError as error:
+        # it takes its own error from the Python half, and stands there without one where that is not loaded
+        raise ValueError("no JSON") from error

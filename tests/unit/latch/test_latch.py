@@ -344,6 +344,28 @@ def test_concurrent_trips_of_processes_merge_to_the_highest_level(state_dir: Pat
     assert ["journal.sqlite", "kill.json", "latch.lock"] == sorted(path.name for path in state_dir.iterdir())
 
 
+_TRUNCATED_SCRIPT = """
+import sys
+from axiomd import latch
+
+path, whole = sys.argv[1] + "/kill.json", open(sys.argv[1] + "/kill.json", "rb").read()
+for size in range(len(whole.rstrip()) + 1):
+    open(path, "wb").write(whole[:size])
+    assert latch.read(sys.argv[1]).level == "halt", size
+assert latch.trip(sys.argv[1], "flatten", at_us=1, by="a", reason="b").level == "flatten"
+assert "json.decoder" not in sys.modules
+"""
+
+
+def test_block_truncated_at_any_byte_reads_halt_where_python_has_loaded_little(state_dir: Path) -> None:
+    """The scanner takes its error from a module that `axiomd kill` does not load."""
+    told = subprocess.run(
+        [sys.executable, "-c", _TRUNCATED_SCRIPT, str(state_dir)], capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (told.returncode, told.stderr)
+
+
 def test_latch_loads_the_standard_library_alone() -> None:
     code = (
         "import sys; before = set(sys.modules); import axiomd.latch; "
