@@ -170,7 +170,7 @@ class SizingConfig(Strict):
 
 
 class CostsConfig(Strict):
-    """Say what a fill costs; commissions in account currency, slippage in bp of the price and in ticks."""
+    """Say what a fill costs; commissions in the instrument's currency, slippage in bp of the price and in ticks."""
 
     commission_per_share: NotNegative = Decimal(0)
     commission_min: NotNegative = Decimal(0)
