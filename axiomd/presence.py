@@ -167,6 +167,18 @@ def is_alive(presence: Presence) -> bool:
     return presence.pid > 0 and start_time_of(presence.pid) == presence.start_time
 
 
+def misplaced(environ: dict[str, str], instance: str | None = None) -> tuple[str, str, str] | None:
+    """Say what is wrong with the place that is named, where, and what to do: no daemon starts there."""
+    given = environ.get("AXIOMD_STATE_DIR", "")
+    if given and not given.startswith("/"):
+        return f"{given} is a relative path", "AXIOMD_STATE_DIR", "give an absolute path"
+    own = environ.get("AXIOMD_INSTANCE") or INSTANCE_DEFAULT
+    for name, where in ((own, "AXIOMD_INSTANCE"), (own if instance is None else instance, "--instance")):
+        if "/" in name or name in ("", ".", ".."):
+            return f"{name!r} is no instance", where, "use letters, digits, _ and -, at most 64"
+    return None
+
+
 def state_dirs(environ: dict[str, str], instance: str | None = None) -> list[tuple[str, str]]:
     """List (instance, state dir) of every place to look: AXIOMD_STATE_DIR alone, else systemd's and the user's.
 

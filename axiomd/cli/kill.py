@@ -80,11 +80,14 @@ def quick(arguments: list[str]) -> int | None:
 
 def run(args: argparse.Namespace | Asked) -> int:
     """Kill one instance, or all."""
+    environ = dict(os.environ)
+    wrong = presence.misplaced(environ, args.instance)
     if args.everything and not args.flatten:
+        wrong = "--everything goes with --flatten", "axiomd kill", "add --flatten"
+    if wrong is not None:
         from axiomd.contracts.errors import UsageError
 
-        raise UsageError("--everything goes with --flatten", "axiomd kill", "add --flatten")
-    environ = dict(os.environ)
+        raise UsageError(*wrong)
     seen = presence.look(environ, args.instance)
     known = [found for found in seen if found.presence is not None]
     chosen = known if args.all else _matches(seen, known, environ, args.instance)

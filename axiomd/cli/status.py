@@ -87,10 +87,11 @@ def _show(instance: str | None, *, as_json: bool) -> int:
 
 def look(environ: dict[str, str], instance: str | None = None) -> Status:
     """Find the daemon (of that name, or the running one) and ask it for its state."""
-    if instance is not None and ("/" in instance or instance in ("", ".", "..")):
+    wrong = presence.misplaced(environ, instance)
+    if wrong is not None:
         from axiomd.contracts.errors import UsageError
 
-        raise UsageError(f"{instance!r} is no instance", "--instance", "use letters, digits, _ and -, at most 64")
+        raise UsageError(*wrong)
     places = presence.look(environ, instance)
     found, others = places[0], [each for each in places[1:] if each.is_running]
     latched = latch.read(found.state_dir)

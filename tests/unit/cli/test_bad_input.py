@@ -11,6 +11,7 @@ import pytest
 
 from axiomd.cli.main import main
 from axiomd.cli.replay import _journal_beside
+from axiomd.contracts.errors import EXIT_INPUT
 from tests.unit.cli.bars import CONFIG, market, written
 
 Spoil = Callable[[Path], list[str]]
@@ -302,3 +303,33 @@ def test_bad_input_of_other_commands_is_one_line(
     line = told(folder, arguments, capsys)
 
     assert "internal failure" not in line
+
+
+@pytest.mark.parametrize("command", ["kill", "status"])
+@pytest.mark.parametrize(
+    ("environ", "words", "where"),
+    [
+        ({"AXIOMD_STATE_DIR": "state/here"}, (), "AXIOMD_STATE_DIR"),
+        ({}, ("--instance", "../elsewhere"), "--instance"),
+        ({}, ("--instance", ""), "--instance"),
+        ({"AXIOMD_INSTANCE": "../elsewhere"}, (), "AXIOMD_INSTANCE"),
+    ],
+)
+def test_a_place_where_no_daemon_starts_is_neither_latched_nor_looked_at(
+    command: str,
+    environ: dict[str, str],
+    words: tuple[str, ...],
+    where: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("AXIOMD_STATE_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"XDG_STATE_HOME": str(tmp_path), **environ}.items():
+        monkeypatch.setenv(name, value)
+
+    assert EXIT_INPUT == main([command, *words])
+
+    assert f" · {where} · " in capsys.readouterr().err
+    assert [] == list(tmp_path.iterdir())
