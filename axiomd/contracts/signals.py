@@ -52,7 +52,7 @@ class Signal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 new_sha1: Final = hashlib.sha1().copy
-"""Gives a hash that nothing is in yet: copied, where a new one has its algorithm looked up, half of what a name takes."""
+"""Gives a hash that nothing is in yet: a copy, for a new one has its algorithm looked up, half of what a name takes."""
 
 
 def signal_id(strategy: str, version: str, symbol: str, setup: str, ts_us: int) -> str:
