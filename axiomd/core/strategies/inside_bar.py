@@ -98,20 +98,18 @@ def observe(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
 @njit
 def trigger(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
     """Say whether the bar that was just observed arms its window, and with which levels."""
+    # most bars are none: asked before anything else is looked up. Strict means that neither extreme is the mother's
+    mother_high, mother_low, strict = si[MOTHER_HIGH], si[MOTHER_LOW], pi[IS_STRICT]
+    if not ((si[HIGH] <= mother_high - strict) & (si[LOW] >= mother_low + strict)):
+        return api.NO_SETUP
     start = si[START]
+    if si[SEEN] < 2 or si[MOTHER_START] != start - _BAR_US:
+        return api.NO_SETUP
     window = si[WINDOW]
     while window < n and win[4 * window + 1] <= start:
         window += 1
     si[WINDOW] = window
     if window >= n or start < win[4 * window] or si[USED_WINDOW] == window + 1:
-        return api.NO_SETUP
-    if si[SEEN] < 2 or si[MOTHER_START] != start - _BAR_US:
-        return api.NO_SETUP
-    mother_high, mother_low = si[MOTHER_HIGH], si[MOTHER_LOW]
-    if pi[IS_STRICT]:
-        if not ((si[HIGH] < mother_high) & (si[LOW] > mother_low)):
-            return api.NO_SETUP
-    elif not ((si[HIGH] <= mother_high) & (si[LOW] >= mother_low)):
         return api.NO_SETUP
     if si[MOTHER_START] < win[4 * window]:
         si[OUTSIDE] += 1
