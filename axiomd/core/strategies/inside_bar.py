@@ -98,9 +98,10 @@ def observe(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
 @njit
 def trigger(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
     """Say whether the bar that was just observed arms its window, and with which levels."""
-    # most bars are none: asked before anything else is looked up. Strict means that neither extreme is the mother's
+    # most bars are none: asked before anything else is looked up, and in one branch, since which extreme is outside
+    # cannot be foretold: of two numbers ored the sign is negative where one is
     mother_high, mother_low, strict = si[MOTHER_HIGH], si[MOTHER_LOW], pi[IS_STRICT]
-    if not ((si[HIGH] <= mother_high - strict) & (si[LOW] >= mother_low + strict)):
+    if ((mother_high - strict - si[HIGH]) | (si[LOW] - strict - mother_low)) < 0:
         return api.NO_SETUP
     start = si[START]
     if si[SEEN] < 2 or si[MOTHER_START] != start - _BAR_US:
