@@ -36,8 +36,10 @@ LOCK_SUFFIX: Final = ".writer"
 END_S_MAX: Final = 10.0
 PIPE_BYTES: Final = 1024 * 1024
 """What the system is asked to hold between the two: most rows of 500 orders, where the process is slow to take them."""
-CACHE_KIB: Final = 500
+CACHE_KIB: Final = 100
 """What a transaction may change before its pages begin to go into the WAL: those left are written by the commit."""
+EARLY_ROWS: Final = 480
+"""So many rows of a transaction are worth to have the disk begin with: a commit waits for what it has not yet."""
 _FRAME: Final = struct.Struct("<cqq")
 """What it is, the seq of the first row in it, and how long it is."""
 
@@ -170,6 +172,9 @@ class _File:
         self._db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         self._count, self._head = last_row(self._db)
         self._error = ""
+        self._early = wal.EarlyWriter(path)
+        self._late_rows = 0
+        """Rows of the transaction that the disk was not told to take in yet."""
 
     def add(self, block: Block, first: int) -> None:
         """Put rows into the transaction."""
@@ -178,6 +183,7 @@ class _File:
         try:
             if not self._db.in_transaction:
                 self._db.execute("BEGIN IMMEDIATE")
+                self._late_rows = 0
                 self._count, self._head = last_row(self._db)
             if first != self._count + 1:
                 self._error = f"row {first} cannot follow row {self._count}"
@@ -186,6 +192,10 @@ class _File:
             head = block.chain(values, self._head, first)
             insert(self._db, values)
             self._count, self._head = self._count + len(block), head
+            self._late_rows += len(block)
+            if self._late_rows >= EARLY_ROWS:
+                self._late_rows = 0
+                self._early.begin()
         except sqlite3.Error as error:
             self._error = str(error)
 
@@ -226,6 +236,7 @@ class _File:
     def close(self) -> Written:
         """Let go of it."""
         self.drop()
+        self._early.close()
         self._db.close()
         return self.standing()
 

@@ -6,8 +6,10 @@ it. SQLite decides what is durable and what a crash leaves of it; nothing here c
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -24,6 +26,18 @@ COMMIT_BYTES: Final = 2 * PAGE_BYTES
 ROW_BYTES: Final = 1024
 """About what a commit, and each row in it, add."""
 _ZEROS: Final = bytes(256 * 1024)
+_WRITE: Final = 2
+"""Linux's SYNC_FILE_RANGE_WRITE: begin to write, wait for nothing, and promise nothing."""
+
+
+def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    found = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if found is not None:
+        found.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
+    return found
+
+
+_begin_to_write: Final = _sync_file_range()
 
 
 def begin(db: sqlite3.Connection) -> None:
@@ -44,6 +58,38 @@ def bring_in(db: sqlite3.Connection) -> None:
         db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
+class EarlyWriter:
+    """Have the disk take in what a transaction has put into the WAL so far, while the rest of it is still to come.
+
+    It is for speed alone: a commit waits for all of it as before, and what no commit follows is as if it were not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Of the journal at `path`, which somebody has open as long as this is used."""
+        self._path = path
+        self._descriptor = -1
+
+    def begin(self) -> None:
+        """Begin, and wait for nothing; what goes wrong is for the commit to say."""
+        if _begin_to_write is None:
+            return
+        with suppress(OSError):
+            if self._descriptor < 0:
+                self._descriptor = os.open(wal_of(self._path), os.O_RDONLY | os.O_CLOEXEC)
+            _begin_to_write(self._descriptor, 0, 0, _WRITE)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def wal_of(path: Path) -> Path:
+    """Give where the WAL of a journal at `path` lies."""
+    return path.with_name(path.name + "-wal")
+
+
 def make_room(db: sqlite3.Connection, path: Path) -> None:
     """Write zeros behind the end of the WAL of the journal at `path`, so that commits need not have the file grow.
 
@@ -56,7 +102,7 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
             with suppress(OSError):
-                _lengthen(path.with_name(path.name + "-wal"))
+                _lengthen(wal_of(path))
         finally:
             db.execute("ROLLBACK")
 
