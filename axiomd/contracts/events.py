@@ -8,7 +8,7 @@ clock, prices and money 1/10,000 units.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal
 
@@ -326,10 +326,10 @@ BY_KIND: Final[dict[str, type[Event]]] = {event.KIND: event for event in EVENTS}
 
 
 _KEYS: Final[dict[type[Event], Callable[[Any], str]]] = {
-    OrderIntent: lambda event: event.order.idempotency_key,
-    OrderBlocked: lambda event: event.order.idempotency_key,
-    FillReceived: lambda event: event.fill.reference,
-    SignalEmitted: lambda event: event.signal.signal_id,
+    **dict.fromkeys(EVENTS, lambda _: ""),
+    **dict.fromkeys((OrderIntent, OrderBlocked), attrgetter("order.idempotency_key")),
+    FillReceived: attrgetter("fill.reference"),
+    SignalEmitted: attrgetter("signal.signal_id"),
     **dict.fromkeys(
         (OrderSent, OrderAcked, OrderRejected, OrderCancelled, OrderExpired, OrderSized), attrgetter("key")
     ),
@@ -338,5 +338,10 @@ _KEYS: Final[dict[type[Event], Callable[[Any], str]]] = {
 
 def key_of(event: Event) -> str:
     """Give the key an event is filed under: of its order, its signal, or nothing."""
-    key = _KEYS.get(type(event))
-    return key(event) if key else ""
+    return _KEYS[type(event)](event)
+
+
+def keys_of(events: Sequence[Event]) -> list[str]:
+    """Give the key of each: a call of `key_of` for each takes half as long again."""
+    keys = _KEYS
+    return [keys[type(event)](event) for event in events]

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from axiomd.contracts.errors import JournalWriteFailed
-from axiomd.contracts.events import Event, key_of
+from axiomd.contracts.events import Event, keys_of
 from axiomd.journal.block import Block, Written, pack, unpack
 from axiomd.journal.log import GENESIS, HELD_EVENTS, Appended, Values, create, insert, last_row
 
@@ -81,7 +81,7 @@ class BulkJournal(Appended):
 
     def _put_down(self) -> None:
         """Write as text what is held as events."""
-        self._block.add(self._events, [key_of(event) for event in self._events], self._causes)
+        self._block.add(self._events, keys_of(self._events), self._causes)
         self._events.clear()
         self._causes.clear()
 
