@@ -15,6 +15,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from axiomd.journal import wal
-from axiomd.journal.block import Block, Written, pack, unpack
+from axiomd.journal.block import Block, Written
 from axiomd.journal.log import GENESIS, Values, insert, last_row
 
 ROWS: Final = b"r"
@@ -36,6 +37,8 @@ LOCK_SUFFIX: Final = ".writer"
 END_S_MAX: Final = 10.0
 PIPE_BYTES: Final = 1024 * 1024
 """What the system is asked to hold between the two: most rows of 500 orders, where the process is slow to take them."""
+PARTS_MAX: Final = 1000
+"""The system takes 1024 in one call; more of them wait for the next."""
 CACHE_KIB: Final = 100
 """What a transaction may change before its pages begin to go into the WAL: those left are written by the commit."""
 EARLY_ROWS: Final = 480
@@ -83,12 +86,11 @@ class Writer:
 
     def send(self, op: bytes, block: Block | None = None, first: int = 0) -> None:
         """Tell it something; what the pipe does not take now goes with what is sent next, or with `answer`."""
-        body = b"" if block is None else pack(block)
-        self._unsent += _FRAME.pack(op, first, len(body))
-        self._unsent += body
+        parts = [] if block is None else block.parts()
+        frame = _FRAME.pack(op, first, sum(map(len, parts)))
         # that it is gone is said by whoever waits for its answer
         with suppress(BrokenPipeError):
-            self._flush()
+            self._put((frame, *parts))
 
     def answer(self) -> Written:
         """Wait for its answer to the oldest question that has none. Raises `WriterGone`."""
@@ -130,6 +132,14 @@ class Writer:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+    def _put(self, parts: Sequence[bytes]) -> None:
+        taken = 0
+        if self._flush() and len(parts) <= PARTS_MAX:
+            with suppress(BlockingIOError):
+                taken = os.writev(self._into, parts)
+        if taken < sum(map(len, parts)):
+            self._unsent += b"".join(parts)[taken:]
 
     def _flush(self) -> bool:
         while self._unsent:
@@ -256,7 +266,7 @@ def work(path: Path, frames: BinaryIO, answers: BinaryIO) -> None:
             body = frames.read(length)
             if len(body) < length:
                 return
-            file.add(unpack(body), first)
+            file.add(Block.of(body), first)
         elif op == COMMIT:
             say(file.commit())
         elif op == DROP:

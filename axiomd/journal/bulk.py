@@ -19,7 +19,7 @@ import msgspec
 
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.contracts.events import Event, keys_of
-from axiomd.journal.block import Block, Written, pack, unpack
+from axiomd.journal.block import Block, Written
 from axiomd.journal.log import GENESIS, HELD_EVENTS, Appended, Values, create, insert, last_row
 
 BLOCK_ROWS: Final = 3_600
@@ -94,10 +94,10 @@ class BulkJournal(Appended):
             )
         assert self._writer.stdin is not None
         if self._block:
-            block = pack(self._block)
+            parts = self._block.parts()
             self._block = Block(self.run_id)
             try:
-                self._writer.stdin.write(_LENGTH.pack(len(block)) + block)
+                self._writer.stdin.write(b"".join((_LENGTH.pack(sum(map(len, parts))), *parts)))
             except OSError as error:
                 raise self._failed(f"its writer is gone ({error})") from error
 
@@ -170,7 +170,7 @@ def work(path: Path, blocks: BinaryIO, answers: BinaryIO) -> None:
     while len(head := blocks.read(_LENGTH.size)) == _LENGTH.size:
         (length,) = _LENGTH.unpack(head)
         if length != _FLUSH:
-            file.insert(unpack(blocks.read(length)))
+            file.insert(Block.of(blocks.read(length)))
             continue
         answers.write(msgspec.json.encode(file.standing()) + b"\n")
         answers.flush()

@@ -61,7 +61,7 @@ def bring_in(db: sqlite3.Connection) -> None:
 class EarlyWriter:
     """Have the disk take in what a transaction has put into the WAL so far, while the rest of it is still to come.
 
-    It is for speed alone: a commit waits for all of it as before, and what no commit follows is as if it were not there.
+    It is for speed alone: a commit waits for all of it as before, and what none follows is as if it were not there.
     """
 
     def __init__(self, path: Path) -> None:
