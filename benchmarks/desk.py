@@ -110,11 +110,12 @@ class _Rounds:
         async with _at_the_desk(self._bench.folder / "desk", self._plan) as (desk, line):
             for happening in _minutes(self._plan, self._tape):
                 if isinstance(happening, e.BarsClosed):
-                    line.sent.clear()
+                    line.begin()
                     begin = time.perf_counter()
                     await desk.moment(happening.ts_us, happening.rows)
-                    if len(line.sent) >= self._orders_min:
-                        found.append(self._pick(line.sent) - begin)
+                    sent = line.sent
+                    if len(sent) >= self._orders_min:
+                        found.append(self._pick(sent) - begin)
                         if len(found) >= self._moments_max:
                             break
                 elif isinstance(happening, e.SessionClosed):
@@ -131,27 +132,35 @@ class _Rounds:
 
 
 class _Line(ProcessLink):
-    """The line to the broker; `sent` are the times at which the socket had taken the bytes of each opening order."""
+    """The line to the broker, with the times at which the socket had taken what was written."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent: list[float] = []
-        self._held = 0
+        self._taken: list[tuple[float, bytes]] = []
+        self._held: list[bytes] = []
+
+    @property
+    def sent(self) -> list[float]:
+        """Give the time of each opening order; counting them takes as long as sending, so it is done behind it."""
+        return [at_s for at_s, data in self._taken if b'"op":"place"' in data for _ in range(data.count(b'"order_id"'))]
+
+    def begin(self) -> None:
+        """Forget what was written so far."""
+        self._taken.clear()
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        now_s = time.perf_counter()
-        orders = data.count(b'"order_id"') if b'"place"' in data else 0
         assert self._transport is not None
         if self._transport.get_write_buffer_size():
-            self._held += orders
+            self._held.append(data)
         else:
-            self.sent += [now_s] * orders
+            self._taken.append((time.perf_counter(), data))
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.sent += [time.perf_counter()] * self._held
-        self._held = 0
+        now_s = time.perf_counter()
+        self._taken += [(now_s, data) for data in self._held]
+        self._held.clear()
 
 
 @asynccontextmanager
