@@ -8,13 +8,10 @@ without it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
-import anyio.to_thread
 import msgspec
 
 from axiomd import latch
@@ -36,10 +33,10 @@ from axiomd.core.orders.reconcile import Reconciliation, reconcile, unheard_repo
 from axiomd.core.uncollected import uncollected
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.ears import Ears, Lap
+from axiomd.daemon.ledger import Beside, Committing, Ledger
 from axiomd.daemon.sim_link import SimLink
 from axiomd.feeds.playback import Rows
 from axiomd.journal.beside import Writer
-from axiomd.journal.live import LiveJournal
 from axiomd.journal.log import Journal
 
 LATCHED_REASON_MAX: Final = 160
@@ -47,14 +44,6 @@ DECIDED_TOGETHER: Final = 25
 """Setups of a moment that are decided before what came of them is written down."""
 SENT_TOGETHER_MAX: Final = 50
 """Groups that leave in one write, behind one look at the latch: what a write holds no trip can stop any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Committing:
-    """A commit that is under way: when it began on the monotonic clock, and its end."""
-
-    began_us: int
-    end: Awaitable[None]
 
 
 class Desk:
@@ -69,13 +58,12 @@ class Desk:
         *,
         ears: Ears,
         age_us_max: int,
-        beside: Callable[[Callable[[], None]], Awaitable[None]] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.engine = engine
-        self.journal = journal
+        self.ledger = Ledger(journal, ears, beside)
         self.link = link
         self.ears = ears
-        self.is_journal_dead = False
         self.is_latch_lost = False
         self.truth = Truth()
         """The broker's word as of the last look, without its reports."""
@@ -84,21 +72,25 @@ class Desk:
         """Exits that the broker has, by symbol; an entry's children lie with it before it fills."""
         self._state_dir = state_dir
         self._age_us_max = age_us_max
-        self._seq_of: dict[str, int] = {}
-        self._beside = beside or (lambda job: anyio.to_thread.run_sync(job))
+
+    @property
+    def journal(self) -> Journal:
+        """Give the journal, for whoever ends with it."""
+        return self.ledger.journal
+
+    @property
+    def is_journal_dead(self) -> bool:
+        """Say whether nothing can be written down any more."""
+        return self.ledger.is_dead
 
     def begin_without_journal(self) -> None:
         """The journal could not even be opened: from the first moment on only what makes us safer goes out."""
-        self.is_journal_dead = True
+        self.ledger.lose()
         self.engine.lose_journal()
 
     async def hand_over(self, writer: Writer) -> None:
-        """Have a process beside write the journal from here on, which lays out first what commits will need."""
-        journal = self.journal
-        if self.is_journal_dead or not isinstance(journal, LiveJournal) or not journal.hand_over(writer):
-            await self._beside(writer.end)
-            return
-        await self._beside(journal.make_room)
+        """Have a process beside write the journal from here on."""
+        await self.ledger.hand_over(writer)
 
     @property
     def market_us(self) -> int:
@@ -120,7 +112,7 @@ class Desk:
 
     async def take(self, event: e.Event, cause: int = 0) -> None:
         """Write an event down, let the engine have it, and do what it asks."""
-        seq = self._append(event, cause)
+        seq = self.ledger.append(event, cause)
         await self._carry_out(self.engine.handle(event), seq)
 
     async def moment(self, ts_us: int, rows: Rows, heard_us: int = 0) -> None:
@@ -138,20 +130,18 @@ class Desk:
             for report in await told:
                 await self._report(report)
         event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
-        seq = self._append(event, 0)
+        seq = self.ledger.append(event, 0)
         lap = Lap(self.ears, began_us, began_us)
         await self._carry_out(self.engine.mark(event), seq)
         if self.engine.has_setups_left:
             await self._send(self._decided(seq), lap)
-            self.ears.hear()
+            self.ledger.tell()
         if is_quiet:
             await self._hear(told)
         await self.commit()
         if not lap.has_sent:
             lap.tell_pipeline()
-        if self.journal.is_checkpoint_due and not self.is_journal_dead:
-            with anyio.CancelScope(shield=True):
-                await self._beside(self.journal.checkpoint)
+        await self.ledger.tidy()
 
     @property
     def _may_rest(self) -> bool:
@@ -164,7 +154,7 @@ class Desk:
     async def open_session(self, opened: e.SessionOpened, chosen: Sequence[e.CandidatesSelected]) -> None:
         """A session begins, with its candidates: one transaction."""
         for event in (opened, *chosen):
-            seq = self._append(event, 0)
+            seq = self.ledger.append(event, 0)
             await self._carry_out(self.engine.handle(event), seq)
         await self.commit()
 
@@ -175,10 +165,9 @@ class Desk:
         # a day's books close with all that the broker did in it, also what it has not told yet
         await self._hear_missed(self.engine.session_open_us - 1)
         await self.take(e.SessionClosed(ts_us=ts_us, session=session))
-        self._seq_of.clear()
+        self.ledger.end_session()
         await self.commit()
-        if not self.is_journal_dead:
-            self.journal.note_end()
+        self.ledger.note_end()
 
     async def reports(self, reports: Sequence[e.Event]) -> None:
         """What the broker said unasked."""
@@ -210,7 +199,7 @@ class Desk:
     async def resume(self, trip_id: str, operator: str, reason: str, *, new_peak: bool) -> None:
         """Release the latch: journaled first, the file second; where the two disagree, tripped wins."""
         event = e.KillReset(ts_us=self.market_us, trip_id=trip_id, operator=operator, reason=reason, new_peak=new_peak)
-        seq = self._append(event, 0)
+        seq = self.ledger.append(event, 0)
         await self.commit()
         await self._carry_out(self.engine.handle(event), seq)
         await self.commit()
@@ -344,8 +333,7 @@ class Desk:
                 causes.append(signal_seq)
                 if type(command) is e.SignalEmitted:
                     signal_seq = before + len(events)
-            self._note_all(events, causes)
-            self.journal.run_ahead()
+            self.ledger.append_ahead(events, causes)
         return sends
 
     async def _carry_out(self, commands: list[Command], cause: int) -> None:
@@ -353,7 +341,7 @@ class Desk:
         sends: list[SendEntries] = []
         for command in commands:
             if isinstance(command, e.Event):
-                seq = self._append(command, signal_seq)
+                seq = self.ledger.append(command, signal_seq)
                 if isinstance(command, e.SignalEmitted):
                     signal_seq = seq
             elif isinstance(command, SendEntries):
@@ -373,7 +361,7 @@ class Desk:
             return
         if lap is not None:
             lap.tell("signal")
-        committing = self._begin_commit()
+        committing = self.ledger.begin_commit()
         # the disk works meanwhile
         batches = [sends[first : first + SENT_TOGETHER_MAX] for first in range(0, len(sends), SENT_TOGETHER_MAX)]
         leaves = [self.link.prepare(batch, self.market_us) for batch in batches]
@@ -398,7 +386,7 @@ class Desk:
                 lap.tell("sent")
                 if not lap.has_sent:
                     lap.tell_pipeline()
-        self.ears.hear()
+        self.ledger.tell()
         for answer in answers:
             await self._hear(answer)
             if lap is not None:
@@ -431,75 +419,23 @@ class Desk:
                 return  # said again: an execution is journaled once
             if not split_reference(key).role:
                 self.protection[event.fill.symbol] = "bracket"
-        await self.take(event, self._seq_of.get(key) or self._seq_of.get(split_reference(key).key, 0))
+        await self.take(event, self.ledger.cause_of(key) or self.ledger.cause_of(split_reference(key).key))
 
     # --- the journal ---
 
-    def _append(self, event: e.Event, cause: int) -> int:
-        seq = self._note(event, cause)
-        self.ears.hear()
-        return seq
-
-    def _note(self, event: e.Event, cause: int) -> int:
-        """Write an event down that is told to who listens by the next `Ears.hear`."""
-        if isinstance(event, e.SessionOpened):
-            self.journal.run_id = event.run_id
-        key = e.key_of(event)
-        seq = self.journal.append(event, cause, key)
-        if key:
-            self._seq_of[key] = seq
-        self.ears.untold.append((seq, (event,)))
-        return seq
-
-    def _note_all(self, events: Sequence[e.Event], causes: Sequence[int]) -> None:
-        """Do as `_note` does with decisions, which come by the thousand: a call for each takes twice as long."""
-        keys = e.keys_of(events)
-        last = self.journal.append_all(events, causes, keys)
-        first = last - len(events) + 1
-        self._seq_of.update(zip(keys, range(first, last + 1), strict=True))
-        self.ears.untold.append((first, events))
-
     async def commit(self) -> None:
         """Make everything appended durable. A journal that cannot be written latches and is dead from then on."""
-        await self._end_commit(self._begin_commit())
-
-    def _begin_commit(self) -> Committing | None:
-        if self.is_journal_dead:
-            self.journal.discard()
-            return None
-        if not self.journal.is_dirty:
-            return None
-        began_us = monotonic_us()
-        self.journal.push()
-        answers_at = self.journal.answers_at
-        end = self._beside(self.journal.commit) if answers_at is None else self._answered(answers_at)
-        return Committing(began_us, end)
-
-    async def _answered(self, answers_at: int) -> None:
-        """End a commit that another process does: no thread has to wait for it, unless it is gone."""
-        await anyio.wait_readable(answers_at)
-        if self.journal.is_answered:
-            self.journal.commit()
-        else:
-            await self._beside(self.journal.commit)
+        await self._end_commit(self.ledger.begin_commit())
 
     async def _end_commit(self, committing: Committing | None) -> None:
-        if committing is None:
-            return
         try:
-            # a commit that has begun is seen through: half of it known would be worse than either
-            with anyio.CancelScope(shield=True):
-                await committing.end
+            await self.ledger.end_commit(committing)
         except JournalWriteFailed as error:
             await self._lose_journal(error)
-            return
-        for ear in self.ears.commit:
-            ear((monotonic_us() - committing.began_us) / 1e6)
 
     async def _lose_journal(self, error: JournalWriteFailed) -> None:
-        self.is_journal_dead = True
+        self.ledger.lose()
         self.engine.lose_journal()
-        self.journal.discard()
         await self._latch("halt", f"JournalFailure: {error.what}", "journal", "JournalFailure", 0)
 
 

@@ -246,7 +246,7 @@ def journals_after_it_acts() -> Iterator[None]:
     async def take(self: Desk, event: e.Event, cause: int = 0) -> None:
         commands = self.engine.handle(event)
         await self._carry_out(commands, cause)
-        self._append(event, cause)
+        self.ledger.append(event, cause)
 
     with patch.object(Desk, "take", take):
         yield
@@ -258,7 +258,7 @@ def marks_before_it_matches() -> Iterator[None]:
 
     async def moment(self: Desk, ts_us: int, rows: Any, heard_us: int = 0) -> None:
         event = e.BarsClosed(ts_us=ts_us, rows=rows, heard_us=heard_us)
-        seq = self._append(event, 0)
+        seq = self.ledger.append(event, 0)
         await self._carry_out(self.engine.handle(event), seq)
         for report in await self.link.tell_moment(ts_us, rows):
             await self._report(report)
