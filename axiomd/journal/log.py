@@ -27,7 +27,7 @@ GENESIS: Final = b"\0" * 32
 HOW_TO_RESTORE: Final = "put a copy that axiomd journal verify calls sound in its place, without the old -wal and -shm"
 _COLUMNS: Final = "seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
 _WIDTH: Final = len(_COLUMNS.split(", "))
-STATEMENT_ROWS: Final = (120, 25, 5, 1)
+STATEMENT_ROWS: Final = (25, 1)
 """More of them take longer a row, as their parameters leave the processor's cache."""
 HELD_EVENTS: Final = 60
 """One call for each costs more than the writing; of thousands the first have left the cache when it is their turn."""
