@@ -19,10 +19,13 @@ from hypothesis import strategies as st
 
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalWriteFailed
-from axiomd.journal.beside import Writer, WriterGone, lock_of, wait_for_writer
+from axiomd.journal import beside, wal
+from axiomd.journal.beside import EARLY_ROWS, Writer, WriterGone, lock_of, wait_for_writer
+from axiomd.journal.block import Block
 from axiomd.journal.live import AHEAD_ROWS, LiveJournal
-from axiomd.journal.log import Journal, rows
+from axiomd.journal.log import HELD_EVENTS, Journal, rows
 from axiomd.journal.verify import verify
+from tests.process.stage import wait_until
 
 RUN = "run-1"
 MANY = 3 * AHEAD_ROWS
@@ -243,6 +246,58 @@ def test_more_than_the_pipe_holds_gets_there(journal: LiveJournal, path: Path) -
     journal.commit()
 
     assert 10 * (AHEAD_ROWS + 1) == verify(path).count
+
+
+def test_a_block_of_more_pieces_than_the_system_takes_gets_there(
+    journal: LiveJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "PARTS_MAX", 3)
+    append(journal, 4 * HELD_EVENTS)
+
+    journal.run_ahead()
+    journal.commit()
+
+    assert 4 * HELD_EVENTS == verify(path).count
+
+
+def test_what_the_disk_was_told_early_is_as_if_it_were_not_there(journal: LiveJournal, path: Path) -> None:
+    append(journal, 4 * EARLY_ROWS)
+    journal.run_ahead()
+    wait_until(lambda: wal.wal_of(path).stat().st_size > 2 * EARLY_ROWS * 100, "rows are in the WAL")
+
+    kill_writer(journal)
+    assert [] == list(rows(path))
+
+    journal.commit()
+    assert 4 * EARLY_ROWS == verify(path).count
+
+
+def test_the_disk_is_told_of_many_rows_and_not_of_few(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(
+        wal, "_begin_to_write", lambda file, *_: told.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+    )
+    Journal(path, RUN).close()
+    file = beside._File(path)
+    few, many = block_of(1), block_of(EARLY_ROWS)
+
+    file.add(few, 1)
+    assert not file.commit().error
+    assert told == []
+
+    file.add(few, 2)
+    file.add(many, 3)
+    assert told == [str(wal.wal_of(path))]
+    file.add(few, 3 + EARLY_ROWS)
+    assert EARLY_ROWS + 3 == file.commit().count
+    assert len(told) == 1
+    file.close()
+
+
+def block_of(count: int) -> Block:
+    block = Block(RUN)
+    block.add([e.ReconStarted(ts_us=1)] * count, [""] * count, [0] * count)
+    return block
 
 
 def test_rows_that_are_chained_here_already_are_written_here(path: Path) -> None:
