@@ -362,10 +362,9 @@ class Desk:
         if lap is not None:
             lap.tell("signal")
         committing = self.ledger.begin_commit()
-        # the disk works meanwhile; the look that counts comes right before a send, and finds its way there known
+        # the disk works meanwhile
         batches = [sends[first : first + SENT_TOGETHER_MAX] for first in range(0, len(sends), SENT_TOGETHER_MAX)]
         leaves = [self.link.prepare(batch, self.market_us) for batch in batches]
-        latch.read(self._state_dir)
         await self._end_commit(committing)
         if lap is not None:
             lap.tell("intent")
