@@ -183,7 +183,7 @@ def trade_of(
     multiple = _multiple_of(net, risked, num, den) if risked else None
     # by place, in the order of the record's fields: it takes a fifth of the time that names take
     return Trade(
-        f"T-{order.idempotency_key}", order.idempotency_key, order.symbol, order.side, qty, entry_us, entry_price,
+        "T-" + order.idempotency_key, order.idempotency_key, order.symbol, order.side, qty, entry_us, entry_price,
         exit_us, exit_price, reason, gross, costs, net, multiple, currency, bars_held,
         _nearest(loss * qty, num, den) if loss < 0 else 0, _nearest(gain * qty, num, den) if gain > 0 else 0,
         is_ambiguous, order.strategy,

@@ -67,7 +67,8 @@ class Book:
 
     def is_known(self, names: tuple[str, str]) -> bool:
         """Say whether an order's key, or its group's side, stands in the journal."""
-        return not self._known.isdisjoint(names)
+        order_id, key = names
+        return key in self._known or order_id in self._known
 
     def know(self, order: Order) -> None:
         """Remember an order that stands in the journal, sent or refused."""
@@ -77,7 +78,8 @@ class Book:
         """Take an intent in."""
         key = order.idempotency_key
         leg = self.legs[key] = leg_of(order, index, strategy)
-        self._known.update((key, order.order_id))
+        self._known.add(key)
+        self._known.add(order.order_id)
         self.open.setdefault(index, []).append(leg)
         return leg
 

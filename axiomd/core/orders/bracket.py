@@ -6,6 +6,7 @@ Names and ids come from what the setup is. Nothing here knows equity, positions 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from axiomd.contracts.orders import Order, idempotency_key, oco_id
 from axiomd.contracts.signals import EntryType, Signal, signal_id
@@ -29,6 +30,7 @@ from axiomd.core.strategies.api import (
 )
 
 _ENTRY_TYPES: tuple[EntryType, ...] = ("stop", "limit", "market")
+_LEGS: Final = {"BUY": "-B", "SELL": "-S"}
 _resting_prices = plain(resting_prices)
 
 
@@ -55,7 +57,7 @@ def group_of(signal: Signal, session: str) -> str:
 def names_of(signal: Signal, side: Side, group: str) -> tuple[str, str]:
     """Name the leg of a signal on a side: (order id, key); `group` is its `group_of`."""
     key = idempotency_key(signal.run_id, signal.strategy, signal.strategy_version, signal.symbol, side, group)
-    return f"{group}-{side[0]}", key
+    return group + _LEGS[side], key
 
 
 def order_of(
