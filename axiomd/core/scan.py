@@ -164,6 +164,7 @@ def begin_session(
     a.open_us, a.close_us, a.flatten_us = open_us, close_us, flatten_us
     a.now_us = open_us
     a.interval_end_us = 0
+    a.snap_us = 0  # the books of yesterday's close are nobody's any more, whenever a fill of then is told
     a.session_equity = a.session_peak = a.loss_base = a.equity
     a.session_drawdown, a.session_drawdown_pct = 0, 0.0
     for s in range(len(symbols)):
