@@ -68,7 +68,8 @@ class SimBroker:
         self._costs = Costs(costs)
         self._bar_us = bar_us
         self._skips_ambiguous = skips_ambiguous
-        self._states = [SymbolState() for _ in symbols]
+        self.states = [SymbolState() for _ in symbols]
+        """What it holds and works, by symbol index."""
         self._fills = 0
         self._next_id = 1
         self._expiry_us = NEVER_US
@@ -81,7 +82,7 @@ class SimBroker:
         assert tuple(symbols[: len(self._symbols)]) == self._symbols, "a symbol's index is its own for ever"
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
-        self._states += [SymbolState() for _ in symbols[len(self._states) :]]
+        self.states += [SymbolState() for _ in symbols[len(self.states) :]]
         self._ticks = tuple(ticks)
         self._costs = Costs(costs)
         self._skips_ambiguous = skips_ambiguous
@@ -89,7 +90,7 @@ class SimBroker:
     @property
     def is_idle(self) -> bool:
         """Say whether it holds nothing and works nothing."""
-        return not any(state.position or state.groups for state in self._states)
+        return not any(state.position or state.groups for state in self.states)
 
     @property
     def counters(self) -> tuple[int, int]:
@@ -101,14 +102,14 @@ class SimBroker:
         assert self.is_idle, "counters of a broker at work are its own"
         self._next_id, self._fills = next_id, fills
         for index, (ts_us, close, volume) in last.items():
-            self._states[index].last = (ts_us, index, 0, 0, 0, close, volume)
+            self.states[index].last = (ts_us, index, 0, 0, 0, close, volume)
 
     @property
     def last_bars(self) -> dict[int, tuple[int, int, int]]:
         """Give (start in UTC us, CLOSE, VOLUME) of the last bar matched of each symbol index."""
         return {
             index: (bar[0], bar[5], bar[6])
-            for index, state in enumerate(self._states)
+            for index, state in enumerate(self.states)
             if (bar := state.last) is not None
         }
 
@@ -137,11 +138,11 @@ class SimBroker:
             broker_id += _IDS_A_LEG
         self._expiry_us = expiry_us
         self._next_id = broker_id
-        self._states[group[0].index].groups.append(group)
+        self.states[group[0].index].groups.append(group)
         return out
 
     def _cancel(self, command: CancelEntry, ts_us: int) -> list[Report]:
-        for state in self._states:
+        for state in self.states:
             for group in state.groups:
                 for entry in group:
                     if entry.key == command.key:
@@ -150,7 +151,7 @@ class SimBroker:
         return []
 
     def _close(self, command: ClosePosition, ts_us: int) -> list[Report]:
-        position = self._states[self._index_of[command.symbol]].position
+        position = self.states[self._index_of[command.symbol]].position
         if position is None or not position.kept or command.reference in position.closed_under:
             return []
         if position.closing == command.reference:
@@ -167,7 +168,7 @@ class SimBroker:
 
     def _close_now(self, out: list[Report], position: OpenPosition, ts_us: int) -> None:
         """Fill a position's closing order at the last CLOSE seen, where there is one."""
-        last = self._states[position.entry.index].last
+        last = self.states[position.entry.index].last
         if last is not None:
             start_us, _, _, _, _, close, volume = last
             self._leave(out, position, position.closing, close, start_us, ts_us, volume, slips=True, is_ambiguous=False)
@@ -175,13 +176,13 @@ class SimBroker:
     def kill(self, ts_us: int, *, flattens: bool) -> list[Report]:
         """Cancel every entry and, at flatten, close every position at the last CLOSE: what `axiomd kill` asks for."""
         out: list[Report] = []
-        for state in self._states:
+        for state in self.states:
             for group in list(state.groups):
                 for entry in list(group):
                     self._drop(group, entry)
                     out.append(OrderCancelled(ts_us=ts_us, key=entry.key, reason="killed"))
         if flattens:
-            for state in self._states:
+            for state in self.states:
                 position = state.position
                 if position is None:
                     continue
@@ -195,7 +196,7 @@ class SimBroker:
     def match(self, bars: Sequence[Bar], closes_us: int) -> list[Report]:
         """Match all bars that close together: fills and exits over all symbols first, then expiries."""
         out: list[Report] = []
-        states = self._states
+        states = self.states
         for bar in bars:
             state = states[bar[1]]
             state.last = bar
@@ -213,7 +214,7 @@ class SimBroker:
 
     def _expire(self, out: list[Report], now_us: int) -> None:
         self._expiry_us = NEVER_US
-        for state in self._states:
+        for state in self.states:
             for group in list(state.groups):
                 for entry in list(group):
                     if entry.until_us > now_us:
@@ -226,7 +227,7 @@ class SimBroker:
         """Close what should have been flat by now at the CLOSE of the session's last bar; then expiries."""
         out: list[Report] = []
         last_bar = last_bar or self.last_bars.__getitem__
-        for index, state in enumerate(self._states):
+        for index, state in enumerate(self.states):
             position = state.position
             if position is not None and position.flatten_at_us:
                 start_us, close, volume = last_bar(index)
@@ -295,7 +296,7 @@ class SimBroker:
         position = OpenPosition(
             entry, order.qty, order.stop_loss_price or 0, order.take_profit_price or 0, order.flatten_at_us
         )
-        self._states[index].position = position
+        self.states[index].position = position
         code, price, exit_is_ambiguous = _exit_touch(
             sign, position.stop, position.target, True, is_at_open, open_, high, low
         )
@@ -330,7 +331,7 @@ class SimBroker:
             position.closing, position.closing_qty = "", 0
         position.qty -= qty
         if not position.qty:
-            self._states[position.entry.index].position = None
+            self.states[position.entry.index].position = None
         self._execute(
             out, position.entry, reference, -position.entry.sign, qty, price, start_us, closes_us, volume,
             slips=slips, is_ambiguous=is_ambiguous,
@@ -373,7 +374,7 @@ class SimBroker:
         self._forget(group, index)
 
     def _forget(self, group: list[RestingEntry], index: int) -> None:
-        groups = self._states[index].groups
+        groups = self.states[index].groups
         if len(groups) == 1:
             groups.clear()
         else:
@@ -396,11 +397,11 @@ class SimBroker:
                 oca=entry.order.oco_id,
                 valid_to_us=entry.order.valid_to_us,
             )
-            for state in self._states
+            for state in self.states
             for group in state.groups
             for entry in group
         ]
-        positions = [state.position for state in self._states if state.position is not None]
+        positions = [state.position for state in self.states if state.position is not None]
         for position in positions:
             orders.extend(position.working_exits())
         return Truth(

@@ -180,7 +180,7 @@ def test_ids_of_the_broker_that_begin_anew_confuse_nobody(stage: Stage) -> None:
         await stage.recover()
         await stage.play_until(lambda: stage.engine.book.open)
         stage.broker.sim._next_id = 1
-        for group in [group for groups in stage.broker.sim._groups.values() for group in groups]:
+        for group in [group for state in stage.broker.sim.states for group in state.groups]:
             for entry in group:
                 entry.broker_id += 1000
         stage.die()
@@ -295,7 +295,7 @@ def test_shares_that_only_the_journal_had_are_written_off_when_the_broker_is_ado
         await stage.play_until(lambda: stage.engine.holdings)
         index, holding = next(iter(stage.engine.holdings.items()))
         symbol = holding.order.symbol
-        stage.broker.sim._positions.pop(index)
+        stage.broker.sim.states[index].position = None
         found = await stage.desk.recover(stage.engine.session_open_us - 1)
         assert found.differences
 
