@@ -36,6 +36,10 @@ _IS_PAUSED = column(b.STRATEGY, "is_paused")
 _IS_CANDIDATE, _RANK = (column(b.SLOT, name) for name in ("is_candidate", "rank"))
 
 
+_Setup = tuple[tuple[int, int, int], tuple[int, ...], int]
+"""Its precedence, its row of the scan's, and that row's place."""
+
+
 @dataclass(slots=True)
 class Footing:
     """What a decision stands on besides the board: the session, the line to the broker, the journal."""
@@ -72,11 +76,11 @@ class Entries:
         self._pauses = pauses
         self._footing = footing
         self._explains = explains
-        self._slots: list[tuple[int, int]] = [(k, index) for k, index, _, _ in board.slots.tolist()]
-        self._ranks: list[int] = board.slots["rank"].tolist()
-        self._places: dict[str, list[tuple[int, int]]] = {own.id: [] for own in plan.strategies}
-        for position, (k, index) in enumerate(self._slots):
-            self._places[plan.strategies[k].id].append((position, index))
+        self._precedence = [(k, rank, index) for k, index, _, rank in board.slots.tolist()]
+        """What the decisions of a moment go by, of each slot: strategy as listed, rank, symbol."""
+        self._slots_of: dict[str, list[tuple[int, int, int]]] = {own.id: [] for own in plan.strategies}
+        for slot, (k, _, index) in enumerate(self._precedence):
+            self._slots_of[plan.strategies[k].id].append((slot, k, index))
         self._symbols = plan.symbols
         self._sends: deque[int] = deque()
         self.limit(plan)
@@ -91,10 +95,11 @@ class Entries:
         """Hand Stage 2 of a strategy these symbols, best first, and no other."""
         index_of, slots = self._books.index_of, self._frame.slots
         ranks = {index_of[symbol]: rank for rank, symbol in enumerate(symbols)}
-        for position, index in self._places[strategy]:
+        for slot, k, index in self._slots_of[strategy]:
             rank = ranks.get(index)
-            slots[position * _SLOT_SIZE + _IS_CANDIDATE] = rank is not None
-            slots[position * _SLOT_SIZE + _RANK] = self._ranks[position] = rank or 0
+            slots[slot * _SLOT_SIZE + _IS_CANDIDATE] = rank is not None
+            slots[slot * _SLOT_SIZE + _RANK] = rank = rank or 0
+            self._precedence[slot] = k, rank, index
 
     def try_rules(self, order: Order) -> None:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
@@ -119,31 +124,25 @@ class Entries:
             self._take_rows(out, rows[first : first + count])
             yield out
 
-    def _rows(self) -> list[tuple[tuple[int, ...], int]]:
-        """Give the setups of the moment, each with its place among the scan's rows, in the order of decisions."""
-        setups, count = self._frame.setups, self._frame.account[_SETUPS]
-        rows = [(_SETUP.unpack_from(setups, at * _SETUP.size), at) for at in range(count)]
-        rows.sort(key=self._precedence)
-        return rows
+    def _rows(self) -> list[_Setup]:
+        """Give the setups of the moment in the order of decisions."""
+        setups, precedence, count = self._frame.setups, self._precedence, self._frame.account[_SETUPS]
+        read, size = _SETUP.unpack_from, _SETUP.size
+        return sorted((precedence[(row := read(setups, at * size))[SLOT]], row, at) for at in range(count))
 
-    def _take_rows(self, out: list[Command], rows: Sequence[tuple[Sequence[int], int]]) -> None:
+    def _take_rows(self, out: list[Command], rows: Sequence[_Setup]) -> None:
         self._frame.take_stock(True)
         try:
-            for row, at in rows:
+            for (_, _, index), row, at in rows:
                 if self._take_setup(out, row, at):
-                    self._frame.add_to_stock(self._slots[row[SLOT]][1])
+                    self._frame.add_to_stock(index)
         finally:
             self._frame.take_stock(False)
 
-    def _precedence(self, setup: tuple[Sequence[int], int]) -> tuple[int, int, int]:
-        slot = setup[0][SLOT]
-        k, index = self._slots[slot]
-        return k, self._ranks[slot], index
-
     def _take_setup(self, out: list[Command], row: Sequence[int], at: int) -> bool:
         """One setup, of the scan's row `at`: netting, pauses, then its legs. Says whether an order came of it."""
-        books, footing, slot, now_us = self._books, self._footing, row[SLOT], row[MOMENT]
-        (k, index), rank = self._slots[slot], self._ranks[slot]
+        books, footing, now_us = self._books, self._footing, row[MOMENT]
+        k, rank, index = self._precedence[row[SLOT]]
         own, symbol = self._plan.strategies[k], self._symbols[index]
         if index in books.holdings or index in books.book.open or (books.foreign and books.foreign.get(symbol)):
             outcome = "blocked:netting"
