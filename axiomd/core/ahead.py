@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from axiomd.core.asking import ASKED_SIZE, BODY, KEPT_SIZE, ask, ask_windows, look, observe_windows
+from axiomd.core.asking import ASKED_SIZE, BODY, GAPPED, KEPT_SIZE, ask, ask_windows, look, observe_windows
 from axiomd.core.board import FLOAT_PARAMS_SIZE, INT_PARAMS_SIZE, SETUP_SIZE, Board, Floats, Ints, Records
 from axiomd.core.compiled import njit
 from axiomd.core.market.sessions import BoolArray
@@ -44,11 +44,13 @@ NO_SETUPS: Final = Setups(np.zeros(1, np.int64), np.zeros((0, SETUP_SIZE), np.in
 class _Places:
     """Windows in a strip: the first row of each and the one behind its last, its session (as the strip counts).
 
+    `start_us` int64[w] is the start of its first bar where the others follow without a gap, `GAPPED` where they do not.
     `is_asked` bool[w] is room for a run to say in which of them it asks."""
 
     windows: Ints
     first: Ints
     end: Ints
+    start_us: Ints
     session: Ints
     is_asked: BoolArray
 
@@ -80,9 +82,9 @@ def setups_ahead(
     row, found = np.empty(count + 1, np.int64), room[:count]
     m = ask(
         address_of(ask_windows, BODY, strategy.observe, strategy.trigger), np.empty(ASKED_SIZE, np.int64), strip.rows,
-        strip.ts_us, places.first, places.end, places.session, observed.kept, ranks, first_session, board.int_state,
-        board.float_state,
-        board.int_params, board.float_params, board.windows, places.is_asked, found, row,
+        strip.ts_us, int(board.account[0]["bar_us"]), places.first, places.end, places.start_us, places.session,
+        observed.kept, ranks, first_session, board.int_state, board.float_state, board.int_params, board.float_params,
+        board.windows, places.is_asked, found, row,
     )  # fmt: skip
     row[m] = len(strip.rows)
     return Setups(row[: m + 1], found[:m])
@@ -100,7 +102,10 @@ def _places_of(strip: Strip, windows: Ints) -> _Places:
     begins_us, ends_us = windows.reshape(-1, 4)[:, :2].T
     first, end = np.searchsorted(strip.ts_us, begins_us), np.searchsorted(strip.ts_us, ends_us)
     session = np.minimum(np.searchsorted(strip.first, first, "right") - 1, len(strip.session) - 1)
-    places = _Places(windows, first, end, session, np.empty(len(first), np.bool_))
+    has_bars = np.flatnonzero(first < end)
+    begin, start_us = first[has_bars], np.full(len(first), GAPPED)
+    start_us[has_bars] = np.where(strip.run_end[begin] >= end[has_bars], strip.ts_us[begin], GAPPED)
+    places = _Places(windows, first, end, start_us, session, np.empty(len(first), np.bool_))
     _keep(strip, places)
     return places
 

@@ -31,14 +31,16 @@ KEPT_SIZE: Final = OBSERVED_INTS + OBSERVED_FLOATS
 """So many numbers are kept of what stands before a window."""
 BODY: Final = "int64(int64)"
 FETCHED_AHEAD: Final = 8
+GAPPED: Final = -(2**63)
+"""In place of the start of a window's first bar: the others do not follow it without a gap."""
 _KEPT_BYTES: Final = 8 * KEPT_SIZE
 _INT_BYTES: Final = 8 * OBSERVED_INTS
 _SETUP_BYTES: Final = 8 * SETUP_SIZE
 
 # columns of what `observe_windows` and `ask_windows` are asked
 _ROWS, _TS_US, _FIRST, _END, _COUNT, _KEPT_AT, _INTS, _FLOATS, _INT_PARAMS, _FLOAT_PARAMS = range(10)
-_ROOM, _WINDOWS, _IS_ASKED, _SETUPS, _FOUND = range(10, 15)
-ASKED_SIZE: Final = 15
+_ROOM, _WINDOWS, _IS_ASKED, _SETUPS, _FOUND, _STARTS_US, _BAR_US = range(10, 17)
+ASKED_SIZE: Final = 17
 
 # where a body is compiled for a strategy, its own steps stand under these names
 observe: Any = None
@@ -68,18 +70,20 @@ def look(
 
 @njit
 def ask(
-    address: int, asked: Ints, rows: Int32Array, ts_us: Ints, first: Ints, end: Ints, session: Ints, kept: Ints,
-    ranks: Ints, first_session: int, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, is_asked: BoolArray,
-    setups: Ints, found: Ints,
+    address: int, asked: Ints, rows: Int32Array, ts_us: Ints, bar_us: int, first: Ints, end: Ints, starts_us: Ints,
+    session: Ints, kept: Ints, ranks: Ints, first_session: int, si: Ints, sf: Floats, pi: Ints, pf: Floats,
+    windows: Ints, is_asked: BoolArray, setups: Ints, found: Ints,
 ) -> int:  # fmt: skip
     """Call a strategy's `ask_windows` at its address, for the windows in which it is a candidate."""
+    # one row of ranks is that of every session
+    is_for_all = len(ranks) == 1
     for w in range(len(first)):
-        # one row of ranks is that of every session
-        is_asked[w] = session[w] >= first_session and ranks[session[w] % len(ranks), 0] >= 0
+        is_asked[w] = session[w] >= first_session and ranks[0 if is_for_all else session[w], 0] >= 0
     asked[_ROWS], asked[_TS_US], asked[_FIRST], asked[_END] = at(rows), at(ts_us), at(first), at(end)
     asked[_COUNT], asked[_KEPT_AT], asked[_INTS], asked[_FLOATS] = len(first), at(kept), at(si), at(sf)
     asked[_INT_PARAMS], asked[_FLOAT_PARAMS], asked[_WINDOWS] = at(pi), at(pf), at(windows)
     asked[_IS_ASKED], asked[_SETUPS], asked[_FOUND] = at(is_asked), at(setups), at(found)
+    asked[_STARTS_US], asked[_BAR_US] = at(starts_us), bar_us
     result: int = call_body(address, at(asked))
     return result
 
@@ -97,8 +101,17 @@ def hand(
     out: Any,
 ) -> int:  # fmt: skip
     """Hand a row of a strip to a step."""
+    return hand_at(step, si, sf, pi, pf, win, n, rows, ts_us[row], row, bar, out)
+
+
+@njit
+def hand_at(
+    step: Step, si: Any, sf: Any, pi: Any, pf: Any, win: Any, n: int, rows: Any, start_us: int, row: int, bar: Any,
+    out: Any,
+) -> int:  # fmt: skip
+    """Hand a row of a strip, whose start is known, to a step."""
     at = row * ROW_WIDTH
-    bar[0], bar[1], bar[2] = ts_us[row], rows[at], rows[at + 1]
+    bar[0], bar[1], bar[2] = start_us, rows[at], rows[at + 1]
     bar[3], bar[4], bar[5] = rows[at + 2], rows[at + 3], rows[at + 4]
     return step(si, sf, pi, pf, win, n, bar, out)
 
@@ -225,6 +238,7 @@ def ask_windows(asked_at: int) -> int:
     )
     kept, found, win, n = asked[_KEPT_AT], _longs_at(asked[_FOUND]), _longs_at(asked[_WINDOWS]), asked[_COUNT]
     is_asked, setups = _bytes_at(asked[_IS_ASKED]), asked[_SETUPS]
+    starts_us, bar_us = _longs_at(asked[_STARTS_US]), asked[_BAR_US]
     pi, pf = _own_int_params(_longs_at(asked[_INT_PARAMS])), _own_float_params(_doubles_at(asked[_FLOAT_PARAMS]))
     si, sf, bar = _own_ints(_longs_at(asked[_INTS])), _own_floats(_doubles_at(asked[_FLOATS])), _own_bar()
     count = 0
@@ -235,13 +249,14 @@ def ask_windows(asked_at: int) -> int:
         _put_observed_floats(sf, _doubles_at(kept + w * _KEPT_BYTES + _INT_BYTES))
         out = _longs_at(setups + count * _SETUP_BYTES)
         later = min(w + FETCHED_AHEAD, n - 1)
-        fetch_ahead(asked[_TS_US] + first[later] * 8)
-        fetch_ahead(asked[_TS_US] + first[later] * 8 + 64)
         fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES)
         fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 64)
         fetch_ahead(asked[_ROWS] + first[later] * ROW_BYTES + 128)
-        for row in range(first[w], end[w]):
-            hand(observe, si, sf, pi, pf, win, n, rows, ts_us, row, bar, out)
+        begin, begin_us = first[w], starts_us[w]
+        for row in range(begin, end[w]):
+            # the bars' own times are eight megabytes a million, and a window's first says all the others
+            start_us = begin_us + (row - begin) * bar_us if begin_us != GAPPED else ts_us[row]
+            hand_at(observe, si, sf, pi, pf, win, n, rows, start_us, row, bar, out)
             if trigger(si, sf, pi, pf, win, n, bar, out):
                 found[count] = row
                 count += 1
