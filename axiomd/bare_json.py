@@ -27,7 +27,8 @@ class _Plain:
     parse_constant = float
 
 
-_scan = make_scanner(_Plain)  # type: ignore[arg-type]  # it asks for these names, of whatever has them
+_names: Any = _Plain  # typed as a scanner, it is asked for these names alone, whoever has them
+_scan = make_scanner(_names)
 
 
 def scan(text: str, start: int) -> tuple[Any, int]:
