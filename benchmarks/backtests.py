@@ -5,7 +5,7 @@ Every row's work is the whole job of `benchmarks.job`; loading bars, starting an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -27,10 +27,11 @@ SMALL_BARS: Final = 10_000
 TINY_BARS: Final = 156
 LARGE_BARS: Final = 10_000_000
 
-_PEERS_P2: Final = (
-    ("vectorbt_signals", "vectorbt from_signals, rust", Goal(">=", 5, 15)),
-    ("raptorbt", "raptorbt signals", Goal(">=", 10, 35)),
-    ("vectorbt_orders", "vectorbt from_order_func", Goal(">=", 40, 110)),
+_PEERS_P2: Final[tuple[tuple[str, str, Mapping[str, object], Goal | None], ...]] = (
+    ("vectorbt_signals", "vectorbt from_signals, rust", {}, Goal(">=", 5, 15)),
+    ("raptorbt", "raptorbt signals", {}, Goal(">=", 10, 35)),
+    ("raptorbt", "raptorbt signals, long trades alone", {"directions": ["long"]}, None),
+    ("vectorbt_orders", "vectorbt from_order_func", {}, Goal(">=", 40, 110)),
 )
 
 
@@ -82,11 +83,12 @@ def p2(bench: Bench) -> list[Row]:
     except NotBuiltError:
         what, ours = "(bare loop)", best_rate(bare_loop(job_of(tape)), len(tape))
     rows = []
-    for name, called, goal in _PEERS_P2:
+    for name, called, options, goal in _PEERS_P2:
         try:
-            with Peer(name, bars) as peer:
+            with Peer(name, bars, **options) as peer:
                 theirs, speed = in_turn([_rate(peer.run, len(tape)), ours], bench.pairs)
-                rows.append(_against_peer("P2", what, peer, theirs, speed, goal if what[0] != "(" else None))
+                row = _against_peer("P2", what, peer, theirs, speed, goal if what[0] != "(" else None)
+                rows.append(replace(row, reference=f"{row.reference}, {called.partition(', ')[2]}") if options else row)
         except NotBuiltError as missing:
             rows.append(Row("P2", what, called, "bars/s", goal=goal, note=str(missing)))
     return rows

@@ -13,7 +13,7 @@ from vectorbt.portfolio import nb
 VERSION = f"vectorbt {vbt.__version__} (from_order_func)"
 DIFFERS = (
     "the whole job in a compiled order function; one order a bar, so that an exit in the entry bar comes one bar late; "
-    "float prices, minimum commission as a fixed fee; order records and no trade list"
+    "float prices, minimum commission as a fixed fee"
 )
 
 _AVERAGE, _USED, _STATE, _LAST, _END, _STOP, _TARGET, _LONG, _SHORT, _LONG_QTY, _SHORT_QTY = range(11)
@@ -100,6 +100,6 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
             bars["last_entry_row"], bars["eod_row"], state, init_cash=10_000_000.0, freq="5min",
             max_orders=len(bars["close"]) // 4,
         )  # fmt: skip
-        return len(portfolio.order_records) // 2
+        return len(portfolio.trades.records)
 
     return work

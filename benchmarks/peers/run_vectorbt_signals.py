@@ -10,7 +10,7 @@ import vectorbt as vbt
 VERSION = f"vectorbt {vbt.__version__} (rust)"
 DIFFERS = (
     "entries, fill prices, sizes and stop distances precomputed outside the time; no OCO, no setup, no sizing on "
-    "running equity, fixed commission a fill; order records and no trade list"
+    "running equity, fixed commission a fill"
 )
 
 
@@ -25,6 +25,6 @@ def prepare(bars: Mapping[str, Any], options: Mapping[str, Any]) -> Callable[[],
             low=bars["low"], sl_stop=bars["sl_stop"], tp_stop=bars["tp_stop"], fixed_fees=0.35, slippage=0.0001,
             init_cash=10_000_000.0, freq="5min", engine=engine,
         )  # fmt: skip
-        return len(portfolio.order_records) // 2
+        return len(portfolio.trades.records)
 
     return work

@@ -20,7 +20,8 @@ from vnpy_ctastrategy import ArrayManager, CtaTemplate
 VERSION = f"vnpy_ctastrategy {version('vnpy_ctastrategy')}"
 DIFFERS = (
     "the whole job bar by bar; OCO by cancelling in on_trade, no exit in the entry bar, targets before stops, float "
-    "prices, slippage and commission booked after the run; windows precomputed; no guards, no journal, no order ids"
+    "prices, slippage booked day by day behind the run and commission in the strategy's cash alone; windows "
+    "precomputed; no guards, no journal, no order ids"
 )
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
@@ -177,5 +178,6 @@ def _run(history: list[BarData], setting: dict[str, Any]) -> int:
     engine.history_data = history
     engine.add_strategy(InsideBar, setting)
     engine.run_backtesting()
+    engine.calculate_result()
     assert engine.strategy.row == len(history) - 1, "vnpy stopped before the end of the bars"
     return len(engine.trades) // 2
