@@ -18,7 +18,8 @@ from anyio.abc import TaskStatus
 
 from axiomd.broker import sim_wire as wire
 from axiomd.broker.port import BrokerCommand
-from axiomd.broker.sim_process import SimDesk, SimRecord
+from axiomd.broker.sim_desk import SimDesk
+from axiomd.broker.sim_record import SimRecord
 from axiomd.contracts.commands import CancelEntry, SendEntries
 from axiomd.contracts.errors import BrokerUnavailable
 from axiomd.contracts.events import Event

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from axiomd.broker import sim_process
-from axiomd.broker.sim_process import LOCK_FILE, SimDesk, SimRecord, SimServer
+from axiomd.broker.sim_desk import SimDesk
+from axiomd.broker.sim_process import LOCK_FILE, SimServer
+from axiomd.broker.sim_record import SimRecord
 from axiomd.broker.sim_wire import SOCKET_FILE
 from axiomd.contracts.errors import EXIT_LOCKED, EXIT_OK
 from axiomd.daemon.broker_process import BrokerProcess

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from stat import S_IMODE
 
-from axiomd.broker.sim_process import SimDesk, SimRecord
+from axiomd.broker.sim_desk import SimDesk
+from axiomd.broker.sim_record import SimRecord
 from axiomd.broker.sim_wire import Answer, Request, Setup, line_of
 from tests.unit.broker.test_sim import MINUTE_US, START_US, leg
 
