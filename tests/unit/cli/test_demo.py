@@ -24,10 +24,13 @@ def test_readme_shows_what_the_demo_prints(
     shown = [
         " ".join(line.split())
         for line in readme.splitlines()
-        if re.match(r" *\d{4}-\d\d-\d\d|\d+ (trades|decisions|orders|signals|bars)|sound:|run folder:", line)
+        if re.match(r" *\d{4}-\d\d-\d\d|\d+ (trades|decisions|orders|signals|bars)|sound:|run folder:|results:", line)
+        or re.match(r" (trials|best set|  strategy\.params|deflated)", line)
     ]
-    run = re.search(r"run folder: (artifacts\S+)", readme)
+    run, grid = re.search(r"run folder: (artifacts\S+)", readme), re.search(r"# grid\.yml\n(.*?)```", readme, re.DOTALL)
     assert run is not None
+    assert grid is not None
+    Path("grid.yml").write_text(grid[1])
 
     synthetic.main(["--out", "artifacts/demo_bars.parquet", "--symbols", "DEMO", "--seed", "7"])
     bars = ["--bars", "artifacts/demo_bars.parquet"]
@@ -39,9 +42,10 @@ def test_readme_shows_what_the_demo_prints(
         ["data", "validate", *bars],
         ["signals", *bars, "--config", "configs/runs/demo.yml"],
         ["orders", "export", "--journal", run[1], "--out", "orders.csv"],
+        ["sweep", "--grid", "grid.yml", "--out", "artifacts/sweep", "--no-plots", "--jobs", "1"],
     ):
         assert 0 == main(command)
 
     printed = [" ".join(line.split()) for line in capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()]
-    assert len(shown) > 8
+    assert len(shown) > 14
     assert [] == [line for line in shown if line not in printed], "the README shows what is no longer printed"
