@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from axiomd.broker.sim_wire import SOCKET_FILE
+from axiomd.journal.cores import never_push
 
 
 class BrokerProcess:
@@ -50,6 +51,8 @@ class BrokerProcess:
             setsid=True,
             setsigmask=(),
         )  # fmt: skip
+        # an order sent wakes it, and others are to leave right behind that one
+        never_push(self._pid)
 
     def end_unused(self) -> None:
         """End the process where we started it and nobody ever attached: a start that failed leaves none behind."""

@@ -25,6 +25,7 @@ import msgspec
 
 from axiomd.journal import wal
 from axiomd.journal.block import Block, Written
+from axiomd.journal.cores import Apart, never_push
 from axiomd.journal.log import GENESIS, Values, insert, last_row
 
 ROWS: Final = b"r"
@@ -73,6 +74,8 @@ class Writer:
         with suppress(OSError, AttributeError):
             fcntl.fcntl(self._into, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._unsent = bytearray()
+        self.apart = Apart(self._process.pid)
+        """Where it may work while what it will commit is still being made."""
         try:
             self.answer()
         except WriterGone:
@@ -284,10 +287,8 @@ if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # who ends the daemon ends us by the end of the pipe, once it has had its last word
         signal.signal(number, signal.SIG_IGN)
-    with suppress(OSError, AttributeError):
-        # what wakes it is the daemon's writing, which it must not push off its core; who chose otherwise knows better
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    # its daemon may have no other core to spare
+    never_push(0)
     with suppress(BrokenPipeError):
         work(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
     # at once: closing the file would bring its WAL in, for which the next daemon should not have to wait

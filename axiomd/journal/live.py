@@ -53,6 +53,7 @@ class LiveJournal(Journal):
     def run_ahead(self) -> None:
         """Let the process have what was appended so far; only a commit makes it last."""
         if self._writer is not None and len(self._pending.events) >= AHEAD_ROWS:
+            self._writer.apart.begin()
             self._put_down()
             self._send(self._writer)
 
@@ -64,6 +65,7 @@ class LiveJournal(Journal):
         if self._blocks:
             self._send(self._writer)
             self._writer.send(COMMIT)
+            self._writer.apart.end()
             self._asked = len(self._blocks)
 
     def commit(self) -> None:
@@ -121,6 +123,7 @@ class LiveJournal(Journal):
             self._head, _ = self._chained()
         if self._writer is not None and self._sent:
             self._writer.send(DROP)
+            self._writer.apart.end()
         self._forget()
         super().discard()
 

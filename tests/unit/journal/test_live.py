@@ -388,3 +388,18 @@ def test_a_process_that_cannot_open_the_file_is_not_handed_over_to(
         Writer(tmp_path)
 
     assert "unable to open" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core alone")
+@pytest.mark.parametrize("end", [LiveJournal.commit, LiveJournal.discard])
+def test_until_its_transaction_ends_the_process_is_not_where_we_decide(
+    end: Callable[[LiveJournal], None], journal: LiveJournal
+) -> None:
+    everywhere = os.sched_getaffinity(journal.writer_pid)
+
+    append(journal, MANY)
+    journal.run_ahead()
+    assert os.sched_getaffinity(journal.writer_pid) < everywhere
+
+    end(journal)
+    assert everywhere == os.sched_getaffinity(journal.writer_pid)
