@@ -9,6 +9,7 @@ clock, prices and money 1/10,000 units.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal
 
@@ -17,10 +18,9 @@ import msgspec
 from axiomd.contracts.fills import Fill, Trade
 from axiomd.contracts.orders import Order
 from axiomd.contracts.signals import Signal
+from axiomd.contracts.verdicts import Verdict, read
 
 KillLevel = Literal["halt", "flatten"]
-Verdict = tuple[str, int, int]
-"""Guard, figure, limit."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -281,7 +281,16 @@ class OrderBlocked(Event, frozen=True, kw_only=True):
     KIND: ClassVar[str] = "order.blocked"
     order: Order
     guard: str
-    verdicts: tuple[Verdict, ...]
+    told: msgspec.Raw = msgspec.field(name="verdicts")
+    """The verdicts as the journal has them."""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Read `told`: guard, figure and limit of each."""
+        return read(self.told)
+
+    def __repr__(self) -> str:
+        return _shown(self)
 
 
 class OrderIntent(Event, frozen=True, kw_only=True):
@@ -292,7 +301,16 @@ class OrderIntent(Event, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "order.intent"
     order: Order
-    verdicts: tuple[Verdict, ...]
+    told: msgspec.Raw = msgspec.field(name="verdicts")
+    """The verdicts as the journal has them."""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Read `told`: guard, figure and limit of each."""
+        return read(self.told)
+
+    def __repr__(self) -> str:
+        return _shown(self)
 
 
 class PositionChanged(Event, frozen=True, kw_only=True):
@@ -315,6 +333,12 @@ class GuardTripped(Event, frozen=True, kw_only=True):
     level: KillLevel
 
 
+def _shown(event: Event) -> str:
+    """Show an event by the names that its payload has."""
+    fields = ", ".join(f"{name}={getattr(event, name)!r}" for name in event.__struct_encode_fields__)
+    return f"{type(event).__name__}({fields})"
+
+
 EVENTS: Final[tuple[type[Event], ...]] = (
     RunStarted, ConfigLoaded, SessionOpened, CandidatesSelected, BarsClosed, SessionClosed, OrderSent, OrderAcked,
     OrderRejected, OrderCancelled, OrderExpired, FillReceived, BrokerConnected, BrokerLost, FeedStale, ClockSkewed,
@@ -323,6 +347,20 @@ EVENTS: Final[tuple[type[Event], ...]] = (
 )  # fmt: skip
 DECISIONS: Final = (SignalEmitted, OrderSized, OrderBlocked, OrderIntent, PositionChanged, GuardTripped)
 BY_KIND: Final[dict[str, type[Event]]] = {event.KIND: event for event in EVENTS}
+
+
+def readers() -> dict[str, Callable[[str | bytes], Event]]:
+    """Give what reads a payload back, by kind; `msgspec.MsgspecError` where any of it is not as it was written."""
+    by_kind: dict[str, Callable[[str | bytes], Event]] = {
+        kind: msgspec.json.Decoder(event).decode for kind, event in BY_KIND.items()
+    }
+    return by_kind | {event.KIND: partial(_read_judged, event) for event in (OrderBlocked, OrderIntent)}
+
+
+def _read_judged(kind: type[OrderBlocked] | type[OrderIntent], payload: str | bytes) -> Event:
+    event = msgspec.json.decode(payload, type=kind)
+    read(event.told)
+    return event
 
 
 _KEYS: Final[dict[type[Event], Callable[[Any], str]]] = {

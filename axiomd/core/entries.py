@@ -206,13 +206,13 @@ class Entries:
             out.append(self._sized(order, now_us))
         if not order.qty:
             return False
-        passed, verdicts = self._chain.end(order, place, end)
+        passed, guard, told = self._chain.end(order, place, end)
         if passed is None:
             self._books.book.know(order)
-            out.append(OrderBlocked(ts_us=now_us, order=order, guard=verdicts[-1][0], verdicts=verdicts))
+            out.append(OrderBlocked(ts_us=now_us, order=order, guard=guard, told=told))
             return False
         approved.append(passed)
-        out.append(OrderIntent(ts_us=now_us, order=order, verdicts=verdicts))
+        out.append(OrderIntent(ts_us=now_us, order=order, told=told))
         return True
 
     def _sized(self, order: Order, now_us: int) -> OrderSized:
@@ -253,7 +253,7 @@ class Entries:
         is_young = now_us - order.created_at_us <= age_us_max and now_us < order.valid_to_us
         if not (is_untouched and is_young) or leg.index in self._books.holdings or leg.filled:
             return None
-        approved, _ = self._chain.judge(
+        approved, *_ = self._chain.judge(
             order,
             leg.index,
             is_latched=self._kill.level != "",

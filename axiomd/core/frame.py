@@ -21,6 +21,7 @@ from axiomd.core import scan
 from axiomd.core.board import Board, Floats, Ints, Records, column
 from axiomd.core.compiled import carray, intrinsic, machine_code, njit, types
 from axiomd.core.fills import resting_prices
+from axiomd.core.guards import written
 from axiomd.core.guards.api import LIMITS, PROPOSAL
 from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, stake_of, stake_of_all
 from axiomd.core.guards.loss import floor_broken
@@ -46,11 +47,14 @@ _PROPOSAL: Final = 28
 _VERDICTS: Final = 30
 _STOCK: Final = 32
 _CLOSED: Final = 34
-_SIZE: Final = 36
+_NAMES: Final = 36
+_TEXT: Final = 38
+_SIZE: Final = 40
 """Each part is an address and a number of rows."""
 
 _INTS: Final = np.dtype(np.int64)
 _REALS: Final = np.dtype(np.float64)
+_CHARS: Final = np.dtype(np.uint8)
 _BOARD_ACCOUNT, _BOARD_SYMBOL, _BOARD_STRATEGY, _BOARD_SLOT = b.ACCOUNT, b.SYMBOL, b.STRATEGY, b.SLOT
 _INT_STATE_SIZE, _FLOAT_STATE_SIZE = b.INT_STATE_SIZE, b.FLOAT_STATE_SIZE
 _INT_PARAMS_SIZE, _FLOAT_PARAMS_SIZE, _SETUP_SIZE = b.INT_PARAMS_SIZE, b.FLOAT_PARAMS_SIZE, b.SETUP_SIZE
@@ -77,17 +81,19 @@ class Frame:
     __slots__ = (
         "_addresses", "_closed", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill",
         "close_session", "floor_broken", "is_stale", "judge", "post", "setups", "slots", "snapshot",
-        "strategies", "strategy_equity", "symbols", "take_stock", "verdicts", "weigh",
+        "strategies", "strategy_equity", "symbols", "take_stock", "tell", "text", "verdicts", "weigh",
     )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
         proposal = np.zeros(_LEGS, PROPOSAL)
         verdicts = np.zeros((_LEGS * PASSED, 2), np.int64)
+        text = np.zeros(written.TEXT_BYTES, np.uint8)
         closed = np.zeros((max(1, len(board.symbols)), _BAR_SIZE), np.int64)
         parts = (
             np.zeros((0, _BAR_SIZE), np.int64), board.account, board.symbols, board.strategies, board.slots,
             board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
             board.limits, board.setups, sizings, proposal, verdicts, np.zeros(_STOCK_SIZE, np.int64), closed,
+            written.names(), text,
         )  # fmt: skip
         self._kept = list(parts)
         self._addresses = np.zeros(_SIZE, np.int64)
@@ -99,6 +105,7 @@ class Frame:
         self.strategies = ints_of(board.strategies)
         self.slots = ints_of(board.slots)
         self.verdicts = ints_of(verdicts)
+        self.text: memoryview[int] = text.data
         self.setups = ints_of(board.setups)
         self._closed = ints_of(closed)
         self.post: Callable[[int, int, int, int, int, int, int], None] = partial(
@@ -151,6 +158,11 @@ class Frame:
         """Judge an order: `guards.chain.judge_beside` from `index` to `sends`.
 
         What `verdicts` and `figures` hold of it, at place 0, are all figures and limits.
+        """
+        self.tell: Callable[[int, int], int] = of(_tell)
+        """Write into `text` what `verdicts` holds at a place, up to a count: `guards.written.write`.
+
+        Gives how many bytes it takes.
         """
         self.strategy_equity: Callable[[int], int] = of(_strategy_equity)
         """Give the result of one strategy since the run began: `scan.strategy_equity`."""
@@ -384,6 +396,14 @@ def _weigh(
 @njit
 def _book_fill(at: Ints, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
     return book_fill(_account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission)
+
+
+@njit
+def _tell(at: Ints, place: int, count: int) -> int:
+    return written.write(
+        _table(at, _VERDICTS, 2)[place * PASSED :], count,
+        carray(_pointer(at[_NAMES]), (at[_NAMES + 1],), _CHARS), carray(_pointer(at[_TEXT]), (at[_TEXT + 1],), _CHARS),
+    )  # fmt: skip
 
 
 @njit

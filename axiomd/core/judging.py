@@ -6,17 +6,22 @@ What passes all becomes an `Approved`, which is made nowhere else. It keeps no s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
+
+import msgspec
 
 from axiomd.contracts.commands import Approved
-from axiomd.contracts.events import Verdict
 from axiomd.contracts.orders import Order
+from axiomd.contracts.verdicts import NO_VERDICTS, text_behind
 from axiomd.core.frame import Frame
 from axiomd.core.guards.api import Guard
 from axiomd.core.guards.chain import GUARDS, PASSED
 
-_TOLD: Final = 2 * PASSED
-"""A figure and a limit of each compiled guard."""
+Judgement = tuple[Approved[Order] | None, str, msgspec.Raw]
+"""The approved order, or None; the guard that refused it, or nothing; the verdicts up to there.
+
+Verdicts that nobody reads are none.
+"""
 
 
 class Chain:
@@ -39,11 +44,8 @@ class Chain:
         is_journal_ok: bool,
         is_known: bool,
         sends: int,
-    ) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
-        """Judge an order in symbol `index`: (the approved order, or None; the verdicts up to the refusal).
-
-        Verdicts that nobody reads are none.
-        """
+    ) -> Judgement:
+        """Judge an order in symbol `index`."""
         stop_price, limit_price = proposed.stop_price or 0, proposed.limit_price or 0
         position = self._frame.judge(
             index,
@@ -71,21 +73,20 @@ class Chain:
             row, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends
         )
 
-    def end(self, proposed: Order, place: int, position: int) -> tuple[Approved[Order] | None, tuple[Verdict, ...]]:
+    def end(self, proposed: Order, place: int, position: int) -> Judgement:
         """Say what came of an order judged at a place, where the compiled guards ended: as `judge`."""
-        verdicts: tuple[Verdict, ...] = ()
-        if self._explains or position != PASSED:
-            told = iter(self._frame.verdicts[place * _TOLD : (place + 1) * _TOLD].tolist())
-            # the frame has a figure and a limit of each guard; having that checked takes a sixth of the time again
-            verdicts = tuple(zip(GUARDS, told, told, strict=False))
         if position != PASSED:
-            return None, verdicts[: position + 1]
+            return None, GUARDS[position], self._told(place, position + 1)
+        told = self._told(place, PASSED) if self._explains else NO_VERDICTS
         for guard, params in self._plugins:
             refused, figure, limit = self._ask(guard, params, proposed, place)
-            verdicts = (*verdicts, (guard.name, figure, limit))
+            told = text_behind(told, (guard.name, figure, limit))
             if refused:
-                return None, verdicts
-        return Approved(proposed), verdicts
+                return None, guard.name, told
+        return Approved(proposed), "", told
+
+    def _told(self, place: int, count: int) -> msgspec.Raw:
+        return msgspec.Raw(bytes(self._frame.text[: self._frame.tell(place, count)]))
 
     def _ask(self, guard: Guard, params: Any, proposed: Order, place: int) -> tuple[bool, int, int]:
         try:

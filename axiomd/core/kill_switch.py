@@ -12,6 +12,7 @@ from typing import Final
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import CancelEntry, Command, TripLatch
 from axiomd.contracts.events import KillLevel
+from axiomd.contracts.verdicts import NO_VERDICTS
 from axiomd.core.books import Books
 from axiomd.core.compiled import Row
 from axiomd.core.orders.book import Leg
@@ -104,7 +105,7 @@ class KillSwitch:
         """Close with one marketable order; the exits of what is closed go first."""
         holding.close(reference, qty, is_manual=is_manual(reference))
         order = closing_order(holding.order, reference, qty, ts_us, int(self._account["close_us"]))
-        out.append(e.OrderIntent(ts_us=ts_us, order=order, verdicts=()))
+        out.append(e.OrderIntent(ts_us=ts_us, order=order, told=NO_VERDICTS))
         out.append(request_of(holding, is_urgent=is_urgent))
         self._books.post(holding.index)
 

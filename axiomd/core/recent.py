@@ -10,6 +10,7 @@ from collections import deque
 from typing import Final
 
 from axiomd.contracts import events as e
+from axiomd.contracts.verdicts import Verdict
 from axiomd.core.telling import fields_of, text_of
 
 EVENTS_MAX: Final = 50
@@ -97,7 +98,7 @@ class Recent:
         if not isinstance(event, QUIET):
             self.lines.append(Line(seq, event))
 
-    def _judged(self, verdicts: tuple[e.Verdict, ...], symbol: str, ts_us: int) -> None:
+    def _judged(self, verdicts: tuple[Verdict, ...], symbol: str, ts_us: int) -> None:
         for guard, figure, limit in verdicts:
             record = self._record(guard)
             record.checked += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from axiomd.contracts import events as e
 from axiomd.contracts.fills import Fill
 from axiomd.contracts.orders import Order
+from axiomd.contracts.verdicts import NO_VERDICTS
 from axiomd.core.engine import Engine
 from axiomd.core.plan import Plan
 
@@ -29,7 +30,7 @@ def warm_up(plan: Plan) -> None:
     engine.handle(e.BarsClosed(ts_us=_OPEN_US + plan.bar_us, rows=(bar,)))
     order = _order(plan)
     engine.try_rules(order)
-    engine.handle(e.OrderIntent(ts_us=_OPEN_US, order=order, verdicts=()))
+    engine.handle(e.OrderIntent(ts_us=_OPEN_US, order=order, told=NO_VERDICTS))
     fill = Fill(
         exec_id="warm-up",
         reference=order.idempotency_key,

@@ -103,7 +103,7 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Curv
     """Fold a journal into a fresh engine, checking its chain. Raises `JournalCorrupt` with the last good row."""
     memory = Memory()
     head = GENESIS
-    decoders = {kind: msgspec.json.Decoder(event).decode for kind, event in e.BY_KIND.items()}
+    decoders = e.readers()
     places, strategies = SymbolPlaces(engine.plan.symbols), {own.id for own in engine.plan.strategies}
     session_date, is_open = "", False
     for seq, ts_us, kind, run_id, key, cause, payload, previous, digest in _readable(path, memory):

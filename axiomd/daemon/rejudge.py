@@ -37,7 +37,7 @@ def _is_beyond(engine: Engine, chain: Chain, key: str) -> bool:
     leg = engine.book.legs[key]
     if not leg.is_open:
         return False
-    approved, verdicts = chain.judge(
+    approved, guard, _ = chain.judge(
         leg.order, leg.index, is_latched=False, is_ready=True, is_journal_ok=True, is_known=False, sends=0
     )
-    return approved is None and verdicts[-1][0] in LIMITS
+    return approved is None and guard in LIMITS

@@ -20,7 +20,7 @@ from typing import Final, Self
 import msgspec
 
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
-from axiomd.contracts.events import BY_KIND, Event, key_of
+from axiomd.contracts.events import Event, key_of, readers
 from axiomd.journal import schema, wal
 
 GENESIS: Final = b"\0" * 32
@@ -382,7 +382,7 @@ def rows(path: Path) -> Iterator[Row]:
 
 def entries(path: Path) -> Iterator[Entry]:
     """Read every event in order; `JournalCorrupt` names the row that cannot be read."""
-    decoders = {kind: msgspec.json.Decoder(event).decode for kind, event in BY_KIND.items()}
+    decoders = readers()
     for row in rows(path):
         decode = decoders.get(row[2])
         if decode is None:

@@ -93,7 +93,7 @@ class _Check:
         self._positions: dict[str, int] = {}
         self._said: dict[str, int] = {}
         self._hash_at: dict[int, str] = {}
-        self._decode = {kind: msgspec.json.Decoder(event).decode for kind, event in e.BY_KIND.items()}
+        self._decode = e.readers()
 
     def problem(self, seq: int, text: str) -> None:
         if len(self.problems) < PROBLEMS_MAX:

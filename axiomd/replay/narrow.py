@@ -26,6 +26,7 @@ from axiomd.contracts.orders import Order, from_row, missing_columns
 from axiomd.contracts.quality import summarise
 from axiomd.contracts.runs import RunConfig, config_hash
 from axiomd.contracts.units import decimal_text
+from axiomd.contracts.verdicts import NO_VERDICTS
 from axiomd.core.market.sla import measure_tape
 from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import metrics_of
@@ -106,7 +107,7 @@ class OrderReplay(Replay):
             for order in group
         ]
         for order in bound:
-            intent = e.OrderIntent(ts_us=now_us, order=order, verdicts=())
+            intent = e.OrderIntent(ts_us=now_us, order=order, told=NO_VERDICTS)
             self.recorder.take(intent)
             self._take(intent)
         self._hear(self.broker.place(bound, now_us))
@@ -116,7 +117,7 @@ class OrderReplay(Replay):
         super().run()
         for group in self._groups[self._next :]:
             for order in group:
-                self.recorder.take(e.OrderIntent(ts_us=order.valid_from_us, order=order, verdicts=()))
+                self.recorder.take(e.OrderIntent(ts_us=order.valid_from_us, order=order, told=NO_VERDICTS))
         for outcome in self.recorder.record.orders:
             if outcome.status == "working":
                 outcome.status, outcome.reason = "expired", "expired"

@@ -17,6 +17,7 @@ from axiomd.cli.main import main
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.fills import Fill
+from axiomd.contracts.verdicts import text_of
 from axiomd.journal.bulk import BLOCK_ROWS, BulkJournal
 from axiomd.journal.log import GENESIS, STATEMENT_ROWS, Journal, entries, rows
 from axiomd.journal.verify import known_end, verify
@@ -40,7 +41,7 @@ def events() -> list[e.Event]:
         e.SessionOpened(ts_us=1, session="2024-03-05", run_id=RUN, open_us=1, close_us=99),
         e.CandidatesSelected(ts_us=1, strategy="inside_bar", symbols=("SPY",)),
         e.BarsClosed(ts_us=10, first=0, last=5),
-        e.OrderIntent(ts_us=10, order=entry, verdicts=(("KillSwitch", 0, 0),)),
+        e.OrderIntent(ts_us=10, order=entry, told=text_of((("KillSwitch", 0, 0),))),
         e.OrderSent(ts_us=10, key=key),
         e.OrderAcked(ts_us=10, key=key, broker_id=1),
         e.FillReceived(ts_us=20, fill=fill),

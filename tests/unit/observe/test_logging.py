@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from axiomd.contracts import events as e
 from axiomd.contracts.fills import Fill
 from axiomd.contracts.orders import Order
+from axiomd.contracts.verdicts import text_of
 from axiomd.observe.logging import (
     HIDDEN,
     LEVELS,
@@ -135,7 +136,7 @@ def _replayed_into(keeping: Any) -> None:
         e.RunStopped(ts_us=1, reason="asked"),
         e.GuardTripped(ts_us=1, guard="MaxDailyLoss", figure=1, limit=2, level="flatten"),
         e.OrderBlocked(
-            ts_us=1, order=order(), guard="PriceCollar", verdicts=(("KillSwitch", 0, 0), ("PriceCollar", 9, 5))
+            ts_us=1, order=order(), guard="PriceCollar", told=text_of((("KillSwitch", 0, 0), ("PriceCollar", 9, 5)))
         ),
         e.FillReceived(
             ts_us=1,
