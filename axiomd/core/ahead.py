@@ -81,12 +81,12 @@ def setups_ahead(
     assert len(room) >= count, "a strategy with a memory finds one setup a window"
     row, found = np.empty(count + 1, np.int64), room[:count]
     m = ask(
-        address_of(ask_windows, BODY, strategy.observe, strategy.trigger), np.empty(ASKED_SIZE, np.int64), strip.rows,
-        strip.ts_us, int(board.account[0]["bar_us"]), places.first, places.end, places.start_us, places.session,
-        observed.kept, ranks, first_session, board.int_state, board.float_state, board.int_params, board.float_params,
-        board.windows, places.is_asked, found, row,
+        address_of(ask_windows, BODY, strategy.observe, strategy.trigger), np.empty(ASKED_SIZE, np.int64),
+        strip.columns, strip.ts_us, int(board.account[0]["bar_us"]), places.first, places.end, places.start_us,
+        places.session, observed.kept, ranks, first_session, board.int_state, board.float_state, board.int_params,
+        board.float_params, board.windows, places.is_asked, found, row,
     )  # fmt: skip
-    row[m] = len(strip.rows)
+    row[m] = len(strip.ts_us)
     return Setups(row[: m + 1], found[:m])
 
 
@@ -129,8 +129,8 @@ def _observed(strip: Strip, strategy: Strategy, board: Board, places: _Places) -
     kept = np.empty((len(places.first), KEPT_SIZE), np.int64)
     look(
         address_of(observe_windows, BODY, strategy.observe, strategy.trigger), np.empty(ASKED_SIZE, np.int64),
-        np.empty(KEPT_SIZE, np.int64), strip.rows, strip.ts_us, places.first, kept, board.int_state, board.float_state,
-        ints, floats,
+        np.empty(KEPT_SIZE, np.int64), strip.columns, strip.ts_us, places.first, kept, board.int_state,
+        board.float_state, ints, floats,
     )  # fmt: skip
     observed = _Observed(places, strategy.observe, numbers, kept)
     _keep(strip, observed)
@@ -150,19 +150,19 @@ def _walked(strip: Strip, board: Board, ranks: Ints, first_session: int) -> Setu
     room = _ROOM_MIN
     row, found, done = np.empty(room, np.int64), np.empty((room, SETUP_SIZE), np.int64), np.zeros(2, np.int64)
     while not walk_sessions(
-        strip.rows, strip.ts_us, strip.run_end, strip.first, is_asked, int(board.account[0]["bar_us"]),
+        strip.columns, strip.ts_us, strip.run_end, strip.first, is_asked, int(board.account[0]["bar_us"]),
         board.strategies, board.int_state, board.float_state, board.int_params, board.float_params, board.windows, row,
         found, done,
     ):  # fmt: skip
         row, found = np.concatenate([row, np.empty_like(row)]), np.concatenate([found, np.empty_like(found)])
     m = int(done[1])
-    row[m] = len(strip.rows)
+    row[m] = len(strip.ts_us)
     return Setups(row[: m + 1], found[:m])
 
 
 @njit
 def walk_sessions(
-    rows: Int32Array, ts_us: Ints, run_end: Int32Array, first: Ints, is_asked: BoolArray, bar_us: int,
+    columns: Int32Array, ts_us: Ints, run_end: Int32Array, first: Ints, is_asked: BoolArray, bar_us: int,
     strategies: Records, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, found: Ints, setups: Ints,
     done: Ints,
 ) -> bool:  # fmt: skip
@@ -176,7 +176,7 @@ def walk_sessions(
             return False
         while row < last:
             taken = call_walk(
-                strategy.walk, si, sf, 0, pi, pf, 0, windows, windows_first, windows_count, ts_us[row], bar_us, rows,
+                strategy.walk, si, sf, 0, pi, pf, 0, windows, windows_first, windows_count, ts_us[row], bar_us, columns,
                 row, run_end[row] - row, 1 if is_asked[session] else 0, setups, count,
             )  # fmt: skip
             if taken > 0:

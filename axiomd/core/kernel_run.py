@@ -137,7 +137,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
         ahead = setups_ahead(strip, plan.strategies[0].strategy, board, ranks, first, signals)
     equity = np.full(len(sessions), NOT_TRADED, np.int64)
     while not run(
-        tape.bars, strip.rows, strip.run_end, strip.is_whole, strip.first, ahead.row, ahead.found, strip.start_us,
+        tape.bars, strip.columns, strip.run_end, strip.is_whole, strip.first, ahead.row, ahead.found, strip.start_us,
         strip.open_us, strip.close_us, ranks, board.account, board.symbols, board.strategies, board.slots,
         board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
         board.limits, board.setups, start.sizings, plan.costs, rules, start.legs, start.held, state, start.bursts,

@@ -15,7 +15,7 @@ import numpy as np
 
 from axiomd.core.board import FLOAT_PARAMS_SIZE, FLOAT_STATE_SIZE, INT_PARAMS_SIZE, INT_STATE_SIZE
 from axiomd.core.compiled import cgutils, intrinsic, ir, njit, types
-from axiomd.core.market.strip import ROW_WIDTH
+from axiomd.core.market.strip import OF_CLOSE, OF_HIGH, OF_LOW, OF_OPEN, OF_VOLUME
 from axiomd.core.registers import own_copy, own_room, pointer_at, put_back
 from axiomd.core.strategies.api import NO_SETUP, Step
 
@@ -26,7 +26,7 @@ _STEP: Final = f"int64({_STATE}, int64, {_INTS}, int64, {_INTS})"
 _WALK: Final = f"int64({_STATE}, {_INTS})"
 
 # columns of what a walk is asked, in the order of `call_walk`
-_WINDOWS, _START_US, _STEP_US, _ROWS, _COUNT, _IS_CANDIDATE, _OUT = range(7)
+_WINDOWS, _START_US, _STEP_US, _BARS, _APART, _COUNT, _IS_CANDIDATE, _OUT = range(8)
 
 
 def _no_step(*_: object) -> int:
@@ -59,11 +59,12 @@ def step(si, sf, pi, pf, win, n, bar, is_candidate, out):  # type: ignore[no-unt
 def walk(si, sf, pi, pf, win, asked):  # type: ignore[no-untyped-def]
     """Take in bars up to the first setup: how many bars that took, 0 where all were taken without one.
 
-    `asked` int64[7] is what else a call says, in one place: arguments beyond the sixth would be copied on the way, and
+    `asked` int64[8] is what else a call says, in one place: arguments beyond the sixth would be copied on the way, and
     the copy waits until all before it is done. The first bar starts at `_START_US`, each later one `_STEP_US` after it.
+    Its OPEN stands at `_BARS`, its other numbers `_APART` numbers from one another.
     """
     n, start_us, step_us = asked[_WINDOWS], asked[_START_US], asked[_STEP_US]
-    rows, count, is_candidate = _shorts_at(asked[_ROWS]), asked[_COUNT], asked[_IS_CANDIDATE]
+    bars, apart, count, is_candidate = _shorts_at(asked[_BARS]), asked[_APART], asked[_COUNT], asked[_IS_CANDIDATE]
     out = _longs_at(asked[_OUT])
     # copies of its own are seen to be nobody else's, so that they live in registers from bar to bar
     own_si, own_sf, bar = _own_ints(si), _own_floats(sf), _own_bar()
@@ -71,8 +72,8 @@ def walk(si, sf, pi, pf, win, asked):  # type: ignore[no-untyped-def]
     found = 0
     for k in range(count):
         bar[0] = start_us + k * step_us
-        at = k * ROW_WIDTH
-        bar[1], bar[2], bar[3], bar[4], bar[5] = rows[at], rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4]
+        bar[1], bar[2], bar[3] = bars[k + OF_OPEN * apart], bars[k + OF_HIGH * apart], bars[k + OF_LOW * apart]
+        bar[4], bar[5] = bars[k + OF_CLOSE * apart], bars[k + OF_VOLUME * apart]
         observe(own_si, own_sf, own_pi, own_pf, win, n, bar, out)
         if is_candidate and trigger(own_si, own_sf, own_pi, own_pf, win, n, bar, out):
             found = k + 1
@@ -157,18 +158,18 @@ def call_step(  # type: ignore[no-untyped-def]
 
 @intrinsic
 def call_walk(  # type: ignore[no-untyped-def]
-    _typing_context, address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, rows, row, count,
-    is_candidate, setups, setup,
+    _typing_context, address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, columns, row,
+    count, is_candidate, setups, setup,
 ):  # fmt: skip
-    """Call a walk likewise, over `count` rows of a strip from `row` on."""
+    """Call a walk likewise, over `count` bars of a strip from `row` on."""
     signature = types.int64(
-        address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, rows, row, count,
+        address, si, sf, k, pi, pf, g, windows, first, windows_count, start_us, step_us, columns, row, count,
         is_candidate, setups, setup,
     )  # fmt: skip
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         to = _Places(context, builder, signature, args)
-        values = [*args[9:12], to.row(12, args[13]), args[14], args[15], to.row(16, args[17])]
+        values = [*args[9:12], to.row(12, args[13], 1), to.columns(12), args[14], args[15], to.row(16, args[17])]
         asked = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(64), len(values)))
         first = builder.gep(asked, [ir.Constant(ir.IntType(32), 0)] * 2)
         for k, value in enumerate(values):
@@ -198,16 +199,21 @@ class _Places:
 
     def row(self, position: int, index: Any, width: int | None = None) -> Any:
         """Give the pointer to a row of `width` numbers, as many as the array has columns where that is not said."""
-        array = self._context.make_array(self._signature.args[position])(
-            self._context, self._builder, self._args[position]
-        )
-        columns = self._builder.extract_value(array.shape, 1) if width is None else ir.Constant(ir.IntType(64), width)
-        return self._builder.gep(array.data, [self._builder.mul(index, columns)])
+        columns = self.columns(position) if width is None else ir.Constant(ir.IntType(64), width)
+        return self._builder.gep(self._array(position).data, [self._builder.mul(index, columns)])
+
+    def columns(self, position: int) -> Any:
+        """Give how many columns an array has."""
+        return self._builder.extract_value(self._array(position).shape, 1)
 
     def state(self) -> list[Any]:
         """Give what every call begins with: si, sf, pi, pf, win; arguments 1 to 8."""
         k, g, first = self._args[3], self._args[6], self._args[8]
         return [self.row(1, k), self.row(2, k), self.row(4, g), self.row(5, g), self.row(7, first, 4)]
+
+    def _array(self, position: int) -> Any:
+        kind = self._signature.args[position]
+        return self._context.make_array(kind)(self._context, self._builder, self._args[position])
 
 
 def _call(builder: Any, address: Any, passed: list[Any]) -> Any:

@@ -45,7 +45,7 @@ from axiomd.core.kernel.rows import (
     T_WORST,
 )
 from axiomd.core.kernel.standing import end_leg, obey_fills, repost
-from axiomd.core.market.strip import ROW_HIGH, ROW_LOW, ROW_OPEN, ROW_VOLUME, Int32Array
+from axiomd.core.market.strip import OF_HIGH, OF_LOW, OF_OPEN, OF_VOLUME, Int32Array
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import fraction
 
@@ -55,17 +55,17 @@ Prices = tuple[int, int, int]
 
 @njit
 def match(
-    bars: Ints, rows: Int32Array, is_alone: bool, row: int, last: int, now_us: int, account: Records, symbols: Records,
-    strategies: Records, limit: Row, costs: Row, r: Row, legs: Records, held: Records, z: Row, bursts: Ints,
-    orders: Ints, trades: Ints,
+    bars: Ints, columns: Int32Array, is_alone: bool, row: int, last: int, now_us: int, account: Records,
+    symbols: Records, strategies: Records, limit: Row, costs: Row, r: Row, legs: Records, held: Records, z: Row,
+    bursts: Ints, orders: Ints, trades: Ints,
 ) -> None:  # fmt: skip
     """Fills and exits over all symbols of a moment, then expiries. Of one that is alone the strip holds the bar."""
     a = account[0]
     start_us = now_us - a.bar_us
     while is_alone or (row < last and bars[row, 0] == start_us):
         if is_alone:
-            index, shares = 0, int(rows[row, ROW_VOLUME])
-            prices = (int(rows[row, ROW_OPEN]), int(rows[row, ROW_HIGH]), int(rows[row, ROW_LOW]))
+            index, shares = 0, int(columns[OF_VOLUME, row])
+            prices = (int(columns[OF_OPEN, row]), int(columns[OF_HIGH, row]), int(columns[OF_LOW, row]))
         else:
             index, shares = bars[row, 1], bars[row, 6]
             prices = (bars[row, 2], bars[row, 3], bars[row, 4])

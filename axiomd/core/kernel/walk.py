@@ -30,17 +30,18 @@ from axiomd.core.kernel.stretch import take_stretch
 from axiomd.core.kernel.unlimited import switch_off
 from axiomd.core.market.resample import ACC_SIZE
 from axiomd.core.market.sessions import BoolArray
-from axiomd.core.market.strip import ROW_BYTES, ROW_WIDTH, Int32Array
+from axiomd.core.market.strip import COLUMNS, OF_CLOSE, OF_VOLUME, Int32Array, address_in
 from axiomd.core.market.tape import TAPE_WIDTH
 from axiomd.core.registers import fetch_ahead, own_record
 from axiomd.core.scan import LOSS, SETUPS, STALE, TOUCHED, advance, begin_session, settle
 from axiomd.core.strategies.api import MOMENT, SLOT, VOLUME
 
-FETCHED_LINES: Final = 10
-"""Of 64 bytes: 32 bars, in which nearly all trades begin and end, looked at sixteen at a time."""
+FETCHED_BYTES: Final = (0, 64)
+"""How far behind a bar's number lines of memory are fetched: of each column 17 to 32 bars, in which nearly all trades
+begin and end."""
 
 _list, _one = borrowed(), borrowed(1)
-_bars, _rows, _ranks = borrowed(None, TAPE_WIDTH), borrowed(None, ROW_WIDTH), borrowed(None, None)
+_bars, _columns, _ranks = borrowed(None, TAPE_WIDTH), borrowed(COLUMNS, None), borrowed(None, None)
 _setups, _intervals = borrowed(None, SETUP_SIZE), borrowed(None, ACC_SIZE)
 _pairs, _bursts = borrowed(None, 2), borrowed(None, 2, None)
 _of_16, _of_8 = borrowed(None, INT_STATE_SIZE), borrowed(None, FLOAT_STATE_SIZE)
@@ -49,11 +50,11 @@ _trades, _points = borrowed(None, TRADE_WIDTH), borrowed(None, POINT_WIDTH)
 
 
 @njit
-def fetch_bars(rows: Int32Array, row: int) -> None:
+def fetch_bars(columns: Int32Array, row: int) -> None:
     """Have some bars from a row on at hand by the time their setup comes: the walk jumps past all before them."""
-    at = rows.ctypes.data + ROW_BYTES * row
-    for line in range(FETCHED_LINES):
-        fetch_ahead(at + 64 * line)
+    for column in range(COLUMNS):
+        for behind in FETCHED_BYTES:
+            fetch_ahead(address_in(columns, column, row) + behind)
 
 
 @njit
@@ -76,7 +77,7 @@ def run_alone_unlimited(*run_of: Any) -> bool:
 
 @njit
 def walk(
-    is_alone: bool, has_no_limits: bool, bars: Ints, rows: Int32Array, run_ends: Int32Array, is_whole: BoolArray,
+    is_alone: bool, has_no_limits: bool, bars: Ints, columns: Int32Array, run_ends: Int32Array, is_whole: BoolArray,
     first_rows: Ints, setup_rows: Ints, found: Ints, starts_us: Ints, opens_us: Ints, closes_us: Ints, ranks: Ints,
     account: Records, symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats,
     pi: Ints, pf: Floats, windows: Ints, limits: Records, setups: Ints, sizings: Records, costs: Records,
@@ -84,7 +85,7 @@ def walk(
     orders: Ints, trades: Ints, points: Ints, session_equity: Ints,
 ) -> bool:  # fmt: skip
     """Run sessions; the first two are known when this is compiled, so that each way has code of its own."""
-    bars, rows, found = _bars(bars), _rows(rows), _setups(found)
+    bars, columns, found = _bars(bars), _columns(columns), _setups(found)
     run_ends, setup_rows, ranks, windows = _list(run_ends), _list(setup_rows), _ranks(ranks), _list(windows)
     si, sf, pi, pf = _of_16(si), _of_8(sf), _of_16(pi), _of_8(pf)
     signals, orders, trades, points = _signals(signals), _orders(orders), _trades(trades), _points(points)
@@ -126,7 +127,8 @@ def walk(
                 draw_point(a, z, symbols, points, a.now_us)
         row, matched_us = first, -1
         if is_alone:
-            fetch_ahead(rows.ctypes.data + ROW_BYTES * (last - 1))
+            fetch_ahead(address_in(columns, OF_CLOSE, last - 1))
+            fetch_ahead(address_in(columns, OF_VOLUME, last - 1))
         run_row, run_us, run_end = first, starts_us[z.session], last if is_whole[z.session] else first
         while True:
             if is_alone:
@@ -136,8 +138,8 @@ def walk(
                     run_row, run_us, run_end = row, bars[row, 0], run_ends[row]
                 start_us = run_us + (row - run_row) * a.bar_us
                 flags, taken = take_stretch(
-                    rows, row, run_end, setup_rows[z.found], start_us, start_us + a.bar_us == matched_us, z.filled_us,
-                    account, symbols, strategies, limit,
+                    columns, row, run_end, setup_rows[z.found], start_us, start_us + a.bar_us == matched_us,
+                    z.filled_us, account, symbols, strategies, limit,
                 )  # fmt: skip
                 row += taken
                 if flags & SETUPS:
@@ -145,7 +147,7 @@ def walk(
                     setups[0, SLOT], setups[0, MOMENT], setups[0, VOLUME] = 0, a.now_us, symbols[0].volume
                     a.setups = 1
                     z.found += 1
-                    fetch_bars(rows, setup_rows[min(z.found + 1, len(setup_rows) - 1)])
+                    fetch_bars(columns, setup_rows[min(z.found + 1, len(setup_rows) - 1)])
                 a.touched_us = start_us + (taken + 1) * a.bar_us
             else:
                 a.cursor = row
@@ -160,7 +162,7 @@ def walk(
             if flags == TOUCHED:
                 matched_us = a.touched_us
                 match(
-                    bars, rows, is_alone, row, last, matched_us, account, symbols, strategies,
+                    bars, columns, is_alone, row, last, matched_us, account, symbols, strategies,
                     limit, costs[0], r, legs, held, z, bursts, orders, trades,
                 )  # fmt: skip
                 repost(a, symbols, legs, held)

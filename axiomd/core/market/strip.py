@@ -1,8 +1,8 @@
-"""The bars of one symbol laid out for a loop over all of them: narrow rows, and where each session begins.
+"""The bars of one symbol laid out for a loop over all of them: narrow columns, and where each session begins.
 
-A row of a tape is 56 bytes, and a pass over them is as slow as memory; a strip is 20 bytes a bar. What the sessions say
-of the bars is found here once, so that a run need not look for it bar by bar. A strip holds nothing that its tape does
-not.
+A row of a tape is 56 bytes, and a pass over them is as slow as memory; a strip is 20 bytes a bar, each number in a
+column of its own, so that sixteen bars' HIGHs are one vector. What the sessions say of the bars is found here once, so
+that a run need not look for it bar by bar. A strip holds nothing that its tape does not.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ Int32Array: TypeAlias = npt.NDArray[np.int32]
 
 NUMBER_MAX: Final = 2**31 - 1
 """The largest price in units, or volume in shares, of a strip."""
-ROW_WIDTH: Final = TAPE_WIDTH - OPEN
-ROW_BYTES: Final = 4 * ROW_WIDTH
-ROW_OPEN, ROW_HIGH, ROW_LOW, ROW_CLOSE, ROW_VOLUME = range(ROW_WIDTH)
+NUMBER_BYTES: Final = 4
+COLUMNS: Final = TAPE_WIDTH - OPEN
+OF_OPEN, OF_HIGH, OF_LOW, OF_CLOSE, OF_VOLUME = range(COLUMNS)
 LANES: Final = 16
 """So many bars are looked at in one go."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
-    """Bars of a tape in narrow rows, and by session.
+    """Bars of a tape in narrow columns, and by session.
 
     `session` int64[k] are the sessions of the table that have a bar, `first` int64[k + 1] the row each begins with, and
     where the last ends, `start_us` int64[k] the start of each one's first bar, `open_us` and `close_us` int64[k] its
-    open and close. `ts_us` int64[n] is the start of every bar, `rows` int32[n, 5] its O, H, L, C, V, `run_end` int32[n]
-    the row behind the last that follows without a gap. Behind the last of `rows` is room to be read of sixteen more.
+    open and close. `ts_us` int64[n] is the start of every bar, `columns` int32[5, n + 16] its O, H, L, C, V, with room
+    to be read of sixteen bars behind the last, `run_end` int32[n] the row behind the last that follows without a gap.
     `is_even` bool[k] says of which sessions all bars start on the grid of the timeframe from the session's open on and
     close within it, `is_whole` bool[k] of which of those no bar is missing between two others. No session is even where
-    the tape has several symbols or a number too large; there are no rows then. `is_all_even` says whether all are, so
-    that the strip says all of its bars. `memo` keeps what was found of the rows, to be found once.
+    the tape has several symbols or a number too large; there are no bars then. `is_all_even` says whether all are, so
+    that the strip says all of its bars. `memo` keeps what was found of the bars, to be found once.
     """
 
     session: Int64Array
@@ -48,7 +48,7 @@ class Strip:
     open_us: Int64Array
     close_us: Int64Array
     ts_us: Int64Array
-    rows: Int32Array
+    columns: Int32Array
     run_end: Int32Array
     is_even: BoolArray
     is_whole: BoolArray
@@ -74,16 +74,23 @@ def _strip(tape: Tape) -> Strip:
     open_us, close_us = tape.sessions.open_us[session], tape.sessions.close_us[session]
     count = len(bars) if len(tape.symbols) == 1 else 0
     # room behind the last bar, so that sixteen may be looked at from any of them on
-    rows, run_end = np.zeros((count + LANES, ROW_WIDTH), np.int32)[:count], np.empty(count, np.int32)
+    columns, run_end = np.zeros((COLUMNS, count + LANES), np.int32), np.empty(count, np.int32)
     is_even, is_whole = np.zeros(len(session), np.bool_), np.zeros(len(session), np.bool_)
     if count:
-        largest = lay_out(bars, first, open_us, close_us, tape.timeframe_us, rows, run_end, is_even, is_whole)
+        largest = lay_out(bars, first, open_us, close_us, tape.timeframe_us, columns, run_end, is_even, is_whole)
         if largest > NUMBER_MAX:
-            rows, run_end = rows[:0], run_end[:0]
+            columns, run_end = np.zeros((COLUMNS, LANES), np.int32), run_end[:0]
             is_even[:] = is_whole[:] = False
-    start_us, ts_us = bars[first[:-1], TS_US], np.ascontiguousarray(bars[: len(rows), TS_US])
+    start_us, ts_us = bars[first[:-1], TS_US], np.ascontiguousarray(bars[: len(run_end), TS_US])
     is_all_even = bool(is_even.all())
-    return Strip(session, first, start_us, open_us, close_us, ts_us, rows, run_end, is_even, is_whole, is_all_even)
+    return Strip(session, first, start_us, open_us, close_us, ts_us, columns, run_end, is_even, is_whole, is_all_even)
+
+
+@njit
+def address_in(columns: Int32Array, column: int, row: int) -> int:
+    """Give the address of a bar's number in a strip's columns; those of the bars behind it follow."""
+    address: int = columns.ctypes.data + NUMBER_BYTES * (column * columns.shape[1] + row)
+    return address
 
 
 @njit
@@ -115,17 +122,17 @@ def find_first_rows(bars: Int64Array, opens_us: Int64Array, found: Int64Array) -
 @njit
 def lay_out(
     bars: Int64Array, first: Int64Array, opens_us: Int64Array, closes_us: Int64Array, step_us: int,
-    rows: Int32Array, run_end: Int32Array, is_even: BoolArray, is_whole: BoolArray,
+    columns: Int32Array, run_end: Int32Array, is_even: BoolArray, is_whole: BoolArray,
 ) -> int:  # fmt: skip
-    """Fill in `rows`, `run_end`, `is_even` and `is_whole` of a strip, and give the largest number met."""
+    """Fill in `columns`, `run_end`, `is_even` and `is_whole` of a strip, and give the largest number met."""
     largest = 0
     for k in range(len(opens_us)):
         is_even[k] = is_whole[k] = True
         end = first[k + 1]
         for row in range(end - 1, first[k] - 1, -1):
-            for column in range(ROW_WIDTH):
+            for column in range(COLUMNS):
                 largest = max(largest, bars[row, OPEN + column])
-                rows[row, column] = bars[row, OPEN + column]
+                columns[column, row] = bars[row, OPEN + column]
             start_us = bars[row, TS_US]
             if (start_us - opens_us[k]) % step_us != 0 or start_us + step_us > closes_us[k]:
                 is_even[k] = False

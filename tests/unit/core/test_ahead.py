@@ -62,7 +62,7 @@ def test_only_sessions_with_a_candidate_are_asked_but_all_are_observed() -> None
 
     asked = [row for row in every[0][:-1] if (k := int(np.searchsorted(strip.first, row, "right")) - 1) >= 4 and k % 3]
     assert some == found_by(PLAIN, strip, board, ranks, 4)
-    assert [*asked, len(strip.rows)] == some[0]
+    assert [*asked, len(strip.ts_us)] == some[0]
 
 
 def test_what_was_observed_serves_other_targets_and_not_other_periods() -> None:

@@ -31,14 +31,14 @@ def by_step(address, si, sf, pi, pf, windows, bars, out):  # type: ignore[no-unt
 
 
 @numba.njit
-def by_walk(address, si, sf, pi, pf, windows, first_us, rows, pieces, out):  # type: ignore[no-untyped-def]
+def by_walk(address, si, sf, pi, pf, windows, first_us, columns, pieces, out):  # type: ignore[no-untyped-def]
     found, row = 0, 0
     for piece in pieces:
         end = row + piece
         while row < end:
             taken = call_walk(
-                address, si, sf, 0, pi, pf, 0, windows, 0, 1, first_us + row * STEP_US, STEP_US, rows, row, end - row,
-                1, out, found,
+                address, si, sf, 0, pi, pf, 0, windows, 0, 1, first_us + row * STEP_US, STEP_US, columns, row,
+                end - row, 1, out, found,
             )  # fmt: skip
             row = row + taken if taken > 0 else end
             found += 1 if taken > 0 else 0
@@ -62,13 +62,13 @@ def test_a_walk_is_its_steps_bar_by_bar(seed: int, pieces: list[int]) -> None:
     bars[:, 0] = np.arange(count) * STEP_US
     bars[:, 1] = bars[:, 4] = close
     bars[:, 2], bars[:, 3] = close + 100 * dice.integers(0, 9, count), close - 100 * dice.integers(0, 9, count)
-    rows = np.ascontiguousarray(bars[:, 1:], np.int32)
+    columns = np.ascontiguousarray(bars[:, 1:].T, np.int32)
     one, many = board(), board()
     setups = np.zeros((2, count, SETUP_SIZE), np.int64)
 
     found = by_step(step_address(STRATEGY.observe, STRATEGY.trigger), *one, bars, setups[0])
     walked = by_walk(
-        walk_address(STRATEGY.observe, STRATEGY.trigger), *many, 0, rows, np.array(pieces, np.int64), setups[1]
+        walk_address(STRATEGY.observe, STRATEGY.trigger), *many, 0, columns, np.array(pieces, np.int64), setups[1]
     )  # fmt: skip
 
     assert found == walked

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from axiomd.contracts.units import MINUTE_US
-from axiomd.core.market.strip import NUMBER_MAX, strip_of
+from axiomd.core.market.strip import LANES, NUMBER_MAX, strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.feeds.calendars import session_table
 from tests.markets import random_market, tape_of
@@ -35,7 +35,8 @@ def test_sessions_begin_and_end_where_their_bars_do() -> None:
     assert [0, 1, 2] == strip.session.tolist()
     assert [0, 78, 120, 198] == strip.first.tolist()
     assert SESSIONS.open_us.tolist() == strip.start_us.tolist()
-    assert tape.bars[:, 2:].ravel().tolist() == strip.rows.ravel().tolist()
+    assert tape.bars[:, 2:].T.tolist() == strip.columns[:, :198].tolist()
+    assert (5, 198 + LANES) == strip.columns.shape
     assert [78] * 78 + [120] * 42 + [198] * 78 == strip.run_end.tolist()
     assert ([True] * 3, [True] * 3) == (strip.is_even.tolist(), strip.is_whole.tolist())
 
@@ -72,7 +73,7 @@ def test_a_number_too_large_leaves_everything_to_the_scan(column: int) -> None:
 
     strip = strip_of(tape)
 
-    assert 0 == len(strip.rows)
+    assert (0, 0) == (len(strip.ts_us), len(strip.run_end))
     assert not strip.is_even.any()
     assert [0, 78, 120, 198] == strip.first.tolist()
 
