@@ -82,9 +82,11 @@ class Params(BaseModel):
 def observe(si, sf, pi, pf, win, n, bar, out):  # type: ignore[no-untyped-def]
     """Take a closed M5 bar in: it becomes the last bar, the last becomes the mother, ATR moves on."""
     tr = true_range(bar[2], bar[3], si[CLOSE])
-    sf[ATR] = smooth(sf[ATR], float(tr), si[SEEN], pi[PERIOD])
-    # nobody asks for more, and a count that ends depends on the last bars alone
-    si[SEEN] = min(si[SEEN] + 1, max(pi[PERIOD], 2))
+    if si[SEEN] < max(pi[PERIOD], 2):
+        sf[ATR] = smooth(sf[ATR], float(tr), si[SEEN], pi[PERIOD])
+        si[SEEN] += 1
+    else:  # nobody asks for more, and a count that ends depends on the last bars alone
+        sf[ATR] = smooth(sf[ATR], float(tr), pi[PERIOD], pi[PERIOD])
     si[MOTHER_START] = si[START]
     si[MOTHER_HIGH] = si[HIGH]
     si[MOTHER_LOW] = si[LOW]
