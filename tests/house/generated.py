@@ -35,7 +35,7 @@ def event_table() -> str:
     for event in EVENTS:
         is_ = "a decision" if event in DECISIONS else "an input"
         says = (event.__doc__ or "").partition("\n")[0].replace("|", "\\|")
-        fields = ", ".join(f"`{name}`" for name in event.__struct_fields__ if name != "ts_us") or "nothing more"
+        fields = ", ".join(f"`{name}`" for name in event.__struct_encode_fields__ if name != "ts_us") or "nothing more"
         lines.append(f"| `{event.KIND}` | {is_} | {says} | {fields} |")
     return "\n".join(lines)
 
