@@ -344,7 +344,8 @@ class Engine:
         elif flags > SETUPS:
             if flags & LOSS:
                 self._trip_on_loss(out)
-            if flags & STALE:
+            if flags & STALE and not self.kill.level:
+                # latched, be it by the loss of this very moment, all that works goes as killed
                 self._cancel_stale(out)
             if flags & SETUPS:
                 # what those lead to is heard of first

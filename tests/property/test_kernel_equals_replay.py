@@ -25,7 +25,7 @@ CHUNKS = 6
 # 24: positions closed with the session went by entry here and by symbol there
 # 36: a trip by a fill closed a position that had already been matched in the same moment
 # 20033, 30020: an entry that filled in the moment of a trip to flatten was left open by the engine
-REGRESSIONS = (24, 36, 156, 1177, 1522, 1526, 20033, 30020)
+REGRESSIONS = (24, 36, 156, 1177, 1522, 1526, 20033, 30020, 840_350)
 MARKET = Path(__file__).resolve().parents[2] / ".." / "shared/data/market"
 
 
