@@ -275,14 +275,12 @@ class OrderSized(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class OrderBlocked(Event, frozen=True, kw_only=True):
-    """A guard refused the leg; all verdicts up to the refusal, with figure and limit."""
+class _Judged:
+    """What an event of an order that was judged has: `told`, its verdicts as the journal has them."""
 
-    KIND: ClassVar[str] = "order.blocked"
-    order: Order
-    guard: str
-    told: msgspec.Raw = msgspec.field(name="verdicts")
-    """The verdicts as the journal has them."""
+    __slots__ = ()
+    __struct_encode_fields__: ClassVar[tuple[str, ...]]
+    told: msgspec.Raw
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -290,10 +288,21 @@ class OrderBlocked(Event, frozen=True, kw_only=True):
         return read(self.told)
 
     def __repr__(self) -> str:
-        return _shown(self)
+        """Show it by the names that its payload has."""
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__struct_encode_fields__)
+        return f"{type(self).__name__}({fields})"
 
 
-class OrderIntent(Event, frozen=True, kw_only=True):
+class OrderBlocked(_Judged, Event, frozen=True, kw_only=True):
+    """A guard refused the leg; all verdicts up to the refusal, with figure and limit."""
+
+    KIND: ClassVar[str] = "order.blocked"
+    order: Order
+    guard: str
+    told: msgspec.Raw = msgspec.field(name="verdicts")
+
+
+class OrderIntent(_Judged, Event, frozen=True, kw_only=True):
     """The order will be sent: this row is durable before the broker hears of it.
 
     An order with a `parent_key` closes that entry's position; it passed no entry guard and has no verdicts.
@@ -302,15 +311,6 @@ class OrderIntent(Event, frozen=True, kw_only=True):
     KIND: ClassVar[str] = "order.intent"
     order: Order
     told: msgspec.Raw = msgspec.field(name="verdicts")
-    """The verdicts as the journal has them."""
-
-    @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Read `told`: guard, figure and limit of each."""
-        return read(self.told)
-
-    def __repr__(self) -> str:
-        return _shown(self)
 
 
 class PositionChanged(Event, frozen=True, kw_only=True):
@@ -331,12 +331,6 @@ class GuardTripped(Event, frozen=True, kw_only=True):
     figure: int
     limit: int
     level: KillLevel
-
-
-def _shown(event: Event) -> str:
-    """Show an event by the names that its payload has."""
-    fields = ", ".join(f"{name}={getattr(event, name)!r}" for name in event.__struct_encode_fields__)
-    return f"{type(event).__name__}({fields})"
 
 
 EVENTS: Final[tuple[type[Event], ...]] = (

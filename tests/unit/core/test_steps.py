@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axiomd.core.board import FLOAT_PARAMS_SIZE, FLOAT_STATE_SIZE, INT_PARAMS_SIZE, INT_STATE_SIZE, SETUP_SIZE
+from axiomd.core.board import (
+    FLOAT_PARAMS_SIZE,
+    FLOAT_STATE_SIZE,
+    INT_PARAMS_SIZE,
+    INT_STATE_SIZE,
+    SETUP_SIZE,
+    Floats,
+    Ints,
+)
 from axiomd.core.compiled import njit
+from axiomd.core.market.strip import Int32Array
 from axiomd.core.steps import call_step, call_walk, step_address, walk_address
 from axiomd.core.strategies.inside_bar import STRATEGY, Params
 
@@ -22,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPerforma
 
 
 @numba.njit
-def by_step(address, si, sf, pi, pf, windows, bars, out):  # type: ignore[no-untyped-def]
+def by_step(address: int, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, bars: Ints, out: Ints) -> int:
     found = 0
     for row in range(len(bars)):
         if call_step(address, si, sf, 0, pi, pf, 0, windows, 0, 1, bars, row, 1, out, found):
@@ -31,7 +40,10 @@ def by_step(address, si, sf, pi, pf, windows, bars, out):  # type: ignore[no-unt
 
 
 @numba.njit
-def by_walk(address, si, sf, pi, pf, windows, first_us, columns, pieces, out):  # type: ignore[no-untyped-def]
+def by_walk(
+    address: int, si: Ints, sf: Floats, pi: Ints, pf: Floats, windows: Ints, first_us: int, columns: Int32Array,
+    pieces: Ints, out: Ints,
+) -> int:  # fmt: skip
     found, row = 0, 0
     for piece in pieces:
         end = row + piece
