@@ -126,14 +126,15 @@ def trip(state_dir: StrPath, level: str, *, at_us: int, by: str, reason: str, mo
     """Trip the latch durably and return what is in force after it: never a lower level than asked or than before.
 
     Each trip has an id of its own, so that a release can only undo what its operator saw. Where the block cannot be
-    written the file is removed, which reads as halt beside a journal. `LatchError` where not even that holds.
+    written the file is removed, which reads as halt beside a journal; a flatten in force stays. `LatchError` where not
+    even that holds and no trip in force stops as much.
     """
     assert level in (HALT, FLATTEN), level
     with _Lock(state_dir, mode) as is_locked:
         try:
             return _write_trip(state_dir, level, at_us, by, reason, mode, is_locked=is_locked)
         except OSError as problem:
-            return _remove(state_dir, problem)
+            return _trip_without_writing(state_dir, level, problem)
 
 
 def release(state_dir: StrPath, trip_id: str, *, at_us: int, by: str, reason: str) -> LatchState:
@@ -200,6 +201,19 @@ def _write_release(state_dir: StrPath, trip_id: str, at_us: int, by: str, reason
             raise StaleRelease("another trip came meanwhile")
     finally:
         os.close(descriptor)
+
+
+def _trip_without_writing(state_dir: StrPath, level: str, problem: OSError) -> LatchState:
+    before = read(state_dir)
+    is_enough = not before.fault and before.is_tripped and _RANK[before.level] >= _RANK[level]
+    if is_enough and before.level == FLATTEN:
+        return before  # without its file it would read as halt
+    try:
+        return _remove(state_dir, problem)
+    except LatchError:
+        if is_enough:
+            return before
+        raise
 
 
 def _remove(state_dir: StrPath, problem: OSError) -> LatchState:

@@ -296,6 +296,35 @@ def test_trip_that_cannot_be_written_removes_the_latch(state_dir: Path, monkeypa
     assert not (state_dir / latch.LATCH_FILE).exists()
 
 
+@pytest.mark.parametrize("asked", [latch.HALT, latch.FLATTEN])
+def test_flatten_in_force_stays_where_a_trip_cannot_be_written(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """The level only rises: without its file the latch would read as halt."""
+    before = trip(state_dir, latch.FLATTEN)
+    monkeypatch.setattr(latch, "_overwrite", _read_only)
+
+    assert trip(state_dir, asked) == before
+    assert latch.read(state_dir) == before
+
+
+def test_halt_in_force_is_a_trip_where_it_can_be_neither_written_nor_removed(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = trip(state_dir)
+    monkeypatch.setattr(latch, "_overwrite", _read_only)
+    monkeypatch.setattr(latch.os, "unlink", _read_only)
+
+    assert trip(state_dir) == before
+    with pytest.raises(latch.LatchError):
+        trip(state_dir, latch.FLATTEN)
+    assert latch.read(state_dir) == before
+
+
+def _read_only(*_: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
 def test_trip_that_can_neither_be_written_nor_removed_says_so(tmp_path: Path) -> None:
     with pytest.raises(latch.LatchError):
         trip(tmp_path / "not there")
