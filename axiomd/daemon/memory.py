@@ -7,10 +7,11 @@ says the last good row. Everything after a fold is the broker's to confirm.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError, JournalCorrupt, WrongAccount
 from axiomd.contracts.outcome import CurvePoint
+from axiomd.contracts.runs import config_document
 from axiomd.core.engine import Engine
 from axiomd.core.recent import Recent
 from axiomd.daemon.clock import wall_us
@@ -44,6 +46,9 @@ class Memory:
     account: str = ""
     mode: str = ""
     config_hash: str = ""
+    money: tuple[object, ...] = ()
+    """Currency and initial cash of the configuration read last."""
+    has_traded: bool = False
     position: Position = field(default_factory=Position)
     candidates: dict[str, tuple[str, ...]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
@@ -74,6 +79,7 @@ def remember(
     if path.exists():
         memory = fold(path, engine, hear, days.mark)
         check_owner(memory, identity.mode, identity.account)
+        check_money(memory, config, path)
         check_end(memory, identity.places.artifacts_dir, path)
     return source, engine, memory, days
 
@@ -117,7 +123,7 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Curv
             raise _corrupt(f"row {seq} is no event of this version ({error})", memory, path) from error
         if isinstance(event, e.ConfigLoaded):
             places.loaded(event)
-            memory.config_hash = event.config_hash
+            memory.config_hash, memory.money = event.config_hash, _money_of(event.config)
         elif isinstance(event, e.BarsClosed):
             event = places.today(event)
         elif isinstance(event, e.CandidatesSelected):
@@ -128,6 +134,8 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Curv
                     "name it on, or use another --instance",
                 )
             memory.candidates[event.strategy] = event.symbols
+        elif isinstance(event, e.FillReceived):
+            memory.has_traded = True
         on_event(seq, event, digest.hex)
         for mark in engine.fold(event):
             on_mark(mark)
@@ -175,6 +183,26 @@ def check_owner(memory: Memory, mode: str, account: str) -> None:
             "state dir",
             "use another --instance",
         )
+
+
+def check_money(memory: Memory, config: DaemonConfig, path: Path) -> None:
+    """What the books of executions began with stays: counted anew, equity and losses would jump. `ConfigError`."""
+    if not memory.has_traded:
+        return
+    for name, before, now in zip(_MONEY, memory.money, _money_of(config_document(config, {})), strict=True):
+        if before != now:
+            raise ConfigError(
+                f"{name} is {now}, and the journal has traded from {before}",
+                str(path),
+                f"write {name}: {before}, or use another --instance",
+            )
+
+
+_MONEY: Final = ("currency", "initial_cash")
+
+
+def _money_of(document: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(document[name] for name in _MONEY)
 
 
 def _widened(config: DaemonConfig, path: Path) -> DaemonConfig:

@@ -105,6 +105,20 @@ def test_a_journal_of_another_strategy_is_refused_with_its_name(stage: Stage) ->
     assert "has traded strategy inside_bar" in running.log
 
 
+@pytest.mark.parametrize(("key", "value"), [("initial_cash", 200_000), ("currency", "EUR")])
+def test_money_that_was_traded_with_does_not_become_other_money(stage: Stage, key: str, value: object) -> None:
+    """Counted anew from another sum, every loss and limit would be another."""
+    interrupted(stage)
+    stage.write_config(**{"fx": {"EURUSD": 1.1}, key: value})
+    before = len(stage.entries())
+
+    running = stage.start()
+
+    assert running.wait() == EXIT_INPUT
+    assert f"{key} is {value}, and the journal has traded from" in running.log
+    assert len(stage.entries()) == before
+
+
 def ask_broker(stage: Stage, request: Request) -> Answer:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(5)
