@@ -124,6 +124,10 @@ def _run(identity: Identity, reader: TapeProcess | None, log_level: str, reread:
 def _check(config: DaemonConfig, mode: Literal["paper", "live"]) -> None:
     if config.broker.kind != "sim":
         raise ConfigError("broker.kind ib is not in this version", "broker.kind", "use sim")
+    if config.feed.kind == "ib":
+        raise ConfigError("feed.kind ib is not in this version", "feed.kind", "use synthetic or file")
+    if config.feed.history is not None:
+        raise ConfigError("feed.history is not in this version", "feed.history", "leave it null")
     if mode == "live":
         raise RefusedError("live needs Interactive Brokers", "--mode live", "run paper on the simulated broker")
 

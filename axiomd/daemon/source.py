@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from axiomd.contracts.daemon import DaemonConfig
-from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.units import MINUTE_US
 from axiomd.core.market.sessions import Int64Array, SessionTable
 from axiomd.feeds.recorded import TapeProcess
@@ -37,10 +36,6 @@ def source_of(config: DaemonConfig, first_session: str, wall_us: int, reader: Ta
 
     `reader` is who reads a recorded feed's file, where that has begun.
     """
-    if config.feed.kind == "ib":
-        raise ConfigError("feed.kind ib is not in this version", "feed.kind", "use synthetic or file")
-    if config.feed.history is not None:
-        raise ConfigError("feed.history is not in this version", "feed.history", "leave it null")
     return _recorded(config, reader) if config.feed.kind == "file" else _synthetic(config, first_session, wall_us)
 
 

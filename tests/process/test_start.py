@@ -219,6 +219,19 @@ def test_modes_that_disagree_are_refused_with_2(stage: Stage, arguments: tuple[s
     assert not stage.journal.exists()
 
 
+@pytest.mark.parametrize(
+    "keys", [{"feed": {"kind": "ib"}}, {"feed": {"kind": "synthetic", "history": "store"}}, {"broker": {"kind": "ib"}}]
+)
+def test_what_is_not_in_this_version_is_refused_before_anything_is_started(stage: Stage, keys: dict[str, Any]) -> None:
+    small(stage, **keys)
+
+    running = stage.start()
+
+    assert running.wait() == EXIT_INPUT
+    assert "is not in this version" in running.log
+    assert not stage.state_dir.exists()
+
+
 def test_a_metrics_port_in_use_is_a_configuration_error_and_leaves_no_broker(stage: Stage) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         small(stage, metrics={"port": taken.getsockname()[1]})
