@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from axiomd.cli.recorded import journal_as_input, journal_path
 from axiomd.cli.running import add_run_options, request_of, run_folder, show_run
+from axiomd.cli.turns import short_turns
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, InputError, UsageError
 from axiomd.core.uncollected import uncollected
 
@@ -56,23 +57,29 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    with uncollected():
+    speed = _speed(args.speed)
+    with uncollected(), short_turns():
+        from axiomd.feeds.ahead import BarsAhead
+
+        # before the imports below, which take as long as it takes to read a million bars
+        bars = BarsAhead(args.bars)
         from axiomd.daemon.clock import wall_us
         from axiomd.replay.finish import Times, finish
         from axiomd.replay.prepare import prepare
         from axiomd.runs.artifacts import check_target
+        from axiomd.runs.table_files import tables_beside
 
-    started_us = wall_us()
-    speed = _speed(args.speed)
-    with uncollected():
-        prepared = prepare(request_of(args))
+        started_us = wall_us()
+        prepared = prepare(request_of(args), bars=bars)
     folder = run_folder(args.out, prepared.plan.run_id)
     check_target(folder.resolve())
-    with _journal_beside(folder) as path:
+    with _journal_beside(folder) as path, tables_beside(len(prepared.tape)) as writer:
         record, end = _drive(prepared, path, speed)
-        folder, metrics = finish(
-            prepared, record, folder, Times(started_us, wall_us()), journal=end, plots=not args.no_plots
-        )
+        times = Times(started_us, wall_us())
+        with short_turns():
+            folder, metrics = finish(
+                prepared, record, folder, times, journal=end, plots=not args.no_plots, writer=writer
+            )
     show_run(record, metrics, folder, as_json=args.json)
     return EXIT_OK
 

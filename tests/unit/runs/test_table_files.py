@@ -92,8 +92,9 @@ def test_the_other_side_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_a_backtest_with_a_writer_leaves_the_folder_of_one_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", ["backtest", "replay"])
+def test_a_run_with_a_writer_leaves_the_folder_of_one_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     table = sessions_of(SPANS[0])
     frame_of(random_market(5, ["AAA"], table, wildness=8)).write_parquet(tmp_path / "bars.parquet")
@@ -110,7 +111,7 @@ def test_a_backtest_with_a_writer_leaves_the_folder_of_one_without(
         monkeypatch.setattr(table_files, "BARS_MIN", bars_min)
         folder = tmp_path / name
         words = ["--bars", str(tmp_path / "bars.parquet"), "--config", str(config), "--out", str(folder), "--no-plots"]
-        assert 0 == main(["backtest", *words])
+        assert 0 == main([command, *words])
         folders.append(folder)
 
     here, beside = ({path.name: path.read_bytes() for path in folder.glob("*.csv")} for folder in folders)
