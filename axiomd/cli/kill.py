@@ -90,7 +90,8 @@ def run(args: argparse.Namespace | Asked) -> int:
         raise UsageError(*wrong)
     seen = presence.look(environ, args.instance)
     known = [found for found in seen if found.presence is not None]
-    chosen = known if args.all else _matches(seen, known, environ, args.instance)
+    chosen = [found for found in seen if _is_in_use(found)] if args.all else []
+    chosen = chosen or _matches(seen, known, environ, args.instance)
     worst = max(kill_one(found, flattens=args.flatten, reason=args.reason or "axiomd kill") for found in chosen)
     others = [found for found in known if found not in chosen]
     for found in others:
@@ -105,6 +106,11 @@ def _matches(
     name = instance or environ.get("AXIOMD_INSTANCE") or presence.INSTANCE_DEFAULT
     matches = [found for found in known if found.instance == name] if "AXIOMD_STATE_DIR" not in environ else known[:1]
     return matches or known[:1] or seen[:1]
+
+
+def _is_in_use(found: presence.Found) -> bool:
+    """Say whether a daemon is there, or was and may start again: one that ended well leaves no word of itself."""
+    return found.presence is not None or os.path.lexists(os.path.join(found.state_dir, latch.JOURNAL_FILE))
 
 
 def kill_one(found: presence.Found, *, flattens: bool, reason: str) -> int:

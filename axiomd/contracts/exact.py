@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 DIGITS_MAX: Final = 15
 """Decimals of up to 15 digits survive the way through a JSON number and back unchanged."""
@@ -35,6 +35,17 @@ def exact(value: object) -> Decimal:
     if number.adjusted() < -DIGITS_MAX and number != 0:
         raise ValueError(f"a number of at most {DIGITS_MAX} decimal places is needed")
     return number
+
+
+def at_most(places: int) -> AfterValidator:
+    """Refuse a number of more decimal places than are computed with."""
+
+    def check(value: Decimal) -> Decimal:
+        if value != round(value, places):
+            raise ValueError(f"a number of at most {places} decimal places is needed")
+        return value
+
+    return AfterValidator(check)
 
 
 def json_number(value: Decimal) -> int | float:
@@ -64,8 +75,8 @@ NotNegative = Annotated[Decimal, Field(ge=0), BeforeValidator(exact), _TO_JSON, 
 """A number as written, zero or more."""
 Positive = Annotated[Decimal, Field(gt=0), BeforeValidator(exact), _TO_JSON, _NUMBER]
 """A number as written, more than zero."""
-Percent = Annotated[Decimal, Field(gt=0, le=100), BeforeValidator(exact), _TO_JSON, _NUMBER]
-"""A share of a hundred, more than zero."""
+Percent = Annotated[Decimal, Field(gt=0, le=100), BeforeValidator(exact), at_most(6), _TO_JSON, _NUMBER]
+"""A share of a hundred, more than zero, of up to six decimal places."""
 
 
 def whole(value: object) -> int:

@@ -66,6 +66,16 @@ def _bare(key: str) -> BeforeValidator:
     return BeforeValidator(widen)
 
 
+_BP_MAX: Final = 90_000
+"""Of a price nine times the price: with the highest there is it stays inside 64 bits in millionths."""
+_MINUTES_MAX: Final = 1_000_000
+_SECONDS_MAX: Final = 60 * _MINUTES_MAX
+_TIMES_MAX: Final = 10_000
+"""So many times are kept for each symbol and side."""
+_Bp = Annotated[Positive, Field(le=_BP_MAX)]
+_Seconds = Annotated[PositiveCount, Field(le=_SECONDS_MAX)]
+
+
 class LossLimit(_Strict):
     """Trip at ``level`` once the loss reaches ``limit`` of account currency."""
 
@@ -86,8 +96,8 @@ class SlippageSanity(_Strict):
     Null switches that half off.
     """
 
-    entry_bp: Positive | None = Decimal(300)
-    fill_bp: Positive | None = Decimal(50)
+    entry_bp: _Bp | None = Decimal(300)
+    fill_bp: _Bp | None = Decimal(50)
 
 
 class PriceCollar(_Strict):
@@ -99,49 +109,49 @@ class PriceCollar(_Strict):
 class MarketHaltProxy(_Strict):
     """Take a symbol as halted after ``silent_minutes`` without a bar or a jump of ``jump_bp``."""
 
-    silent_minutes: PositiveCount = 5
-    jump_bp: PositiveCount = 1000
-    cooldown_minutes: Count = 5
+    silent_minutes: Annotated[PositiveCount, Field(le=_MINUTES_MAX)] = 5
+    jump_bp: Annotated[PositiveCount, Field(le=_BP_MAX)] = 1000
+    cooldown_minutes: Annotated[Count, Field(le=_MINUTES_MAX)] = 5
 
 
 class StaleData(_Strict):
     """Refuse entries on bars later than ``lateness_minutes`` or less complete than ``completeness`` (0 to 1)."""
 
-    lateness_minutes: Count = 5
+    lateness_minutes: Annotated[Count, Field(le=_MINUTES_MAX)] = 5
     completeness: NotNegative = Field(default=Decimal("0.99"), le=1)
 
 
 class BuyingPower(_Strict):
     """Bound exposure to ``multiple`` times the equity."""
 
-    multiple: Positive = Decimal(1)
+    multiple: Annotated[Positive, Field(le=1_000_000)] = Decimal(1)
 
 
 class MessageRate(_Strict):
     """Bound opening orders to ``orders`` in ``seconds`` of market time."""
 
     orders: PositiveCount = 200
-    seconds: PositiveCount = 10
+    seconds: _Seconds = 10
 
 
 class RepeatedExecution(_Strict):
     """Trip after ``fills`` filled orders of one symbol and side in ``seconds``."""
 
-    fills: PositiveCount = 8
-    seconds: PositiveCount = 300
+    fills: Annotated[PositiveCount, Field(le=_TIMES_MAX)] = 8
+    seconds: _Seconds = 300
 
 
 class RejectStorm(_Strict):
     """Trip after ``rejects`` in ``seconds``."""
 
-    rejects: PositiveCount = 5
-    seconds: PositiveCount = 60
+    rejects: Annotated[PositiveCount, Field(le=_TIMES_MAX)] = 5
+    seconds: _Seconds = 60
 
 
 class ClockSkew(_Strict):
     """Trip once the wall clock strays ``ms`` from the monotonic one."""
 
-    ms: PositiveCount = 2000
+    ms: Annotated[PositiveCount, Field(le=1000 * _SECONDS_MAX)] = 2000
 
 
 class RiskConfig(_Strict):

@@ -34,12 +34,13 @@ from axiomd.contracts.exact import (
     Percent,
     Positive,
     PositiveCount,
+    at_most,
     canonical,
     exact,
 )
 from axiomd.contracts.instruments import Instrument, normal_symbol
 from axiomd.contracts.risk import RiskConfig
-from axiomd.contracts.units import PRICE_SCALE
+from axiomd.contracts.units import PRICE_SCALE, RATE_PART_MAX, rate_ratio
 
 CANDIDATES_MAX: Final = 50
 """Stage 1 gives at most so many unless a run says otherwise."""
@@ -107,6 +108,10 @@ def _on_units(value: Decimal) -> Decimal:
 
 
 Money = Annotated[Positive, AfterValidator(_on_units)]
+Leverage = Annotated[Positive, Field(le=1_000_000), at_most(6)]
+"""A percentage that may be more than a hundred: up to ten thousand times an equity, for whoever wants no cap."""
+CASH_MAX: Final = 10**13
+"""What an account may begin with, in its currency: in 1/10,000 it may still grow 90 times inside 64 bits."""
 
 
 class Strict(BaseModel):
@@ -145,7 +150,7 @@ class InstrumentConfig(Strict):
     """Say in what steps and what currency symbols are traded; ``tick_size`` in currency, ``lot`` in shares."""
 
     currency: Currency = "USD"
-    tick_size: Money = Decimal("0.01")
+    tick_size: Annotated[Money, Field(le=1_000_000)] = Decimal("0.01")
     lot: PositiveCount = 1
 
 
@@ -153,7 +158,7 @@ class InstrumentOverride(Strict):
     """Say in which keys one symbol differs from ``instrument``; what is left out is as there."""
 
     currency: Currency = "USD"
-    tick_size: Money = Decimal("0.01")
+    tick_size: Annotated[Money, Field(le=1_000_000)] = Decimal("0.01")
     lot: PositiveCount = 1
 
 
@@ -162,9 +167,9 @@ class SizingConfig(Strict):
 
     mode: Literal["fixed", "pct_equity", "risk"] = "fixed"
     fixed_qty: PositiveCount = 100
-    pos_pct: Positive = Decimal(10)
+    pos_pct: Leverage = Decimal(10)
     risk_pct: Percent = Decimal(1)
-    max_pos_pct: Positive = Decimal(100)
+    max_pos_pct: Leverage = Decimal(100)
     max_volume_pct: Percent | None = None
     min_qty: PositiveCount = 1
 
@@ -172,11 +177,11 @@ class SizingConfig(Strict):
 class CostsConfig(Strict):
     """Say what a fill costs; commissions in the instrument's currency, slippage in bp of the price and in ticks."""
 
-    commission_per_share: NotNegative = Decimal(0)
-    commission_min: NotNegative = Decimal(0)
-    commission_bps: NotNegative = Decimal(0)
-    slippage_bps: NotNegative = Decimal(0)
-    slippage_ticks: Count = 0
+    commission_per_share: Annotated[NotNegative, Field(le=1_000), at_most(8)] = Decimal(0)
+    commission_min: Annotated[NotNegative, Field(le=1_000_000), at_most(12)] = Decimal(0)
+    commission_bps: Annotated[NotNegative, Field(le=10_000), at_most(4)] = Decimal(0)
+    slippage_bps: Annotated[NotNegative, Field(le=10_000), at_most(4)] = Decimal(0)
+    slippage_ticks: Annotated[Count, Field(le=1_000_000)] = 0
 
 
 class FillsConfig(Strict):
@@ -220,7 +225,11 @@ def _fx_rate(value: object) -> object:
             return value.strip() or _refuse("a rate, a path of daily bars or ib is needed")
     else:
         rate = exact(value)
-    return rate if rate > 0 else _refuse("a rate above zero is needed")
+    if rate <= 0:
+        return _refuse("a rate above zero is needed")
+    if max(rate_ratio(rate)) > RATE_PART_MAX:
+        return _refuse("a rate of at most nine digits is needed")
+    return rate
 
 
 _SHORT_FORM: Final = ("strategy", "symbols", "stage1", "sizing")
@@ -240,7 +249,7 @@ class RunConfig(Strict):
     tz: str = "America/New_York"
     symbols: Symbols | None = None
     stage1: Stage1 = _DEFAULT_STAGE1
-    initial_cash: Money = Decimal(100_000)
+    initial_cash: Annotated[Money, Field(le=CASH_MAX)] = Decimal(100_000)
     currency: Currency = "USD"
     fx: dict[Annotated[str, Field(pattern=r"^[A-Z]{6}$")], Annotated[Exact | str, BeforeValidator(_fx_rate)]] = {}
     instrument: InstrumentConfig = InstrumentConfig()

@@ -30,8 +30,15 @@ MINUTE_US: Final = 60 * SECOND_US
 DAY_US: Final = 86_400 * SECOND_US
 NEVER_US: Final = 2**62
 """Later than any time, and its negative earlier."""
-PRICE_UNITS_MAX: Final = 10**13
-"""No price above one thousand million of a currency is taken: products with a quantity stay inside 64 bits."""
+PRICE_UNITS_MAX: Final = 10**12
+"""No price above a hundred million of a currency is taken."""
+NOTIONAL_UNITS_MAX: Final = 2**55
+"""No position is opened that is worth more, 3.6e12 of a currency: sums of them stay inside 64 bits, whatever a gap
+adds."""
+SHARES_MAX: Final = 10**13
+"""No order is for more."""
+RATE_PART_MAX: Final = 10**9
+"""Of an exchange rate as a fraction: what is left of an amount, times this, twice, fits into 64 bits."""
 DAYS_CACHED_MAX: Final = 32_768
 """Dates whose text is kept: more sessions than any market has had."""
 CLOCKS_CACHED_MAX: Final = 4_096
@@ -76,7 +83,7 @@ def _places(part: int) -> str:
 
 
 def rate_ratio(rate: Decimal) -> tuple[int, int]:
-    """Turn an exchange rate into a reduced fraction with small parts, so that products stay inside 64 bits."""
+    """Turn an exchange rate into a reduced fraction; one of nine digits has parts of at most `RATE_PART_MAX`."""
     sign, digits, exponent = rate.as_tuple()
     if sign or not rate or not isinstance(exponent, int):
         raise ValueError(f"{rate} is no exchange rate")

@@ -11,7 +11,6 @@ from typing import Final
 
 from axiomd.contracts.fills import ExitReason
 from axiomd.core.compiled import Row, njit
-from axiomd.core.rounding import round_up
 
 STOP: Final = 0
 LIMIT: Final = 1
@@ -37,6 +36,10 @@ COSTS: Final = ("per_share_e8", "minimum_e12", "notional_bps_e4", "slippage_bps_
 _CENT_E12: Final = 10**10
 _CENT_UNITS: Final = 100
 _BPS_E4_IN_ONE: Final = 10**8
+_SHARES_A_STEP: Final = 10**6
+"""So many times 1e-8 of a currency are a cent."""
+_SHORT_E12: Final = 4e18
+"""A charge below this, and half a cent, fit into 64 bits."""
 
 
 @njit
@@ -118,14 +121,36 @@ def slippage(costs: Row, price: int, tick: int) -> int:
     fixed: int = costs.slippage_ticks
     if costs.slippage_bps_e4 == 0:  # two divisions cost more than the rest of a fill
         return fixed
-    tick_e8 = tick * _BPS_E4_IN_ONE
-    return fixed + round_up(price * costs.slippage_bps_e4, tick_e8) // tick_e8
+    # of a price in two parts, each of whose products stays inside 64 bits
+    whole, rest = price // _BPS_E4_IN_ONE, price % _BPS_E4_IN_ONE
+    moved_e8 = rest * costs.slippage_bps_e4
+    moved = whole * costs.slippage_bps_e4 + (moved_e8 + _BPS_E4_IN_ONE - 1) // _BPS_E4_IN_ONE
+    ticks: int = fixed + (moved + tick - 1) // tick
+    return ticks
 
 
 @njit
 def commission(costs: Row, qty: int, price: int) -> int:
     """Give a fill's commission in instrument money units: the larger of minimum and charge, half up to the cent."""
+    if qty * (costs.per_share_e8 * 1e4 + price * 1.0 * costs.notional_bps_e4) >= _SHORT_E12:
+        # by numbers: here compiled rules may be called as Python, with costs that are no record
+        return _large_commission(costs.per_share_e8, costs.minimum_e12, costs.notional_bps_e4, qty, price)
     charge_e12: int = costs.per_share_e8 * qty * 10_000 + price * qty * costs.notional_bps_e4
     if charge_e12 < costs.minimum_e12:
         charge_e12 = costs.minimum_e12
     return (charge_e12 + _CENT_E12 // 2) // _CENT_E12 * _CENT_UNITS
+
+
+@njit
+def _large_commission(per_share_e8: int, minimum_e12: int, notional_bps_e4: int, qty: int, price: int) -> int:
+    """Give the same of a fill whose charge in 1e-12 leaves 64 bits: whole cents and what is left of one, apart."""
+    notional = qty * price
+    cents = notional // _CENT_E12 * notional_bps_e4
+    rest_e12 = notional % _CENT_E12 * notional_bps_e4
+    cents += qty // _SHARES_A_STEP * per_share_e8
+    shares_e8 = qty % _SHARES_A_STEP * per_share_e8
+    cents += shares_e8 // _SHARES_A_STEP
+    rest_e12 += shares_e8 % _SHARES_A_STEP * 10_000
+    cents += (rest_e12 + _CENT_E12 // 2) // _CENT_E12
+    least = (minimum_e12 + _CENT_E12 // 2) // _CENT_E12
+    return (cents if cents > least else least) * _CENT_UNITS

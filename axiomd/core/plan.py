@@ -31,6 +31,9 @@ from axiomd.core.strategies.api import Strategy, WindowSpec
 
 COSTS_RECORD: Final = np.dtype([(name, "i8") for name in COSTS], align=True)
 
+NEVER_UNITS: Final = 2**62
+"""A limit on money that no money reaches."""
+
 FindStrategy = Callable[[str, str], Strategy]
 ReadParams = Callable[[Strategy, StrategyConfig], Any]
 FindWindows = Callable[[SessionTable, WindowSpec], WindowTable]
@@ -116,7 +119,7 @@ def plan_of(
                 symbols=entry.symbols,
                 stage1=entry.stage1,
                 sizing=_sizing(entry.sizing, entry.budget_pct),
-                daily_loss_limit=OFF if entry.max_daily_loss is None else to_units(entry.max_daily_loss),
+                daily_loss_limit=_units_or_off(entry.max_daily_loss),
                 windows=_windows(table, sessions, flatten_us),
             )
         )
@@ -289,7 +292,7 @@ def cost_numbers(config: CostsConfig) -> dict[str, int]:
 
 
 def _units_or_off(amount: Decimal | None) -> int:
-    return OFF if amount is None else int(amount * PRICE_SCALE)
+    return OFF if amount is None else min(int(amount * PRICE_SCALE), NEVER_UNITS)
 
 
 def _bp_ppm(bp: Decimal | None) -> int:
@@ -306,9 +309,9 @@ def _limits(risk: RiskConfig) -> b.Records:
     record["max_open_positions"] = OFF if risk.max_open_positions is None else risk.max_open_positions
     record["max_open_orders"] = OFF if risk.max_open_orders is None else risk.max_open_orders
     if risk.max_daily_loss:
-        record["max_daily_loss"] = to_units(risk.max_daily_loss.limit)
+        record["max_daily_loss"] = _units_or_off(risk.max_daily_loss.limit)
     if risk.max_drawdown:
-        record["max_drawdown"] = to_units(risk.max_drawdown.limit)
+        record["max_drawdown"] = _units_or_off(risk.max_drawdown.limit)
     if risk.consecutive_losses:
         record["consecutive_losses"] = risk.consecutive_losses.count
     if risk.slippage_sanity:

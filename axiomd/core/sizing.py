@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from axiomd.contracts.units import PPM
+from axiomd.contracts.units import NOTIONAL_UNITS_MAX, PPM, SHARES_MAX
 from axiomd.core.compiled import Row, njit
 from axiomd.core.rounding import quotient
 
@@ -34,6 +34,8 @@ SIZING = np.dtype(
 )
 
 _PERCENT_PPM: Final = 100 * PPM
+_NOTIONAL_MAX: Final = NOTIONAL_UNITS_MAX
+_SHARES_MAX: Final = SHARES_MAX
 
 
 @njit
@@ -57,13 +59,21 @@ def nearest(amount: int, numerator: int, denominator: int) -> int:
 
 
 @njit
+def bounded(amount: int, numerator: int, denominator: int, most: int) -> int:
+    """Give `fraction`, but no more than `most`, whatever 64 bits hold."""
+    if amount * 1.0 * numerator >= most * 1.0 * denominator:
+        return most
+    return fraction(amount, numerator, denominator)
+
+
+@njit
 def share_of(equity: int, percent_ppm: int) -> int:
     """Give so many percent of an equity, rounded down; nothing of an equity that is not positive."""
     if equity <= 0:
         return 0
     if percent_ppm == _PERCENT_PPM:  # all of it, the usual budget and cap
         return equity
-    return fraction(equity, percent_ppm, _PERCENT_PPM)
+    return bounded(equity, percent_ppm, _PERCENT_PPM, _NOTIONAL_MAX)
 
 
 @njit
@@ -74,8 +84,8 @@ def stakes(sizing: Row, equity: int, fx_num: int, fx_den: int) -> tuple[int, int
     """
     own_equity = share_of(equity, sizing.budget_pct_ppm)
     percent_ppm = sizing.risk_pct_ppm if sizing.mode == RISK else sizing.pos_pct_ppm
-    stake = fraction(share_of(own_equity, percent_ppm), fx_den, fx_num)
-    return stake, fraction(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num)
+    stake = bounded(share_of(own_equity, percent_ppm), fx_den, fx_num, _NOTIONAL_MAX)
+    return stake, bounded(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num, _NOTIONAL_MAX)
 
 
 @njit
@@ -92,8 +102,11 @@ def quantity(sizing: Row, stake: int, cap: int, entry: int, stop: int, tick: int
     else:
         distance_ticks = max(1, quotient(abs(entry - stop) + tick // 2, tick))
         qty = whole_lots(quotient(stake, distance_ticks * tick), lot)
-    if entry < 0 or qty * entry > cap:
+    # first by floats: the product of integers may leave 64 bits, and the cap never does
+    if entry < 0 or qty * 1.0 * entry > 2.0 * _NOTIONAL_MAX or qty * entry > cap:
         qty = whole_lots(quotient(cap, entry), lot)
+    if qty > _SHARES_MAX:
+        qty = whole_lots(_SHARES_MAX, lot)
     if sizing.max_volume_pct_ppm >= 0:
         shares = fraction(volume, sizing.max_volume_pct_ppm, _PERCENT_PPM)
         if qty > shares:

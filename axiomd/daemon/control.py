@@ -58,6 +58,11 @@ Note = Callable[[str, Mapping[str, str | int]], None]
 """Takes what is worth a log line: a name as in `observe.logging`, and fields."""
 
 
+def _rank(link: Link) -> int:
+    """Who makes room first: who waits in silence, then who only looks on; of several who was there first."""
+    return 0 if link.client is None else 1 if link.client.role == "observer" else 2
+
+
 def _no_note(name: str, fields: Mapping[str, str | int]) -> None:
     del name, fields
 
@@ -186,13 +191,13 @@ class ControlServer:
             self.refused("uid")
             return f"uid {uid} is not let in here"
         if len(self._links) >= CLIENTS_MAX:
-            # Who waits in silence makes room for who may speak.
-            silent = [each for each in self._links if each.client is None]
-            if not silent:
+            # whoever comes may want to stop everything, and `axiomd kill` ends a daemon that does not let it in
+            leaving = min((each for each in self._links if not each.in_flight), key=_rank, default=None)
+            if leaving is None:
                 self.refused("full")
                 return f"{CLIENTS_MAX} clients are attached already"
-            silent[0].close("made room for another client")
-            self._links.pop(silent[0], None)
+            leaving.close("made room for another client")
+            self._links.pop(leaving, None)
         self._links[link] = None
         return ""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from axiomd.cli.sim_kill import SimTruth
 from axiomd.contracts import events as e
+from axiomd.daemon.control import CLIENTS_MAX
 from axiomd.presence import PRESENCE_FILE
 from tests.process.campaign import unprotected
 from tests.process.stage import HALF_DAY, Running, Stage, wait_until
@@ -225,6 +227,47 @@ def test_all_latches_every_instance(stage: Stage) -> None:
             daemon.stop()
             stage.state_dir = place
             stage.kill_broker()
+
+
+def test_all_latches_instances_that_ended_well_too(stage: Stage) -> None:
+    """Their next start is what is to be stopped."""
+    day(stage, metrics={"port": 0})
+    home = stage.folder / "home"
+    stage.environ = {"AXIOMD_STATE_DIR": "", "XDG_STATE_HOME": str(home)}
+    for name in ("one", "two"):
+        daemon = stage.start("--instance", name)
+        stage.state_dir = home / "axiomd" / name
+        daemon.wait_ready()
+        daemon.stop()
+        stage.kill_broker()
+
+    killed = stage.run("kill", "--all", "--reason", "everything")
+
+    assert killed.returncode == NO_DAEMON, killed.stderr
+    assert killed.stdout.count("latched at halt") == 2
+
+
+def test_all_latches_where_nothing_ever_was(stage: Stage) -> None:
+    """It ended with 7 and latched nothing."""
+    killed = stage.run("kill", "--all", "--flatten")
+
+    assert killed.returncode == NO_DAEMON, killed.stderr
+    assert "latched at flatten" in killed.stdout
+
+
+def test_a_crowd_of_onlookers_keeps_no_kill_out(stage: Stage) -> None:
+    """It found no place, took the daemon for hung, and ended it."""
+    day(stage)
+    running = stage.start_ready()
+    with ExitStack() as crowd:
+        for _ in range(CLIENTS_MAX + 1):
+            crowd.enter_context(running.console(role="observer")).snapshot()
+
+        killed = stage.run("kill", "--reason", "in a crowd")
+
+    assert killed.returncode in (DONE, 5), killed.stdout
+    assert "the daemon has seen it" in killed.stdout
+    assert running.wait() == 0
 
 
 def test_latched_over_restarts_until_an_operator_resumes(stage: Stage) -> None:

@@ -6,9 +6,10 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from axiomd.contracts.units import PRICE_UNITS_MAX, SHARES_MAX
 from axiomd.core import fills
 from axiomd.core.plan import COSTS_RECORD
 from tests.reference import matching
@@ -145,6 +146,28 @@ def costs(**numbers: Fraction) -> Any:
 
 
 AMOUNTS = st.decimals("0", "5", places=4).map(Fraction)
+
+
+@given(
+    notional=st.integers(1, 2**57), price=st.integers(1, PRICE_UNITS_MAX), per_share=st.integers(0, 10**11),
+    least=st.integers(0, 10**6), bps=st.integers(0, 10**8), slip=st.integers(0, 10**8),
+)  # fmt: skip
+@example(4 * 10**13, 6_000_000, 0, 0, 250_000, 0)
+def test_costs_are_exact_whatever_a_configuration_takes(
+    notional: int, price: int, per_share: int, least: int, bps: int, slip: int
+) -> None:
+    """The example, 25 bp of 4e9, cost nothing: the charge had left 64 bits."""
+    qty = max(1, min(notional // price, SHARES_MAX))
+    numbers = {
+        "commission_per_share": Fraction(per_share, 10**8), "commission_min": Fraction(least),
+        "commission_bps": Fraction(bps, 10**4), "slippage_bps": Fraction(slip, 10**4), "slippage_ticks": Fraction(0),
+    }  # fmt: skip
+    exact_price = Fraction(price, 10_000)
+
+    assert matching.commission(qty, exact_price, numbers) * 10_000 == fills.commission(costs(**numbers), qty, price)
+    assert matching.slippage_ticks(exact_price, numbers, Fraction(1, 100)) == fills.slippage(
+        costs(**numbers), price, TICK
+    )
 
 
 @given(

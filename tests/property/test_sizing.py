@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from axiomd.contracts.units import PPM
+from axiomd.contracts.units import NOTIONAL_UNITS_MAX, PPM, RATE_PART_MAX, SHARES_MAX
 from axiomd.core import sizing
 from axiomd.core.sizing import FIXED, MODES, PCT_EQUITY, RISK, SIZING, fraction, stakes
 
@@ -90,6 +90,30 @@ def test_size_is_the_largest_that_the_exact_rule_allows(
                    tick=tick, lot=lot)  # fmt: skip
 
     assert min(asked, capped) == qty
+
+
+@given(
+    mode=st.sampled_from(sorted(MODES.values())), equity=st.integers(0, 10**17), tick=TICKS,
+    entry=st.integers(1, 2 * 10**9), stop=st.integers(1, 2 * 10**9), fixed=st.integers(1, 10**15 - 1),
+    percent=st.integers(1, 10**6).map(Fraction), cap=st.integers(1, 10**6).map(Fraction),
+    rate=st.tuples(st.integers(1, RATE_PART_MAX), st.integers(1, RATE_PART_MAX)),
+)  # fmt: skip
+@example(FIXED, 10**9, 100, 60_746, 60_700, 2_147_483_647, Fraction(10), Fraction(20), (1, 1))
+@example(FIXED, 10**9, 100, 18_466, 18_400, 10**13, Fraction(10), Fraction(100), (1, 1))
+@example(RISK, 10**15, 100, 67_295_900, 67_295_850, 100, Fraction(10), Fraction(1), (1, 1))
+def test_no_number_that_a_configuration_takes_makes_a_size_leave_its_cap(
+    mode: int, equity: int, tick: int, entry: int, stop: int, fixed: int, percent: Fraction, cap: Fraction,
+    rate: tuple[int, int],
+) -> None:  # fmt: skip
+    """The examples bought billions of shares: quantity times price had left 64 bits, and came back below the cap."""
+    num, den = rate
+    record = record_of(mode=mode, fixed_qty=fixed, pos_pct=percent, risk_pct=min(percent, 100), max_pos_pct=cap)
+
+    qty = quantity(record, equity, entry * tick, stop * tick, tick=tick, fx_num=num, fx_den=den)
+
+    assert 0 <= qty <= SHARES_MAX
+    assert qty * entry * tick <= NOTIONAL_UNITS_MAX
+    assert Fraction(qty * entry * tick * num, den) <= equity * cap / 100
 
 
 @given(amount=st.integers(0, 2**45), numerator=st.integers(0, 10**9), denominator=st.integers(1, 10**9))

@@ -472,8 +472,42 @@ async def test_number_of_clients_is_bounded_and_silence_makes_room(path: Path, m
     daemon = Daemon()
     async with serving(path, daemon), connected(path) as silent, attached(path), attached(path, name="op2"):
         assert "made room for another client" == await silent.reason()
+
+
+@pytest.mark.asyncio
+async def test_whoever_comes_finds_a_place_and_onlookers_make_it_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be an emergency stop."""
+    monkeypatch.setattr(control, "CLIENTS_MAX", 2)
+    daemon = Daemon()
+    async with (
+        serving(path, daemon),
+        attached(path) as operator,
+        attached(path, "observer") as onlooker,
+        attached(path, name="op2") as second,
+    ):
+        assert "made room for another client" == await onlooker.reason()
+        async with attached(path, name="op3") as third:
+            assert "made room for another client" == await operator.reason()
+            assert (await third.ask("note", text="t")).ok
+        assert (await second.ask("note", text="t")).ok
+
+
+@pytest.mark.asyncio
+async def test_a_command_under_way_keeps_its_clients_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "CLIENTS_MAX", 1)
+    daemon = Daemon()
+    daemon.gate = asyncio.Event()
+    async with serving(path, daemon), attached(path) as asking:
+        asking.send(line_of(ControlCommand(id="1", name="kill", seq=0)))
+        while not daemon.asked:
+            await asking.until(Heartbeat)
         async with connected(path) as too_many:
-            assert "2 clients are attached already" == await too_many.reason()
+            assert "1 clients are attached already" == await too_many.reason()
+        daemon.gate.set()
+
+        assert (await asking.until(CommandResult)).ok
 
 
 @pytest.mark.asyncio
