@@ -87,7 +87,7 @@ class ControlConfig(Strict):
 class DaemonSection(Strict):
     """Say how old a setup may be, and what becomes of entries at a stop and of an unprotected position."""
 
-    max_signal_age_s: Positive = Decimal(5)
+    max_signal_age_s: Annotated[Positive, Field(le=1_000_000_000)] = Decimal(5)
     on_shutdown: Literal["cancel", "leave"] = "cancel"
     unprotected: Literal["protect", "flatten"] = "protect"
 

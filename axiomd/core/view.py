@@ -123,7 +123,7 @@ def snapshot(engine: Engine, recent: Recent, facts: Facts) -> State:
         "positions": positions,
         "orders": {leg.order.idempotency_key: _order(leg) for legs in engine.book.open.values() for leg in legs},
         "candidates": _candidates(engine),
-        "strategies": _strategies(engine),
+        "strategies": _strategies(engine, now_us),
         "guards": headroom(engine.plan, recent, account, figures),
         "quality": _quality(engine, account, now_us, column),
         "pauses": dict(engine.pauses.at(now_us)),
@@ -287,7 +287,7 @@ def _candidates(engine: Engine) -> State:
     }
 
 
-def _strategies(engine: Engine) -> State:
+def _strategies(engine: Engine, now_us: int) -> State:
     board = engine.board
     rows: State = {}
     for k, own in enumerate(engine.plan.strategies):
@@ -298,7 +298,7 @@ def _strategies(engine: Engine) -> State:
             "version": own.strategy.version,
             "symbols": len(own.symbols),
             "day_pnl": decimal_text(equity - int(record["session_equity"])),
-            "is_paused": bool(record["is_paused"]),
+            "is_paused": bool(record["is_paused"]) or engine.pauses.holds(own.id, "", now_us),
         }
     return rows
 

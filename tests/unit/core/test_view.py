@@ -135,6 +135,18 @@ def test_nothing_new_is_an_empty_delta_and_one_alarm_is_one_row() -> None:
     assert {"alarms": {"broker": None}} == delta(after, before)
 
 
+def test_a_strategy_that_a_person_paused_is_shown_so() -> None:
+    engine, recent = watched(1, unlooked)
+    name = engine.plan.strategies[0].id
+    for args, is_paused in (({"strategy": name}, True), ({}, True), ({"symbol": engine.plan.symbols[0]}, False)):
+        engine.handle(e.OperatorCommand(ts_us=engine.now_us, name="unpause", args={}, operator="op"))
+        engine.handle(e.OperatorCommand(ts_us=engine.now_us, name="pause", args=args, operator="op"))
+
+        state: Any = snapshot(engine, recent, facts())
+
+        assert is_paused == state["strategies"][name]["is_paused"], args
+
+
 def test_every_guard_has_its_row_and_its_unit() -> None:
     engine, recent = watched(2, unlooked)
     rows: Any = snapshot(engine, recent, facts())["guards"]
