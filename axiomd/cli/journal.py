@@ -72,7 +72,6 @@ def _verify(args: argparse.Namespace, path: Path) -> int:
 
 def _show(args: argparse.Namespace, path: Path) -> int:
     from axiomd.contracts.events import BY_KIND
-    from axiomd.contracts.units import iso_time
     from axiomd.journal.log import rows
 
     if args.last is not None and args.last < 1:
@@ -90,19 +89,30 @@ def _show(args: argparse.Namespace, path: Path) -> int:
         if (not args.kind or row[2] == args.kind) and (not args.key or row[4].partition("-")[0] == args.key)
     )
     shown: Iterable[Row] = deque(chosen, maxlen=args.last) if args.last else chosen
-    if args.json:
-        import orjson
-
-        for row in shown:
-            print(
-                orjson.dumps(
-                    {
-                        "seq": row[0], "ts": iso_time(row[1]), "kind": row[2], "run_id": row[3], "key": row[4],
-                        "cause": row[5], "payload": orjson.loads(row[6]), "hash": row[8].hex(),
-                    }
-                ).decode()
-            )  # fmt: skip
-        return EXIT_OK
     for row in shown:
-        print(f"{row[0]:>7}  {iso_time(row[1])}  {row[2]:<20} {row[4]:<21} <- {row[5]:<7} {row[6]}")
+        try:
+            print(_as_json(row) if args.json else _as_line(row))
+        except (ValueError, OverflowError) as error:
+            raise JournalCorrupt(
+                f"row {row[0]} cannot be shown: {error}", str(path), "run axiomd journal verify"
+            ) from error
     return EXIT_OK
+
+
+def _as_line(row: Row) -> str:
+    from axiomd.contracts.units import iso_time
+
+    return f"{row[0]:>7}  {iso_time(row[1])}  {row[2]:<20} {row[4]:<21} <- {row[5]:<7} {row[6]}"
+
+
+def _as_json(row: Row) -> str:
+    import orjson
+
+    from axiomd.contracts.units import iso_time
+
+    return orjson.dumps(
+        {
+            "seq": row[0], "ts": iso_time(row[1]), "kind": row[2], "run_id": row[3], "key": row[4],
+            "cause": row[5], "payload": orjson.loads(row[6]), "hash": row[8].hex(),
+        }
+    ).decode()  # fmt: skip

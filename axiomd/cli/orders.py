@@ -93,12 +93,12 @@ def _show(args: argparse.Namespace, path: Path) -> int:
     import orjson
 
     from axiomd.contracts.units import iso_time
-    from axiomd.journal.log import rows
+    from axiomd.journal.log import chained
 
     if not args.key or not all(char in "0123456789abcdef" for char in args.key):
         raise InputError(f"{args.key!r} is no key", "axiomd orders show", "take one of axiomd orders list")
     with journal_as_input():
-        life = [row for row in rows(path) if row[4].startswith(args.key)]
+        life = [row for row in chained(path) if row[4].startswith(args.key)]
     if not life:
         raise InputError(f"no order has the key {args.key}", str(path), "take one of axiomd orders list")
     if args.json:

@@ -147,7 +147,7 @@ class Daemon:
         run_id = self._identity.run_id(memory.position.session_date)
         journal: Journal
         try:
-            journal = open_journal(places.journal, run_id, self._identity.presence_mode)
+            journal = open_journal(places.journal, run_id, self._identity.presence_mode, memory.count)
         except JournalWriteFailed as error:
             # there may be entries to cancel and positions to watch: latched, it stays until the account is flat
             self._ending.latch_failure(f"JournalFailure: {error.what}")

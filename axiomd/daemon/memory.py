@@ -6,8 +6,7 @@ says the last good row. Everything after a fold is the broker's to confirm.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ from axiomd.daemon.source import Source, source_of
 from axiomd.feeds.playback import Position
 from axiomd.feeds.recorded import TapeProcess
 from axiomd.journal.live import LiveJournal
-from axiomd.journal.log import GENESIS, HOW_TO_RESTORE, Journal, Row, row_hash, rows
+from axiomd.journal.log import Journal, broken_behind, chained
 from axiomd.journal.verify import known_end
 from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
 
@@ -84,9 +83,9 @@ def remember(
     return source, engine, memory, days
 
 
-def open_journal(path: Path, run_id: str, mode: int) -> LiveJournal:
+def open_journal(path: Path, run_id: str, mode: int, known: int = 0) -> LiveJournal:
     """Open the journal to append to, a file of this mode. A new one is laid out beside and then put in its place, so
-    that no crash leaves an empty file, which would read as a journal that was lost."""
+    that no crash leaves an empty file, which would read as a journal that was lost. `known` rows were found good."""
     if not path.exists():
         fresh = path.with_suffix(".new")
         for left in (fresh, *_beside(fresh), path.with_name(f"{fresh.name}-journal")):
@@ -98,7 +97,10 @@ def open_journal(path: Path, run_id: str, mode: int) -> LiveJournal:
     for file in (path, *_beside(path)):
         with suppress(OSError):  # what the umask took or an older version gave; another's file is that other's
             file.chmod(file.stat().st_mode & mode | mode & 0o077)
-    return LiveJournal(path, run_id)
+    try:
+        return LiveJournal(path, run_id)
+    except JournalCorrupt as error:
+        raise JournalCorrupt(f"{error.what}; the last good row is {known}", str(path), error.remedy) from error
 
 
 def _beside(path: Path) -> tuple[Path, Path]:
@@ -108,19 +110,15 @@ def _beside(path: Path) -> tuple[Path, Path]:
 def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[CurvePoint], None]) -> Memory:
     """Fold a journal into a fresh engine, checking its chain. Raises `JournalCorrupt` with the last good row."""
     memory = Memory()
-    head = GENESIS
     decoders = e.readers()
     places, strategies = SymbolPlaces(engine.plan.symbols), {own.id for own in engine.plan.strategies}
     session_date, is_open = "", False
-    for seq, ts_us, kind, run_id, key, cause, payload, previous, digest in _readable(path, memory):
-        expected = row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload)
-        if seq != memory.count + 1 or previous != head or digest != expected:
-            raise _corrupt("the chain of hashes breaks", memory, path)
-        memory.count, head = seq, digest
+    for seq, _, kind, _, _, _, payload, _, digest in chained(path):
+        memory.count = seq
         try:
             event = decoders[kind](payload)
         except (KeyError, msgspec.MsgspecError) as error:
-            raise _corrupt(f"row {seq} is no event of this version ({error})", memory, path) from error
+            raise broken_behind(seq, f"row {seq} is no event of this version ({error})", path) from error
         if isinstance(event, e.ConfigLoaded):
             places.loaded(event)
             memory.config_hash, memory.money = event.config_hash, _money_of(event.config)
@@ -153,25 +151,13 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Curv
     return memory
 
 
-def _readable(path: Path, memory: Memory) -> Iterator[Row]:
-    """Read on; where the file itself gives out, say up to where it was good."""
-    try:
-        yield from rows(path)
-    except JournalCorrupt as error:
-        raise _corrupt(error.what, memory, path) from error
-
-
-def _corrupt(what: str, memory: Memory, path: Path) -> JournalCorrupt:
-    return JournalCorrupt(f"{what}; the last good row is {memory.count}", str(path), HOW_TO_RESTORE)
-
-
 def check_end(memory: Memory, artifacts_dir: Path, path: Path) -> None:
     """Rows missing at the end leave a whole chain: the newest run folder knows how many there were at its close."""
     for run_id in reversed(memory.runs):
         known = known_end(artifacts_dir / "runs" / run_id / path.name)[1]
         if known is not None:
             if known > memory.count:
-                raise _corrupt(f"it had {known} rows when {run_id} was written", memory, path)
+                raise broken_behind(memory.count, f"it had {known} rows when {run_id} was written", path)
             return
 
 
@@ -208,16 +194,16 @@ def _money_of(document: Mapping[str, object]) -> tuple[object, ...]:
 def _widened(config: DaemonConfig, path: Path) -> DaemonConfig:
     try:
         return with_watched(config, journaled_symbols(path))
-    except (JournalCorrupt, sqlite3.DatabaseError, msgspec.MsgspecError):
+    except (JournalCorrupt, msgspec.MsgspecError):
         return config  # the fold says what is wrong with it
 
 
 def _first_session(path: Path) -> str:
     """Give the date of the first session; what cannot be read is the fold's to report, with its last good row."""
     try:
-        for row in rows(path):
+        for row in chained(path):
             if row[2] == e.SessionOpened.KIND:
                 return msgspec.json.decode(row[6], type=e.SessionOpened).session
-    except JournalCorrupt:
+    except (JournalCorrupt, msgspec.MsgspecError):
         return ""
     return ""

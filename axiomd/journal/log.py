@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -33,6 +34,12 @@ HELD_EVENTS: Final = 60
 """One call for each costs more than the writing; of thousands the first have left the cache when it is their turn."""
 
 Row = tuple[int, int, str, str, str, int, str, bytes, bytes]
+_TYPES: Final = (int, int, str, str, str, int, str, bytes, bytes)
+_OF_THE_DISK: Final = {
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
+"""What SQLite says where the disk or somebody else does not let us; all else is the file's own."""
 Values = list[int | str | bytearray]
 """Rows on their way in, one behind the other. A hash is a bytearray: sqlite3 looks for an adapter of every `bytes`."""
 
@@ -100,13 +107,11 @@ class Journal(Appended):
         self.count, self._head = last_row(self._db)
 
     def _open(self) -> sqlite3.Connection:
-        try:
+        with _reading(self.path):
             db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             wal.begin(db)
             create(db)
             last_row(db)
-        except sqlite3.DatabaseError as error:
-            raise corrupt_or_failed(error, self.path) from error
         return db
 
     def append(self, event: Event, cause: int = 0, key: str | None = None) -> int:
@@ -291,8 +296,9 @@ def create(db: sqlite3.Connection) -> None:
 
 def last_row(db: sqlite3.Connection) -> tuple[int, bytes]:
     """Give seq and hash of the last row."""
-    last = db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-    return (0, GENESIS) if last is None else (int(last[0]), bytes(last[1]))
+    last = _whole(db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY seq DESC LIMIT 1"))
+    seq, *_, digest = next(last, (0, GENESIS))
+    return seq, digest
 
 
 lines_of: Final = msgspec.json.Encoder().encode_lines
@@ -360,30 +366,61 @@ def read_only(path: Path) -> sqlite3.Connection:
     """Open a journal for reading; `JournalCorrupt` where it is none."""
     if not path.is_file():
         raise JournalCorrupt("there is no journal", str(path), "name the journal.sqlite of a run")
-    try:
+    with _reading(path):
+        with path.open("rb") as file:
+            # SQLite reads a file of a later format, and lets nothing be written into it
+            if file.read(19)[18:] > b"\2":
+                raise sqlite3.DatabaseError("its header is damaged")
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         if int(db.execute("PRAGMA application_id").fetchone()[0]) != schema.APPLICATION_ID:
             raise JournalCorrupt("the file is no journal of axiomd", str(path), "name the journal.sqlite of a run")
-    except sqlite3.DatabaseError as error:
-        raise corrupt_or_failed(error, path) from error
     return db
 
 
-def rows(path: Path) -> Iterator[Row]:
-    """Read every row in order."""
+def rows(path: Path, kind: str | None = None) -> Iterator[Row]:
+    """Read every row in order, or those of a kind, as they stand: nothing is held against its hash."""
     db = read_only(path)
     try:
-        yield from db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY seq")
-    except sqlite3.DatabaseError as error:
-        raise corrupt_or_failed(error, path) from error
+        with _reading(path):
+            yield from rows_of(db, kind)
     finally:
         db.close()
 
 
+def rows_of(db: sqlite3.Connection, kind: str | None = None) -> Iterator[Row]:
+    """Read rows as `rows` does; raises what SQLite does, `sqlite3.Error` or `UnicodeDecodeError`."""
+    where, what = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
+    return _whole(db.execute(f"SELECT {_COLUMNS} FROM events {where} ORDER BY seq", what))
+
+
+def chained(path: Path) -> Iterator[Row]:
+    """Read every row in order, held against its hash and the row before; `JournalCorrupt` says the last good one."""
+    count, head = 0, GENESIS
+    try:
+        for row in rows(path):
+            if row[0] != count + 1 or row[7] != head or not is_as_written(row):
+                raise JournalCorrupt("the chain of hashes breaks")
+            count, head = row[0], row[8]
+            yield row
+    except JournalCorrupt as error:
+        raise broken_behind(count, error.what, path) from error
+
+
+def broken_behind(count: int, what: str, path: Path) -> JournalCorrupt:
+    """Say what is wrong with a journal, and up to which row it is good."""
+    return JournalCorrupt(f"{what}; the last good row is {count}", str(path), HOW_TO_RESTORE)
+
+
+def is_as_written(row: Row) -> bool:
+    """Say whether a row's content is what its hash says; that of a damaged page is anything."""
+    seq, ts_us, kind, run_id, key, cause, payload, previous, digest = row
+    return row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload) == digest
+
+
 def entries(path: Path) -> Iterator[Entry]:
-    """Read every event in order; `JournalCorrupt` names the row that cannot be read."""
+    """Read every event in order, its chain checked; `JournalCorrupt` names the row that cannot be read."""
     decoders = readers()
-    for row in rows(path):
+    for row in chained(path):
         decode = decoders.get(row[2])
         if decode is None:
             raise JournalCorrupt(f"row {row[0]} has the unknown kind {row[2]}", str(path), "run axiomd journal verify")
@@ -393,8 +430,22 @@ def entries(path: Path) -> Iterator[Entry]:
             raise JournalCorrupt(f"row {row[0]}: {error}", str(path), "run axiomd journal verify") from error
 
 
-def corrupt_or_failed(error: sqlite3.DatabaseError, path: Path) -> JournalCorrupt | JournalWriteFailed:
+def _whole(found: Iterable[Row]) -> Iterator[Row]:
+    """Let rows through; a zeroed or cut page gives NULL or text for bytes, and no error. `sqlite3.DatabaseError`."""
+    for row in found:
+        if tuple(map(type, row)) != _TYPES:
+            raise sqlite3.DatabaseError("a row does not hold what its columns are to hold")
+        yield row
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     """Tell a file that is broken from a disk that does not let us."""
-    if isinstance(error, sqlite3.OperationalError):
-        return JournalWriteFailed(f"the journal cannot be opened: {error}", str(path), "look at the disk and its owner")
-    return JournalCorrupt(f"the journal cannot be read: {error}", str(path), HOW_TO_RESTORE)
+    try:
+        yield
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # SQLite quotes the file where it complains of it
+        if isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK:
+            raise JournalWriteFailed(
+                f"the journal cannot be opened: {error}", str(path), "look at the disk and its owner"
+            ) from error
+        raise JournalCorrupt(f"the journal cannot be read: {error}", str(path), HOW_TO_RESTORE) from error

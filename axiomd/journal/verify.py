@@ -16,7 +16,7 @@ import msgspec
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.orders import split_reference
-from axiomd.journal.log import GENESIS, Row, read_only, row_hash, side_file
+from axiomd.journal.log import GENESIS, Row, is_as_written, read_only, rows_of, side_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,7 @@ def verify(path: Path, *, head: str | None = None, count: int | None = None) -> 
     check = _Check()
     db = read_only(path)
     try:
-        for row in db.execute(
-            "SELECT seq, ts_us, kind, run_id, key, cause, payload, prev_hash, hash FROM events ORDER BY seq"
-        ):
+        for row in rows_of(db):
             check.take(row)
         check.compare(check.seq)
         (sound,) = db.execute("PRAGMA integrity_check(1)").fetchone()
@@ -68,15 +66,20 @@ def verify(path: Path, *, head: str | None = None, count: int | None = None) -> 
     return Verification(check.seq, check.head.hex(), tuple(check.problems[:PROBLEMS_MAX]))
 
 
+class _Manifest(msgspec.Struct):
+    journal_head: str | None = None
+    journal_count: int | None = None
+
+
 def known_end(path: Path) -> tuple[str | None, int | None]:
     """Find the head and the count that were written beside a journal: in the run's manifest.json."""
     beside = path.parent / "manifest.json"
     if path.name != "journal.sqlite" or not beside.is_file():
         return None, None
     try:
-        manifest = json.loads(beside.read_text("utf-8"))
-        return manifest.get("journal_head"), manifest.get("journal_count")
-    except (ValueError, OSError, AttributeError) as error:
+        manifest = msgspec.json.decode(beside.read_bytes(), type=_Manifest)
+        return manifest.journal_head, manifest.journal_count
+    except (msgspec.MsgspecError, OSError) as error:
         raise JournalCorrupt(f"the manifest cannot be read: {error}", str(beside), "restore it") from error
 
 
@@ -103,12 +106,12 @@ class _Check:
         return {symbol: qty for symbol, qty in self._positions.items() if qty}
 
     def take(self, row: Row) -> None:
-        seq, ts_us, kind, run_id, key, cause, payload, previous, digest = row
+        seq, _, kind, _, _, cause, payload, previous, digest = row
         if seq != self.seq + 1:
             self.problem(seq, f"a row is missing: {self.seq} is followed by {seq}")
         if previous != self.head:
             self.problem(seq, "its link to the row before is broken")
-        if row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload) != digest:
+        if not is_as_written(row):
             self.problem(seq, "its content is not what its hash says")
         if cause >= seq:
             self.problem(seq, f"its cause {cause} lies in its future")
@@ -163,7 +166,7 @@ class _Check:
         try:
             witness = json.loads(beside.read_text("ascii"))
             count, head = int(witness["count"]), str(witness["head"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             self.problem(0, f"its side file cannot be read: {error}")
             return
         if self.seq < count:

@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from axiomd.contracts import events as e
+from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.runs import RunConfig
-from axiomd.journal.log import read_only
+from axiomd.journal.log import HOW_TO_RESTORE, is_as_written, rows
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -44,12 +45,12 @@ def last_loaded(journal: Path) -> e.ConfigLoaded | None:
 
 
 def _loads(journal: Path) -> list[e.ConfigLoaded]:
-    db = read_only(journal)
-    try:
-        payloads = db.execute("SELECT payload FROM events WHERE kind = ? ORDER BY seq", (e.ConfigLoaded.KIND,))
-        return [msgspec.json.decode(payload, type=e.ConfigLoaded) for (payload,) in payloads]
-    finally:
-        db.close()
+    loads = []
+    for row in rows(journal, e.ConfigLoaded.KIND):
+        if not is_as_written(row):
+            raise JournalCorrupt(f"row {row[0]} is not what its hash says", str(journal), HOW_TO_RESTORE)
+        loads.append(msgspec.json.decode(row[6], type=e.ConfigLoaded))
+    return loads
 
 
 def symbols_of(document: dict[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.errors import EXIT_INTERNAL, EXIT_JOURNAL_CORRUPT
 from axiomd.journal.log import Journal
 from axiomd.journal.verify import verify
+from axiomd.journal.wal import PAGE_BYTES
 from tests.process.campaign import unprotected
 from tests.process.stage import HALF_DAY, Running, Stage, wait_until
 from tests.process.test_kill import sends_after_trip
@@ -258,6 +259,19 @@ def test_a_truncated_journal_refuses_to_start(stage: Stage) -> None:
     finished(stage)
     content = stage.journal.read_bytes()
     stage.journal.write_bytes(content[: len(content) // 2 // 4096 * 4096])
+
+    said = refused(stage)
+
+    assert "the last good row is" in said
+
+
+def test_a_page_whose_end_was_zeroed_refuses_to_start(stage: Stage) -> None:
+    """SQLite reads its rows as NULL, and says nothing of it."""
+    finished(stage)
+    content = bytearray(stage.journal.read_bytes())
+    end = len(content) // 2 // PAGE_BYTES * PAGE_BYTES
+    content[end - PAGE_BYTES // 2 : end] = bytes(PAGE_BYTES // 2)
+    stage.journal.write_bytes(content)
 
     said = refused(stage)
 
