@@ -279,7 +279,7 @@ def create(db: sqlite3.Connection) -> None:
     """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-        db.executescript(schema.DDL)
+        db.executescript(schema.DDL[schema.VERSION])
         db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={schema.VERSION}")
         return

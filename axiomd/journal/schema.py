@@ -61,6 +61,12 @@ CREATE VIEW positions AS
 """
 """Our own positions: fills of adopted orders are not ours, and what was written off is gone."""
 
-DDL: Final = _TABLES + _POSITIONS
+_POSITIONS_1: Final = """
+CREATE VIEW positions AS
+    SELECT symbol, SUM(CASE side WHEN 'BUY' THEN qty ELSE -qty END) AS qty FROM fills GROUP BY symbol;
+"""
+
+DDL: Final[dict[int, str]] = {1: _TABLES + _POSITIONS_1, 2: _TABLES + _POSITIONS}
+"""What a file of each version is laid out by: a journal is verified against its own."""
 MIGRATIONS: Final[dict[int, str]] = {1: "DROP VIEW positions;" + _POSITIONS}
 """What brings a file of that version to the next one; rows are never touched."""

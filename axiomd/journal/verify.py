@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import msgspec
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.orders import split_reference
+from axiomd.journal import schema
 from axiomd.journal.log import GENESIS, Row, is_as_written, read_only, rows_of, side_file
 
 
@@ -45,6 +47,7 @@ def verify(path: Path, *, head: str | None = None, count: int | None = None) -> 
     check = _Check()
     db = read_only(path)
     try:
+        check.look_at_schema(db)
         for row in rows_of(db):
             check.take(row)
         check.compare(check.seq)
@@ -83,6 +86,10 @@ def known_end(path: Path) -> tuple[str | None, int | None]:
         raise JournalCorrupt(f"the manifest cannot be read: {error}", str(beside), "restore it") from error
 
 
+def _schema_of(db: sqlite3.Connection) -> dict[str, str]:
+    return {f"{kind} {name}": sql for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_master")}
+
+
 class _Check:
     """The fold that is made once over all rows."""
 
@@ -104,6 +111,23 @@ class _Check:
 
     def open_positions(self) -> dict[str, int]:
         return {symbol: qty for symbol, qty in self._positions.items() if qty}
+
+    def look_at_schema(self, db: sqlite3.Connection) -> None:
+        """Hold the tables, triggers and views against those that a journal of its version is made with."""
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version not in schema.DDL:
+            self.problem(0, f"its schema is version {version}, this program knows {schema.VERSION}")
+            return
+        with closing(sqlite3.connect(":memory:")) as made:
+            made.executescript(schema.DDL[version])
+            expected, found = _schema_of(made), _schema_of(db)
+        for name in sorted(expected.keys() | found.keys()):
+            if name not in found:
+                self.problem(0, f"its {name} is gone")
+            elif name not in expected:
+                self.problem(0, f"it has a {name} that no journal has")
+            elif found[name] != expected[name]:
+                self.problem(0, f"its {name} is not the one a journal is made with")
 
     def take(self, row: Row) -> None:
         seq, _, kind, _, _, cause, payload, previous, digest = row

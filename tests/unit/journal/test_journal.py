@@ -18,6 +18,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.fills import Fill
 from axiomd.contracts.verdicts import text_of
+from axiomd.journal import schema
 from axiomd.journal.bulk import BLOCK_ROWS, BulkJournal
 from axiomd.journal.log import GENESIS, STATEMENT_ROWS, Journal, entries, rows
 from axiomd.journal.verify import known_end, verify
@@ -65,12 +66,15 @@ def path(tmp_path: Path) -> Path:
 
 
 def tampered(path: Path, *statements: str) -> None:
-    """Do what somebody with the file and without our code could do."""
+    """Do what somebody with the file and without our code could do, and leave no trace of the way."""
     db = sqlite3.connect(path, isolation_level=None)
-    db.execute("DROP TRIGGER events_are_never_updated")
-    db.execute("DROP TRIGGER events_are_never_deleted")
+    triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        db.execute(f"DROP TRIGGER {name}")
     for statement in statements:
         db.execute(statement)
+    for _, sql in triggers:
+        db.execute(sql)
     db.close()
 
 
@@ -239,6 +243,52 @@ def test_any_changed_bit_of_any_payload_is_found(tmp_path: Path, seq: int, place
     db.close()
 
     assert seq in problems(path)
+
+
+UPDATED = "events_are_never_updated"
+NO_OP = f"CREATE TRIGGER {UPDATED} BEFORE UPDATE ON events BEGIN SELECT 1; END"
+SCHEMAS: dict[str, tuple[str, str]] = {
+    "a trigger gone": (f"DROP TRIGGER {UPDATED}", f"its trigger {UPDATED} is gone"),
+    "a trigger without effect": (
+        f"DROP TRIGGER {UPDATED}; {NO_OP}", f"its trigger {UPDATED} is not the one a journal is made with",
+    ),
+    "a trigger of somebody's": (
+        "CREATE TRIGGER forget AFTER INSERT ON events BEGIN DELETE FROM events; END",
+        "it has a trigger forget that no journal has",
+    ),
+    "another view": (
+        "DROP VIEW fills; CREATE VIEW fills AS SELECT * FROM events",
+        "its view fills is not the one a journal is made with",
+    ),
+    "a later version": ("PRAGMA user_version = 3", "its schema is version 3, this program knows 2"),
+    "no version": ("PRAGMA user_version = 0", "its schema is version 0, this program knows 2"),
+    "an earlier version": ("PRAGMA user_version = 1", "its view positions is not the one a journal is made with"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_journal_that_is_laid_out_otherwise_does_not_verify(name: str, path: Path) -> None:
+    script, expected = SCHEMAS[name]
+    db = sqlite3.connect(path)
+    db.executescript(script)
+    db.close()
+
+    assert (0, expected) in verify(path).problems
+
+
+def test_a_journal_of_an_earlier_version_is_verified_as_one(path: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier.sqlite"
+    db = sqlite3.connect(earlier, isolation_level=None)
+    db.executescript(schema.DDL[1])
+    db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    db.execute("PRAGMA user_version = 1")
+    db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows(path))
+
+    assert () == verify(earlier).problems
+    db.execute(f"DROP TRIGGER {UPDATED}")
+    db.close()
+
+    assert ((0, f"its trigger {UPDATED} is gone"),) == verify(earlier).problems
 
 
 def test_truncated_file_does_not_verify(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -452,10 +502,7 @@ def test_rows_cut_off_after_a_session_closed_are_missed(tmp_path: Path) -> None:
         journal.commit()
         journal.note_end()
     assert verify(path).is_sound
-    db = sqlite3.connect(path, isolation_level=None)
-    db.execute("DROP TRIGGER events_are_never_deleted")
-    db.execute("DELETE FROM events WHERE seq > 4")
-    db.close()
+    tampered(path, "DELETE FROM events WHERE seq > 4")
 
     found = verify(path)
 
