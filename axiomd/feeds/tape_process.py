@@ -32,10 +32,17 @@ def main(argv: Sequence[str]) -> int:
         try:
             files = read_files(path)
             asked = sys.stdin.buffer.read()
-            laid = lay_out(path, msgspec.json.decode(asked, type=Asked), files, int(argv[0])) if asked else Laid()
+            if not asked:
+                return EXIT_OK
+            laid = lay_out(path, msgspec.json.decode(asked, type=Asked), files, int(argv[0]))
         except AxiomdError as error:
             laid = Laid(error=(type(error).__name__, error.what, error.where, error.remedy))
-    sys.stdout.buffer.write(msgspec.msgpack.encode(laid))
+    try:
+        sys.stdout.buffer.write(msgspec.msgpack.encode(laid))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # who asked was killed: nothing is left to say, and nothing to flush at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_OK
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from axiomd.contracts.errors import DataContractError, InputError
 from axiomd.feeds.files import load_tape
-from axiomd.feeds.recorded import TapeProcess
+from axiomd.feeds.recorded import Asked, TapeProcess
 from axiomd.presence import start_time_of
 from tests.markets import SPANS, frame_of, random_market, sessions_of
 from tests.unit.feeds.test_known_sessions import assert_same
@@ -106,3 +109,25 @@ def test_one_that_died_is_no_feed(market: Path) -> None:
 
     with pytest.raises(RuntimeError, match="ended with -9"):
         process.bars(SYMBOLS, "XNYS", TICKS)
+
+
+@pytest.mark.parametrize(
+    "asked", [b"", msgspec.json.encode(Asked(SYMBOLS, "XNYS", TICKS))], ids=["before it asked", "when it had asked"]
+)
+@pytest.mark.parametrize("name", ["bars.parquet", "none.parquet"])
+def test_a_reader_whose_daemon_was_killed_ends_without_a_word(market: Path, name: str, asked: bytes) -> None:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as laid:
+        reader = subprocess.Popen(
+            [sys.executable, "-m", "axiomd.feeds.tape_process", str(laid.fileno())],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, pass_fds=(laid.fileno(),),
+        )  # fmt: skip
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdout.close()
+        reader.stdin.write(msgspec.json.encode(str(market.with_name(name))) + b"\n" + asked)
+        reader.stdin.close()
+
+        code = reader.wait(30)
+
+        said.seek(0)
+        assert (0, b"") == (code, said.read())
