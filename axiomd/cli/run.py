@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the daemon until it is stopped."""
     # A signal that comes before the daemon listens waits for it: none is lost, and none ends a start half-way.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1))
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1))
     # numpy's matrices would start a thread a core in every process, and let it spin: nothing here multiplies any
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     reader = TapeProcess() if _looks_recorded(args) else None

@@ -35,7 +35,7 @@ from axiomd.journal.log import Journal
 from axiomd.observe.logging import Log, Note
 
 STOP_S_MAX: Final = 8.0
-OS_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+OS_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 """Blocked from the first line of the program on, so that none is lost before somebody listens."""
 
 
@@ -69,8 +69,10 @@ class Ending:
     async def listen(
         self, start: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        """Hear signals until cancelled: SIGUSR1 latches at once, SIGTERM and SIGINT stop."""
-        with anyio.open_signal_receiver(*OS_SIGNALS) as received:
+        """Hear signals until cancelled: SIGUSR1 latches at once, SIGTERM, SIGINT and a terminal that closes stop."""
+        # who starts it by nohup wants it to outlive the terminal
+        deaf = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
+        with anyio.open_signal_receiver(*(number for number in OS_SIGNALS if number not in deaf)) as received:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, OS_SIGNALS)
             task_status.started()
             async for number in received:

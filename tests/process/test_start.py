@@ -126,7 +126,7 @@ def test_a_daemon_that_nobody_could_speak_to_does_not_start(stage: Stage, tmp_pa
     assert not stage.journal.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_clean_stop_cancels_entries_and_ends_the_broker_within_ten_seconds(
     stage: Stage, number: signal.Signals
 ) -> None:
@@ -146,6 +146,22 @@ def test_a_clean_stop_cancels_entries_and_ends_the_broker_within_ten_seconds(
     assert last.reason == signal.Signals(number).name
     assert no_broker_is_left(stage)
     assert stage.broker_truth().entries == []
+
+
+def test_a_daemon_started_by_nohup_outlives_its_terminal(stage: Stage) -> None:
+    busy(stage)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; a process inherits it
+    try:
+        running = stage.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    running.send(signal.SIGHUP)
+    running.wait_ready()
+    running.send(signal.SIGHUP)
+    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+
+    assert running.stop() == EXIT_OK
+    assert ["SIGTERM"] == [event.reason for event in stage.events(e.RunStopped)]
 
 
 def test_entries_left_at_stops_are_taken_up_again_and_the_trades_are_the_same(stage: Stage) -> None:
