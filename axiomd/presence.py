@@ -16,6 +16,7 @@ INSTANCE_DEFAULT = "main"
 SYSTEM_STATE_DIR = "/var/lib/axiomd"
 PRESENCE_BYTES_MAX = 64 * 1024
 """A larger file is not ours and is not read."""
+INSTANCE_CHARS_MAX = 64
 INSTANCES_MAX = 256
 """So many state dirs are looked at in one place."""
 
@@ -174,9 +175,15 @@ def misplaced(environ: dict[str, str], instance: str | None = None) -> tuple[str
         return f"{given} is a relative path", "AXIOMD_STATE_DIR", "give an absolute path"
     own = environ.get("AXIOMD_INSTANCE") or INSTANCE_DEFAULT
     for name, where in ((own, "AXIOMD_INSTANCE"), (own if instance is None else instance, "--instance")):
-        if "/" in name or name in ("", ".", ".."):
-            return f"{name!r} is no instance", where, "use letters, digits, _ and -, at most 64"
+        if not is_instance(name):
+            return f"{name!r} is no instance", where, f"use letters, digits, _ and -, at most {INSTANCE_CHARS_MAX}"
     return None
+
+
+def is_instance(name: str) -> bool:
+    """Say whether an instance can have that name, which is that of a folder and a part of systemd's unit."""
+    is_plain = name.isascii() and name[:1].isalnum() and name.replace("-", "").replace("_", "").isalnum()
+    return is_plain and len(name) <= INSTANCE_CHARS_MAX
 
 
 def state_dirs(environ: dict[str, str], instance: str | None = None) -> list[tuple[str, str]]:

@@ -24,6 +24,9 @@ def meant(instance: str | None) -> presence.Found:
     could be either of two: a position closed in the wrong account is no small mistake.
     """
     environ = dict(os.environ)
+    wrong = presence.misplaced(environ, instance)
+    if wrong is not None:
+        raise UsageError(*wrong)
     seen = presence.look(environ, instance)
     up = [found for found in seen if found.is_running]
     if len(up) > 1:

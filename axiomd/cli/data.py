@@ -10,7 +10,7 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from axiomd.cli.printing import print_json, print_table
 from axiomd.config.settings import places
 from axiomd.contracts.bars import Timeframe, Violation
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, DataContractError, UsageError
-from axiomd.contracts.units import exact_units
+from axiomd.contracts.units import PRICE_SCALE, PRICE_UNITS_MAX, exact_units
 
 if TYPE_CHECKING:
     import polars as pl
@@ -223,7 +223,6 @@ def _between_ticks(frame: pl.DataFrame, tick_units: int) -> int:
     import numpy as np
 
     from axiomd.contracts.bars import PRICE_COLUMNS
-    from axiomd.contracts.units import PRICE_SCALE
 
     prices = frame.select(PRICE_COLUMNS).to_numpy()
     sound = prices[np.isfinite(prices) & (np.abs(prices) < 1e9)]
@@ -232,8 +231,10 @@ def _between_ticks(frame: pl.DataFrame, tick_units: int) -> int:
 
 def _tick_units(text: str) -> int:
     try:
-        units = exact_units(text)
-    except (ValueError, InvalidOperation):
+        size = Decimal(text)
+        # bounded first: neither infinity nor 1e99999999 can be written out as a whole number
+        units = exact_units(size) if 0 < size * PRICE_SCALE <= PRICE_UNITS_MAX else 0
+    except (ValueError, ArithmeticError):
         units = 0
     if units <= 0:
         raise UsageError(f"{text!r} is no tick size", "--tick-size", "give one like 0.01, at least 0.0001")

@@ -6,6 +6,7 @@ It reads and never writes. Verifying what is no sound journal ends with 1; a pat
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import deque
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -74,7 +75,7 @@ def _show(args: argparse.Namespace, path: Path) -> int:
     from axiomd.contracts.events import BY_KIND
     from axiomd.journal.log import rows
 
-    if args.last is not None and args.last < 1:
+    if args.last is not None and not 1 <= args.last <= sys.maxsize:
         raise UsageError(f"{args.last} is no number of events", "--last", "give 1 or more")
     if args.kind is not None and args.kind not in BY_KIND:
         near = get_close_matches(args.kind, BY_KIND, n=1)

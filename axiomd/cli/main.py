@@ -94,13 +94,16 @@ def _guarded(arguments: list[str]) -> int:
 
 def _told(problem: Exception) -> tuple[int, str]:
     """Return exit code and line of an error; what no one can cause by wrong use is an internal failure."""
+    from errno import ELOOP, ENAMETOOLONG
+
     from axiomd.contracts.errors import EXIT_INPUT, EXIT_INTERNAL, AxiomdError
 
     if isinstance(problem, AxiomdError):
         return problem.exit_code, problem.line()
-    if isinstance(
+    is_path = isinstance(
         problem, (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError)
-    ):
+    )
+    if isinstance(problem, OSError) and (is_path or problem.errno in (ENAMETOOLONG, ELOOP)):
         named = problem.filename2 or problem.filename
         return EXIT_INPUT, f"error: {problem.strerror} · {named} · check the path and its permissions"
     if isinstance(problem, OSError) and problem.strerror and not isinstance(problem, (ConnectionError, TimeoutError)):

@@ -6,18 +6,15 @@ commands can never mean two places by accident.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from axiomd.contracts.errors import ConfigError
-
-INSTANCE_DEFAULT: Final = "main"
-_INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+from axiomd.presence import INSTANCE_CHARS_MAX, INSTANCE_DEFAULT, is_instance
 
 
 class Environment(BaseSettings):
@@ -77,8 +74,9 @@ def places(instance: str | None = None) -> Places:
     """
     given = Environment()
     name = instance or given.instance
-    if not _INSTANCE.fullmatch(name):
-        raise ConfigError(f"{name!r} is no instance", "--instance", "use letters, digits, _ and -, at most 64")
+    if not is_instance(name):
+        remedy = f"use letters, digits, _ and -, at most {INSTANCE_CHARS_MAX}"
+        raise ConfigError(f"{name!r} is no instance", "--instance", remedy)
     # The XDG rule: a relative path is invalid and is left aside.
     base = Path(given.xdg_state_home) if given.xdg_state_home.startswith("/") else Path.home() / ".local" / "state"
     state_dir = _absolute(given.state_dir, "AXIOMD_STATE_DIR") or base / "axiomd" / name

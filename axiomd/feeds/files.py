@@ -150,7 +150,7 @@ def load_tape(
     names = _chosen(there, symbols)
     if len(names) < len(there):
         frames = [frame.filter(pl.col(SYMBOL).is_in(names)) for frame in frames]
-    sessions = _sessions(frames, calendar, last)
+    sessions = _sessions(frames, calendar, first, last)
     frames, dropped = _inside(frames, sessions, last)
     for file, frame in zip(files, frames, strict=True):
         raise_if_any(bar_violations(take_apart(frame), sessions, timeframe_us=step.us), str(file.path))
@@ -350,15 +350,20 @@ def _chosen(there: Sequence[str], symbols: Sequence[str] | None) -> tuple[str, .
     return names
 
 
-def _sessions(frames: Sequence[pl.DataFrame], calendar: str | ExchangeCalendar, last: date | None) -> SessionTable:
+def _sessions(
+    frames: Sequence[pl.DataFrame], calendar: str | ExchangeCalendar, first: date | None, last: date | None
+) -> SessionTable:
     ends = [frame.select(end) for frame in frames for end in (pl.col(TS).min(), pl.col(TS).max())]
     first_us, last_us = placeable_span(take_apart(pl.concat(ends))) or (0, 0)
     begin, end = moment(first_us).date() - timedelta(days=1), moment(last_us).date() + timedelta(days=1)
     whole = _table(calendar, begin, end)
     if last is None or not len(whole):
         return whole
-    end = min(last, whole.date(len(whole) - 1))
-    return _table(calendar, min(whole.date(0), end), end)
+    if last < whole.date(0):
+        # no calendar reaches back to whatever date can be written
+        span = f"the bars span {moment(first_us).date()} to {moment(last_us).date()}"
+        raise InputError("no bars in these dates", _span_text(first, last), span)
+    return _table(calendar, whole.date(0), min(last, whole.date(len(whole) - 1)))
 
 
 def _table(calendar: str | ExchangeCalendar, first: date, last: date) -> SessionTable:

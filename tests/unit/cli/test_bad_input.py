@@ -126,6 +126,8 @@ DECIMAL_COMMA = HEADER + 'AAA,2019-11-27T14:30:00+00:00,"100,5","101,0","99,5","
 NAIVE_CSV = HEADER + "AAA,2019-11-27T14:30:00,100.5,101.0,99.5,100.7,100\n"
 SEMICOLONS = HEADER.replace(",", ";") + "AAA;2019-11-27T14:30:00+00:00;100,5;101,0;99,5;100,7;100\n"
 
+LONG = 300 * "x"
+
 CASES: dict[str, tuple[str, Spoil]] = {
     "missing file": ("nowhere.parquet", missing),
     "empty file": ("bars.parquet", content("bars.parquet", b"")),
@@ -171,6 +173,9 @@ CASES: dict[str, tuple[str, Spoil]] = {
     "no symbol": ("--symbols", options("--symbols", ",")),
     "range without data": ("2021", options("--from", "2021-01-04", "--to", "2021-01-08")),
     "range upside down in time": ("", options("--from", "2019-11-29", "--to", "2019-11-27")),
+    "range before any calendar": ("2019", options("--to", "0001-01-01")),
+    "range after any calendar": ("2019", options("--from", "9999-12-31")),
+    "name of bars that no disk takes": ("too long", lambda folder: ["--bars", LONG, *written(folder)[2:]]),
     "no date": ("--from", options("--from", "27.11.2019")),
     "no speed": ("--speed", options("--speed", "fast")),
     "negative speed": ("--speed", options("--speed", "-1")),
@@ -241,6 +246,19 @@ def test_file_in_the_way_is_left_alone(folder: Path, capsys: pytest.CaptureFixtu
     assert "out" in told(folder, ["replay", *written(folder), "--out", "out"], capsys)
 
 
+def test_folder_whose_name_no_disk_takes_is_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "too long" in told(folder, ["replay", *written(folder), "--out", LONG], capsys)
+
+
+def test_dates_beyond_any_calendar_bound_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = ["--from", "0001-01-01", "--to", "9999-12-31"]
+
+    assert 0 == main(["signals", *written(folder), "--out", "all.csv"])
+    assert 0 == main(["signals", *written(folder), "--out", "wide.csv", *wide])
+
+    assert (folder / "all.csv").read_text() == (folder / "wide.csv").read_text()
+
+
 def test_folder_that_cannot_be_made_is_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "/proc" in told(folder, ["replay", *written(folder), "--out", "/proc/run"], capsys)
 
@@ -256,7 +274,12 @@ def test_the_same_run_may_be_made_twice_at_a_time(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "options"),
-    [("--last", ["--last", "-3"]), ("--last", ["--last", "0"]), ("order.intent?", ["--kind", "order.intend"])],
+    [
+        ("--last", ["--last", "-3"]),
+        ("--last", ["--last", "0"]),
+        ("--last", ["--last", 23 * "9"]),
+        ("order.intent?", ["--kind", "order.intend"]),
+    ],
 )
 def test_events_that_there_cannot_be_are_not_shown(
     word: str, options: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
@@ -291,6 +314,15 @@ def test_replay_of_nothing_asks_for_bars_or_a_journal(folder: Path, capsys: pyte
         ["data", "quality", "--bars", "none.parquet"],
         ["data", "import", "none.csv"],
         ["data", "nonsense"],
+        ["data", "validate", "--bars", "none.parquet", "--tick-size", "1e300"],
+        ["data", "validate", "--bars", "none.parquet", "--tick-size", "inf"],
+        ["data", "validate", "--bars", "none.parquet", "--tick-size", "1e999999999"],
+        ["data", "validate", "--bars", LONG],
+        ["data", "import", "--bars", LONG],
+        ["journal", "verify", LONG],
+        ["orders", "list", "--journal", LONG],
+        ["replay", "--journal", LONG],
+        ["report", LONG],
         ["config", "check", "--config", "none.yml"],
     ],
     ids=" ".join,
@@ -305,13 +337,16 @@ def test_bad_input_of_other_commands_is_one_line(
     assert "internal failure" not in line
 
 
-@pytest.mark.parametrize("command", ["kill", "status"])
+@pytest.mark.parametrize("command", ["kill", "status", "pause"])
 @pytest.mark.parametrize(
     ("environ", "words", "where"),
     [
         ({"AXIOMD_STATE_DIR": "state/here"}, (), "AXIOMD_STATE_DIR"),
         ({}, ("--instance", "../elsewhere"), "--instance"),
         ({}, ("--instance", ""), "--instance"),
+        ({}, ("--instance", "two words"), "--instance"),
+        ({}, ("--instance", 65 * "x"), "--instance"),
+        ({"AXIOMD_STATE_DIR": "/nowhere"}, ("--instance", 65 * "x"), "--instance"),
         ({"AXIOMD_INSTANCE": "../elsewhere"}, (), "AXIOMD_INSTANCE"),
     ],
 )
