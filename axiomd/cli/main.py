@@ -39,14 +39,6 @@ EXIT_BROKEN_PIPE = 141
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes one line on stderr."""
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments and arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0
-    if arguments and arguments[0] == "--version":
-        from axiomd import __version__
-
-        print(f"axiomd {__version__}")
-        return 0
     return _guarded(arguments)
 
 
@@ -79,17 +71,27 @@ def _guarded(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`| head`); without this the interpreter complains once more while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader went away (`| head`)
         return EXIT_BROKEN_PIPE
     except Exception as problem:
         code, line = _told(problem)
         print(line, file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         if os.environ.get("AXIOMD_DEBUG") == "1":
             import traceback
 
             traceback.print_exception(problem)
         return code
+
+
+def _drop_output() -> None:
+    """Have what was not written go nowhere: the interpreter would try again while it ends, and complain once more."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(problem: Exception) -> tuple[int, str]:
@@ -123,6 +125,14 @@ def _speak(nowhere: str) -> None:
 
 
 def _dispatched(arguments: list[str]) -> int:
+    if arguments and arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if arguments[:1] == ["--version"]:
+        from axiomd import __version__
+
+        print(f"axiomd {__version__}")
+        return 0
     if arguments[:1] == ["kill"]:
         from axiomd.cli.kill import quick as kill
 

@@ -168,10 +168,11 @@ def test_reader_that_goes_away_is_no_error() -> None:
     process.stderr.close()
 
 
-def test_a_table_whose_reader_goes_away_is_no_failed_check() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["config", "show"]])
+def test_a_text_whose_reader_goes_away_is_no_failed_check(words: list[str]) -> None:
     code = (
         "import os, sys; from axiomd.cli.main import main; r, w = os.pipe(); os.close(r); os.dup2(w, 1);"
-        "sys.exit(main(['config', 'show']))"
+        f"sys.exit(main({words}))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
@@ -211,13 +212,16 @@ def test_a_terminal_without_our_letters_is_shown_what_it_can_show(tmp_path: Path
     assert b"NOT RUNNING" in done.stdout
 
 
-def test_output_that_finds_no_room_is_told_as_that() -> None:
-    code = (
-        "import os, sys; from axiomd.cli.main import main; os.dup2(os.open('/dev/full', os.O_WRONLY), 1);"
-        "code = main(['config', 'show', '--json']); os.dup2(os.open(os.devnull, os.O_WRONLY), 1); sys.exit(code)"
-    )
+@pytest.mark.parametrize("words", ["--help", "--version", "status", "config show --json"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_is_told_as_that(words: str, unbuffered: str, tmp_path: Path) -> None:
+    environ = {**os.environ, "AXIOMD_STATE_DIR": str(tmp_path), "PYTHONUNBUFFERED": unbuffered}
 
-    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=False, text=True)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "axiomd", *words.split()], stdout=full, stderr=subprocess.PIPE, check=False,
+            text=True, env=environ,
+        )  # fmt: skip
 
-    assert 7 == done.returncode
+    assert (7, 1) == (done.returncode, done.stderr.count("\n")), done.stderr
     assert done.stderr.startswith("error: No space left on device · ")
