@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show both sides, and adopt where that is asked for."""
-    if args.adopt and not args.reason:
+    if args.adopt and not (args.reason or "").strip():
         raise UsageError("adopting needs a reason", "--reason", "say why: it stands in the journal")
     found = meant(args.instance)
     if found.presence is not None and found.is_running:

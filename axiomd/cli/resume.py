@@ -1,7 +1,7 @@
 """``axiomd resume``: release the kill switch, through the running and reconciled daemon only.
 
 It names the trip it releases and asks for the account to be typed: who resumes should know what and where.
-Exit 0 released, 1 refused, 3 no daemon runs.
+Exit 0 released, 1 refused, 2 without a reason, 3 no daemon runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 from axiomd import latch
 from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, meant, typed
-from axiomd.contracts.errors import EXIT_OK
+from axiomd.contracts.errors import EXIT_OK, UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Release the latch."""
+    if not args.reason.strip():
+        raise UsageError("resuming needs a reason", "--reason", "say why: it stands in the journal")
     found = meant(args.instance)
     who = found.presence
     if who is None or not found.is_running:

@@ -41,6 +41,9 @@ _ARGS: Final[dict[str, frozenset[str]]] = {
     "adopt": frozenset({"account", "reason"}),
 }
 
+_WORDS: Final = {"note": "text", "resume": "reason", "adopt": "reason"}
+"""What a person has to say with a command, since it is what the journal will tell of it."""
+
 
 class _Message(BaseModel):
     # a daemon is ready, and trades, before anybody speaks to it
@@ -75,8 +78,9 @@ class ControlCommand(_Message):
         qty = self.args.get("qty")
         if qty not in (None, EVERYTHING) and (isinstance(qty, bool) or not isinstance(qty, int) or qty < 1):
             raise ValueError("qty is a whole number of shares, 1 or more, or all")
-        if self.name == "note" and not (isinstance(text := self.args.get("text"), str) and text.strip()):
-            raise ValueError("note needs a text")
+        words = _WORDS.get(self.name)
+        if words and not (isinstance(said := self.args.get(words), str) and said.strip()):
+            raise ValueError(f"{self.name} needs a {words}")
         if self.name == "kill" and self.args.get("level", "halt") not in ("halt", "flatten"):
             raise ValueError("level is halt or flatten")
         return self

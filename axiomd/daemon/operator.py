@@ -113,7 +113,7 @@ class OperatorDesk:
                 await desk.resume(
                     str(args["trip_id"]),
                     client.name,
-                    str(args.get("reason") or ""),
+                    str(args["reason"]),
                     new_peak=bool(args.get("new_peak")),
                 )
             case "cancel":
@@ -191,8 +191,6 @@ class OperatorDesk:
     def _why_not_adopt(self, args: dict[str, Any]) -> str:
         if args.get("account") != self._identity.account:
             return f"the account is {self._identity.account}: name it"
-        if not str(args.get("reason") or "").strip():
-            return "say why: the reason stands in the journal"
         if self._desk.is_journal_dead:
             return "the journal cannot be written: mend the disk and restart"
         return ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from axiomd import presence
+from axiomd import latch, presence
 from axiomd.cli.asking import meant
 from axiomd.cli.main import main
 from tests.unit.presence.test_presence import settle
@@ -41,6 +41,20 @@ def test_of_two_that_run_none_is_taken_by_chance(
 
     assert 2 == main(command)
     assert "error: several instances run: alpha, beta · --instance · name one\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["resume"], ["reconcile", "--adopt"]])
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_what_the_journal_keeps_needs_a_reason(
+    words: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(tmp_path, "main")
+    latch.trip(str(tmp_path / "axiomd" / "main"), latch.HALT, at_us=1, by="test", reason="loss")
+
+    assert 2 == main([*words, "--reason", reason])
+
+    assert "needs a reason · --reason" in capsys.readouterr().err
+    assert latch.read(str(tmp_path / "axiomd" / "main")).is_tripped
 
 
 def test_one_name_in_two_places_is_none_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,6 +103,11 @@ def test_deeply_nested_line_is_refused() -> None:
         command("kill", level="maybe"),
         command("kill", symbol="SPY"),
         command("explode"),
+        command("note", text=" "),
+        command("resume", account="SIM", trip_id="0123456789abcdef"),
+        command("resume", account="SIM", trip_id="0123456789abcdef", reason=""),
+        command("resume", account="SIM", trip_id="0123456789abcdef", reason="  \t"),
+        command("adopt", account="SIM", reason=" "),
     ],
 )
 def test_command_that_makes_no_sense_is_refused(line: bytes) -> None:

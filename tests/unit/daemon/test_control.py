@@ -262,7 +262,7 @@ async def test_observer_may_halt_and_nothing_else(path: Path) -> None:
     async with serving(path, daemon), attached(path, "observer", "web") as console:
         assert not (await console.ask("flatten")).ok
         assert not (await console.ask("kill", level="flatten")).ok
-        assert not (await console.ask("resume")).ok
+        assert not (await console.ask("resume", reason="mine")).ok
         assert (await console.ask("kill", level="halt", reason="odd fills")).ok
     assert [("web", "kill")] == daemon.asked
 
