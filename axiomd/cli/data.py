@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from axiomd.cli.printing import print_json, print_table
 from axiomd.config.settings import places
 from axiomd.contracts.bars import Timeframe, Violation
-from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, DataContractError, UsageError
+from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from axiomd.contracts.units import PRICE_SCALE, PRICE_UNITS_MAX, exact_units
 
 if TYPE_CHECKING:
@@ -176,12 +176,11 @@ def _find_intraday(args: argparse.Namespace) -> tuple[list[Finding], list[pl.Dat
 
     findings: list[Finding] = []
     frames: list[pl.DataFrame] = []
-    for path, outcome in read_each(args.bars):
-        if isinstance(outcome, DataContractError):
-            findings += _findings(path, _violations_of(outcome))
-            continue
-        findings += _findings(path, find_intraday(outcome.frame, args.calendar, args.tz, args.timeframe))
-        frames.append(legible(outcome.frame))
+    for file in read_each(args.bars):
+        findings += _findings(file.path, file.faults)
+        judged = find_intraday(file.frame, args.calendar, args.tz, args.timeframe, file.unread)
+        findings += _findings(file.path, judged)
+        frames.append(legible(file.frame))
     findings += _findings(args.bars, duplicates_between(frames))
     return findings, frames
 
@@ -193,12 +192,9 @@ def _find_daily(daily: Path) -> list[Finding]:
 
     findings: list[Finding] = []
     frames: list[pl.DataFrame] = []
-    for path, outcome in read_each(daily):
-        if isinstance(outcome, DataContractError):
-            findings += _findings(path, _violations_of(outcome))
-            continue
-        findings += _findings(path, daily_violations(outcome.frame))
-        frames.append(legible(outcome.frame))
+    for file in read_each(daily):
+        findings += _findings(file.path, (*file.faults, *daily_violations(file.frame, file.unread)))
+        frames.append(legible(file.frame))
     return findings + _findings(daily, duplicates_between(frames))
 
 
@@ -239,10 +235,6 @@ def _tick_units(text: str) -> int:
     if units <= 0:
         raise UsageError(f"{text!r} is no tick size", "--tick-size", "give one like 0.01, at least 0.0001")
     return units
-
-
-def _violations_of(error: DataContractError) -> tuple[Violation, ...]:
-    return tuple(violation for violation in error.violations if isinstance(violation, Violation))
 
 
 def _findings(path: Path, violations: Sequence[Violation]) -> list[Finding]:

@@ -10,7 +10,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME, Rule, Timeframe, Violation, normalise_symbol
+from axiomd.contracts.bars import COLUMNS, SYMBOL, TS, VOLUME, Rule, Timeframe, Violation, normalise_symbol
 from axiomd.contracts.errors import DataContractError, InputError
 from axiomd.contracts.units import DAY_US
-from axiomd.core.market.columns import normalise, take_apart
-from axiomd.core.market.sessions import SessionTable
+from axiomd.core.market.columns import ALL_READ, DTYPES, BarColumns, Unread, find_column, normalise, take_apart
+from axiomd.core.market.sessions import BoolArray, SessionTable
 from axiomd.core.market.tape import (
     TS_US,
     Tape,
@@ -36,6 +36,7 @@ from axiomd.core.market.validate import (
     bar_violations,
     daily_violations,
     moment,
+    named,
     placeable_span,
     raise_if_any,
     structure_violations,
@@ -54,17 +55,22 @@ TICK_UNITS_DEFAULT: Final = 100
 SUFFIXES: Final = (".parquet", ".csv")
 _FIRST_ROWS: Final = 2_000
 _NAMES_SHOWN_MAX: Final = 20
-_LINES_SHOWN_MAX: Final = 1_000
-"""Bound on the lines of one CSV that are named one by one; a file of the wrong kind is wrong in every line."""
+_CELLS_NAMED_MAX: Final = 100_000
+"""So many cells of a CSV's column that cannot be read are named one by one, and the rest counted: a file of the wrong
+kind is wrong in every line."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BarFile:
-    """One file as read: its frame is not judged yet."""
+    """One file as read: its frame is not judged yet, but for the cells that could not be read (`unread`, and `faults`
+    that name them); they are null.
+    """
 
     path: Path
     sha256: str
     frame: pl.DataFrame
+    unread: Unread = field(default_factory=dict)
+    faults: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,17 +98,22 @@ def read_bars(path: BarPaths, timeframe: str | Timeframe = Timeframe.M1) -> pl.D
 
 def read_files(path: BarPaths) -> list[BarFile]:
     """Read every bars file behind a path as it is; raises as `read_bars` does, but for wrong columns of a Parquet."""
-    return [_read(file) for file in _bar_paths(path)]
+    files = []
+    for file in read_each(path):
+        if file.faults:
+            remedy = (
+                "write ts as ISO-8601 with its offset, like 2013-10-04T13:30:00+00:00"
+                if all(fault.rule == Rule.NAIVE_TIMESTAMP for fault in file.faults)
+                else "write plain numbers with a decimal point and ISO-8601 times with an offset"
+            )
+            raise DataContractError(str(file.faults[0]), str(file.path), remedy, violations=file.faults)
+        files.append(file)
+    return files
 
 
-def read_each(path: BarPaths) -> Iterator[tuple[Path, BarFile | DataContractError]]:
-    """Read file after file, giving a file's `DataContractError` in its place so that the others are read too."""
-    for file in _bar_paths(path):
-        try:
-            outcome: BarFile | DataContractError = _read(file)
-        except DataContractError as error:
-            outcome = error
-        yield file, outcome
+def read_each(path: BarPaths) -> Iterator[BarFile]:
+    """Read file after file as it is, cells that cannot be read among them."""
+    return map(_read, _bar_paths(path))
 
 
 def duplicates_between(frames: Sequence[pl.DataFrame]) -> list[Violation]:
@@ -231,7 +242,8 @@ def _read(path: Path) -> BarFile:
     frame = _parquet(content, path) if path.suffix.lower() == ".parquet" else _csv(content, path)
     if not frame.height:
         raise InputError("the file has no rows", str(path), "write it again or leave it out")
-    return BarFile(path, hashlib.sha256(content).hexdigest(), frame)
+    digest = hashlib.sha256(content).hexdigest()
+    return BarFile(path, digest, frame) if path.suffix.lower() == ".parquet" else BarFile(path, digest, *_typed(frame))
 
 
 def _parquet(content: bytes, path: Path) -> pl.DataFrame:
@@ -260,68 +272,85 @@ def _csv(content: bytes, path: Path) -> pl.DataFrame:
             else "write it again as UTF-8 CSV with a header"
         )
         raise InputError(f"not a readable CSV file ({str(error).splitlines()[0]})", str(path), remedy) from None
-    return _typed(text.rename(str.strip), path)
+    return text.rename(str.strip)
 
 
-def _typed(text: pl.DataFrame, path: Path) -> pl.DataFrame:
-    found: list[Violation] = []
+def _typed(text: pl.DataFrame) -> tuple[pl.DataFrame, Unread, tuple[Violation, ...]]:
+    """Read the cells of the contract's columns; those that cannot be read become null, and are marked and named."""
     columns: list[pl.Series] = []
-    for name in text.columns:
-        series = text[name].str.strip_chars().replace("", None)
-        kind = name.upper()
-        if kind == TS.upper():
-            series, faults = _times(series)
-            found += faults
-        elif kind in PRICE_COLUMNS:
-            series, faults = _numbers(series, pl.Float64())
-            found += faults
-        elif kind == VOLUME:
-            series, faults = _numbers(series, pl.Int64())
-            found += faults
-        columns.append(series.alias(name))
-    if found:
-        rules = {violation.rule for violation in found}
-        remedy = (
-            "write ts as ISO-8601 with its offset, like 2013-10-04T13:30:00+00:00"
-            if rules == {Rule.NAIVE_TIMESTAMP}
-            else "write plain numbers with a decimal point and ISO-8601 times with an offset"
-        )
-        raise DataContractError(str(found[0]), str(path), remedy, violations=tuple(found))
-    return pl.DataFrame(columns)
+    faults: list[_Fault] = []
+    for name in COLUMNS:
+        column = find_column(text, name)
+        if column is None:
+            continue
+        written = text[column].str.strip_chars().replace("", None)
+        series = written if name == SYMBOL else _times(written) if name == TS else _numbers(written, DTYPES[name])
+        columns.append(series)
+        if series.null_count() > written.null_count():
+            faults += _faults(name, written, series.is_null() & written.is_not_null())
+    frame = text.with_columns(columns)
+    if not faults:
+        return frame, ALL_READ, ()
+    bars = take_apart(frame)
+    unread: dict[str, BoolArray] = {}
+    found: list[Violation] = []
+    for fault in faults:
+        unread[fault.column] = fault.cells | unread.get(fault.column, False)
+        found += _told(fault, bars)
+    return frame, unread, tuple(found)
 
 
-def _times(text: pl.Series) -> tuple[pl.Series, list[Violation]]:
+def _times(text: pl.Series) -> pl.Series:
     iso = (
         text.str.replace(r"^(\d{4}-\d\d-\d\d)[ t]", "${1}T")
         .str.replace(r"[zZ]$", "+00:00")
         .str.replace(r"T(\d\d:\d\d)([+-]\d\d:?\d\d)$", "T${1}:00${2}")
     )
-    parsed = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
-    bad = parsed.is_null() & text.is_not_null()
-    naive = bad & text.str.contains(r"^\d{4}-\d\d-\d\d([ Tt]\d\d:\d\d(:\d\d(\.\d+)?)?)?$").fill_null(value=False)
-    return parsed, [
-        *_by_line(text, naive, Rule.NAIVE_TIMESTAMP, "ts {value!r} has no offset from UTC"),
-        *_by_line(text, bad & ~naive, Rule.WRONG_DTYPE, "ts {value!r} is no ISO-8601 time"),
-    ]
+    return iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
 
 
-def _numbers(text: pl.Series, dtype: pl.DataType) -> tuple[pl.Series, list[Violation]]:
+def _numbers(text: pl.Series, dtype: pl.DataType) -> pl.Series:
     parsed = text.cast(dtype, strict=False)
-    if dtype == pl.Int64() and parsed.null_count() > text.null_count():
-        # other programs write whole numbers with a point behind them
-        as_float = text.cast(pl.Float64, strict=False)
-        whole = as_float.round() == as_float
-        parsed = pl.select(pl.when(whole).then(as_float.cast(pl.Int64, strict=False))).to_series()
-    bad = parsed.is_null() & text.is_not_null()
-    return parsed, list(_by_line(text, bad, Rule.WRONG_DTYPE, f"{text.name} {{value!r}} is no {_KIND[str(dtype)]}"))
+    if dtype != pl.Int64() or parsed.null_count() == text.null_count():
+        return parsed
+    # other programs write whole numbers with a point behind them
+    as_float = text.cast(pl.Float64, strict=False)
+    whole = as_float.round() == as_float
+    return pl.select(pl.when(whole).then(as_float.cast(pl.Int64, strict=False)).alias(text.name)).to_series()
 
 
-_KIND: Final = {"Float64": "number with a decimal point", "Int64": "whole number"}
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fault:
+    """Cells of one column that break a rule by what is written in them."""
+
+    column: str
+    rule: Rule
+    wording: str
+    written: pl.Series
+    cells: BoolArray
 
 
-def _by_line(text: pl.Series, bad: pl.Series, rule: Rule, detail: str) -> Iterator[Violation]:
-    for row in bad.arg_true().head(_LINES_SHOWN_MAX).to_list():
-        yield Violation(rule=rule, symbol=None, ts=None, detail=f"line {row + 2}: {detail.format(value=text[row])}")
+def _faults(name: str, written: pl.Series, bad: pl.Series) -> Iterator[_Fault]:
+    if name != TS:
+        kind = "whole number" if name == VOLUME else "number with a decimal point"
+        yield _Fault(name, Rule.WRONG_DTYPE, f"is no {kind}", written, bad.to_numpy())
+        return
+    naive = bad & written.str.contains(r"^\d{4}-\d\d-\d\d([ Tt]\d\d:\d\d(:\d\d(\.\d+)?)?)?$").fill_null(value=False)
+    yield _Fault(name, Rule.NAIVE_TIMESTAMP, "has no offset from UTC", written, naive.to_numpy())
+    yield _Fault(name, Rule.WRONG_DTYPE, "is no ISO-8601 time", written, (bad & ~naive).to_numpy())
+
+
+def _told(fault: _Fault, bars: BarColumns) -> list[Violation]:
+    rows = np.flatnonzero(fault.cells).tolist()
+    told = rows[:_CELLS_NAMED_MAX]
+    texts = fault.written.gather(told).to_list()
+    said = (f"line {row + 2}: {fault.column} {text!r} {fault.wording}" for row, text in zip(told, texts, strict=True))
+    details = dict(zip(told, said, strict=True))
+    found = named(bars, fault.rule, details)
+    if len(told) < len(rows):
+        rest = f"{len(rows) - len(told):,} more cells up to line {rows[-1] + 2}: {fault.column} {fault.wording}"
+        found.append(Violation(rule=fault.rule, symbol=None, ts=None, detail=rest))
+    return found
 
 
 def _structured(file: BarFile, timeframe: Timeframe) -> pl.DataFrame:

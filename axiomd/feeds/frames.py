@@ -14,7 +14,7 @@ import polars as pl
 
 from axiomd.contracts.bars import PRICE_COLUMNS, SYMBOL, TS, VOLUME, Rule, Timeframe, Violation
 from axiomd.contracts.errors import ConfigError, DataContractError
-from axiomd.core.market.columns import DTYPES, BarColumns, normalise, take_apart
+from axiomd.core.market.columns import ALL_READ, DTYPES, BarColumns, Unread, normalise, take_apart
 from axiomd.core.market.sessions import SessionTable
 from axiomd.core.market.validate import (
     daily_violations,
@@ -49,12 +49,16 @@ def assert_valid_intraday(
 
 
 def find_intraday(
-    df: pl.DataFrame, calendar: str | ExchangeCalendar, tz: str, timeframe: str | Timeframe = Timeframe.M1
+    df: pl.DataFrame,
+    calendar: str | ExchangeCalendar,
+    tz: str,
+    timeframe: str | Timeframe = Timeframe.M1,
+    unread: Unread = ALL_READ,
 ) -> tuple[Violation, ...]:
-    """List what `assert_valid_intraday` would raise."""
+    """List what `assert_valid_intraday` would raise; the cells of `unread` were told already and are not missing."""
     zone, step_us = time_zone(tz), intraday_timeframe(timeframe).us
     table = covering_table(take_apart(polars_frame(df)), calendar)
-    return intraday_violations(df, table, timeframe_us=step_us, zone=zone)
+    return intraday_violations(df, table, timeframe_us=step_us, zone=zone, unread=unread)
 
 
 def resample_m1_to_m5(df_m1: pl.DataFrame, calendar: str | ExchangeCalendar, tz: str) -> pl.DataFrame:

@@ -6,7 +6,9 @@ a frame with one broken column can still be judged in all the others. It judges 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -17,6 +19,7 @@ from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, SYMBOL, TS, VOLUME, no
 from axiomd.core.market.sessions import BoolArray, Int64Array
 
 Float64Array = npt.NDArray[np.float64]
+Unread = Mapping[str, BoolArray]
 
 DTYPES: Final[dict[str, pl.DataType]] = {
     SYMBOL: pl.String(),
@@ -26,6 +29,7 @@ DTYPES: Final[dict[str, pl.DataType]] = {
 }
 """The contract's dtypes as polars has them."""
 
+ALL_READ: Final[Unread] = MappingProxyType({})
 EMPTY: Final = pl.DataFrame(schema=DTYPES)
 """A frame of no bars that keeps the contract."""
 
@@ -37,6 +41,7 @@ class BarColumns:
     `symbols` are the normalised names, rising, `code` the index into them (-1: missing). `ts_us` is UTC, `ts_known`
     marks the rows that have one; `is_utc` is False where the frame's times are naive, and then only their order counts.
     Prices are `float64[n]` with NaN for missing values; `volume` is `int64[n]`, 0 where `volume_known` is False.
+    `unread` marks, by column, the cells that hold something which whoever read the file could not read, and has told.
     """
 
     height: int
@@ -48,6 +53,7 @@ class BarColumns:
     prices: dict[str, Float64Array]
     volume: Int64Array | None
     volume_known: BoolArray | None
+    unread: Unread
 
 
 def find_column(df: pl.DataFrame, name: str) -> str | None:
@@ -88,7 +94,7 @@ def legible(df: pl.DataFrame) -> pl.DataFrame:
     ).filter(pl.Series((bars.code >= 0) & bars.ts_known))
 
 
-def take_apart(df: pl.DataFrame) -> BarColumns:
+def take_apart(df: pl.DataFrame, unread: Unread = ALL_READ) -> BarColumns:
     """Turn a frame into arrays, column by column, without judging it; never raises on what a column holds."""
     symbols, code = _symbols(df)
     ts_us, ts_known, is_utc = _times(df)
@@ -103,6 +109,7 @@ def take_apart(df: pl.DataFrame) -> BarColumns:
         prices=_prices(df),
         volume=volume,
         volume_known=volume_known,
+        unread=unread,
     )
 
 

@@ -7,17 +7,17 @@ any day and any machine. It stands at the border: what passes here is trusted by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, TS, Rule, Violation
+from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, TS, VOLUME, Rule, Violation
 from axiomd.contracts.errors import DataContractError
 from axiomd.contracts.units import DAY_US, PRICE_SCALE, PRICE_UNITS_MAX
-from axiomd.core.market.columns import DTYPES, BarColumns, Float64Array, find_column, take_apart
+from axiomd.core.market.columns import ALL_READ, DTYPES, BarColumns, Float64Array, Unread, find_column, take_apart
 from axiomd.core.market.sessions import BoolArray, Int64Array, SessionTable
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,9 +28,9 @@ PRICE_MIN: Final = 0.5 / PRICE_SCALE
 PRICE_MAX: Final = PRICE_UNITS_MAX / PRICE_SCALE
 
 
-def daily_violations(df: pl.DataFrame) -> tuple[Violation, ...]:
+def daily_violations(df: pl.DataFrame, unread: Unread = ALL_READ) -> tuple[Violation, ...]:
     """Find every violation in a frame of daily bars (`ts` = the session's date at 00:00 UTC)."""
-    bars = take_apart(df)
+    bars = take_apart(df, unread)
     found = [*structure_violations(df, bars), *_value_violations(bars), *_time_violations(bars)]
     if bars.ts_us is not None and bars.is_utc:
         off = _placeable(bars) & (bars.ts_us % DAY_US != 0)
@@ -39,13 +39,13 @@ def daily_violations(df: pl.DataFrame) -> tuple[Violation, ...]:
 
 
 def intraday_violations(
-    df: pl.DataFrame, table: SessionTable, *, timeframe_us: int, zone: tzinfo = UTC
+    df: pl.DataFrame, table: SessionTable, *, timeframe_us: int, zone: tzinfo = UTC, unread: Unread = ALL_READ
 ) -> tuple[Violation, ...]:
     """Find every violation in a frame of intraday bars, judged against sessions that cover all its times.
 
     `zone` only words the details. Times without a zone are judged by their order alone.
     """
-    bars = take_apart(df)
+    bars = take_apart(df, unread)
     return (*structure_violations(df, bars), *bar_violations(bars, table, timeframe_us=timeframe_us, zone=zone))
 
 
@@ -71,9 +71,9 @@ def structure_violations(df: pl.DataFrame, bars: BarColumns) -> list[Violation]:
     if bars.code is not None:
         found += _at(bars, bars.code < 0, Rule.WRONG_DTYPE, lambda _: "symbol is missing")
     if bars.ts_known is not None:
-        found += _at(bars, ~bars.ts_known, Rule.WRONG_DTYPE, lambda _: "ts is missing")
+        found += _at(bars, _untold(bars, TS, ~bars.ts_known), Rule.WRONG_DTYPE, lambda _: "ts is missing")
     if bars.volume_known is not None:
-        found += _at(bars, ~bars.volume_known, Rule.WRONG_DTYPE, lambda _: "VOLUME is missing")
+        found += _at(bars, _untold(bars, VOLUME, ~bars.volume_known), Rule.WRONG_DTYPE, lambda _: "VOLUME is missing")
     return found
 
 
@@ -108,6 +108,11 @@ def _crosses(
     for opens_us in (table.open_us[before], table.open_us[after], table.break_end_us[before]):
         enters |= (ts_us < opens_us) & (opens_us < end_us)
     return np.where(inside, leaves, enters)
+
+
+def named(bars: BarColumns, rule: Rule, details: Mapping[int, str]) -> list[Violation]:
+    """Name a rule that is broken in some rows, and how, with their symbol and time where these can be told."""
+    return _rows(bars, details, rule, details.__getitem__)
 
 
 def raise_if_any(violations: Sequence[Violation], where: str) -> None:
@@ -147,10 +152,9 @@ def _dtype_violations(name: str, dtype: pl.DataType) -> Iterator[Violation]:
 def _value_violations(bars: BarColumns) -> list[Violation]:
     found: list[Violation] = []
     if bars.prices:
-        missing = np.zeros(bars.height, np.bool_)
-        for price in bars.prices.values():
-            missing |= np.isnan(price)
-        found += _at(bars, missing, Rule.NAN_OHLC, lambda i: f"{_where(bars, i, np.isnan)} has no value")
+        missing = {name: _untold(bars, name, np.isnan(price)) for name, price in bars.prices.items()}
+        any_missing = np.logical_or.reduce(list(missing.values()))
+        found += _at(bars, any_missing, Rule.NAN_OHLC, lambda i: f"{_names_at(missing, i)} has no value")
         found += _at(bars, _bad_range(bars.prices), Rule.BAD_OHLC_RANGE, lambda i: _range_detail(bars.prices, i))
     if bars.volume is not None:
         volume = bars.volume
@@ -183,8 +187,13 @@ def _range_detail(prices: dict[str, Float64Array], i: int) -> str:
     return f"{low} {at[low]} is above {high} {at[high]}"
 
 
-def _where(bars: BarColumns, i: int, test: Callable[[Float64Array], BoolArray]) -> str:
-    return ", ".join(name for name, price in bars.prices.items() if test(price[i : i + 1])[0])
+def _untold(bars: BarColumns, name: str, missing: BoolArray) -> BoolArray:
+    """Give the cells of a column that are missing, without those that could not be read and were told as that."""
+    return missing & ~bars.unread[name] if name in bars.unread else missing
+
+
+def _names_at(columns: dict[str, BoolArray], i: int) -> str:
+    return ", ".join(name for name, marked in columns.items() if marked[i])
 
 
 def _time_violations(bars: BarColumns) -> list[Violation]:

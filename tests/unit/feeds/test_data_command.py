@@ -70,6 +70,56 @@ def test_failed_service_level_alone_ends_with_1(tmp_path: Path, capsys: pytest.C
     assert "FAIL" in out
 
 
+def csv_of(cells: dict[tuple[int, str], str], path: Path) -> str:
+    """Write a day of minutes as CSV with some cells overwritten by a text."""
+    frame = minutes(range(390)).with_columns(pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%S%:z")).cast(pl.String)
+    for (row, column), text in cells.items():
+        frame = with_cell(frame, row, column, text)
+    frame.write_csv(path)
+    return str(path)
+
+
+def test_a_cell_that_cannot_be_read_is_named_with_its_row_and_hides_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = {
+        (3, "OPEN"): "10;5", (3, "VOLUME"): "many", (5, "ts"): "yesterday", (6, "ts"): "2024-03-05T14:36:00",
+        (8, "LOW"): "11.0", (9, "VOLUME"): "-1", (10, "CLOSE"): "",
+    }  # fmt: skip
+
+    code = main(["data", "validate", "--bars", csv_of(cells, tmp_path / "b.csv"), "--json"])
+
+    found = json.loads(capsys.readouterr().out)["violations"]
+    assert code == 1
+    assert [
+        ("naive_timestamp", None, "line 8: ts '2024-03-05T14:36:00' has no offset from UTC"),
+        ("wrong_dtype", None, "line 7: ts 'yesterday' is no ISO-8601 time"),
+        ("wrong_dtype", "14:33", "line 5: OPEN '10;5' is no number with a decimal point"),
+        ("wrong_dtype", "14:33", "line 5: VOLUME 'many' is no whole number"),
+        ("nan_ohlc", "14:40", "CLOSE has no value"),
+        ("bad_ohlc_range", "14:38", "LOW 11.0 is above OPEN 10.0"),
+        ("negative_volume", "14:39", "VOLUME -1 is below 0"),
+    ] == [(each["rule"], each["ts"] and each["ts"][11:16], each["detail"]) for each in found]
+    assert {"AAA"} == {each["symbol"] for each in found}
+
+
+def test_so_many_cells_are_named_one_by_one_and_the_rest_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = csv_of({(row, "OPEN"): "x" for row in range(20)}, tmp_path / "b.csv")
+
+    main(["data", "validate", "--bars", path, "--json"])
+    whole = json.loads(capsys.readouterr().out)
+    monkeypatch.setattr("axiomd.feeds.files._CELLS_NAMED_MAX", 3)
+    main(["data", "validate", "--bars", path, "--json"])
+    cut = json.loads(capsys.readouterr().out)
+
+    assert 20 == whole["counts"]["wrong_dtype"] == len(whole["violations"])
+    assert whole["violations"][:3] == cut["violations"][:3]
+    (rest,) = cut["violations"][3:]
+    assert "17 more cells up to line 21: OPEN is no number with a decimal point" == rest["detail"]
+
+
 def test_naive_csv_and_good_file_beside_it_are_both_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parquet(minutes(), tmp_path / "bars" / "good.parquet")
     header, line = "symbol,ts,OPEN,HIGH,LOW,CLOSE,VOLUME", "BBB,2024-03-05T14:30:00,10,10,10,10,1"
