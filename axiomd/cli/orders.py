@@ -15,7 +15,10 @@ from axiomd.contracts.errors import EXIT_OK, InputError
 
 if TYPE_CHECKING:
     from axiomd.contracts.outcome import OrderOutcome
+    from axiomd.journal.log import Row
 
+KEYS_NAMED_MAX: Final = 20
+"""So many keys are named where the beginning of one may mean several."""
 _EXAMPLE: Final = (
     "example: axiomd orders export --journal artifacts/runs/RUN/journal.sqlite --out orders.csv\n"
     "example: axiomd orders show 48b0e6bb6b36980c"
@@ -92,15 +95,30 @@ def _list(args: argparse.Namespace, outcomes: list[OrderOutcome]) -> int:
 def _show(args: argparse.Namespace, path: Path) -> int:
     import orjson
 
+    from axiomd.contracts.events import ConfigLoaded
     from axiomd.contracts.units import iso_time
+    from axiomd.core.guards.figures import MONEY
     from axiomd.journal.log import chained
 
     if not args.key or not all(char in "0123456789abcdef" for char in args.key):
         raise InputError(f"{args.key!r} is no key", "axiomd orders show", "take one of axiomd orders list")
+    life: list[Row] = []
+    currency = MONEY
     with journal_as_input():
-        life = [row for row in chained(path) if row[4].startswith(args.key)]
-    if not life:
+        for row in chained(path):
+            if row[2] == ConfigLoaded.KIND:
+                currency = orjson.loads(row[6]).get("config", {}).get("currency", MONEY)
+            if row[4].startswith(args.key):
+                life.append(row)
+    # a signal's key may begin alike
+    keys = sorted({row[4].partition("-")[0] for row in life if row[2].startswith("order.")})
+    if not keys:
         raise InputError(f"no order has the key {args.key}", str(path), "take one of axiomd orders list")
+    if len(keys) > 1:
+        more = f" and {len(keys) - KEYS_NAMED_MAX} more" if len(keys) > KEYS_NAMED_MAX else ""
+        meant = f"{', '.join(keys[:KEYS_NAMED_MAX])}{more}"
+        raise InputError(f"{args.key} may be any of {len(keys)} orders", str(path), f"name one: {meant}")
+    life = [row for row in life if row[4].partition("-")[0] == keys[0]]
     if args.json:
         print_json(
             [
@@ -110,12 +128,14 @@ def _show(args: argparse.Namespace, path: Path) -> int:
             ]
         )  # fmt: skip
         return EXIT_OK
-    table = [(str(row[0]), iso_time(row[1]), row[2], row[4], str(row[5]), _told(row[2], row[6])) for row in life]
+    table = [
+        (str(row[0]), iso_time(row[1]), row[2], row[4], str(row[5]), _told(row[2], row[6], currency)) for row in life
+    ]
     print_table(("seq", "market time", "event", "key", "cause", "says"), table, right=(0, 4))
     return EXIT_OK
 
 
-def _told(kind: str, payload: str) -> str:
+def _told(kind: str, payload: str, currency: str) -> str:
     """Put an event into words; what this version cannot read is shown as it is."""
     import msgspec
 
@@ -126,4 +146,4 @@ def _told(kind: str, payload: str) -> str:
         event = msgspec.json.decode(payload, type=BY_KIND[kind])
     except (KeyError, msgspec.MsgspecError):
         return payload
-    return "  ".join(f"{name} {value}" for name, value in fields_of(event).items())
+    return "  ".join(f"{name} {value}" for name, value in fields_of(event, currency).items())

@@ -10,26 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from pydantic import JsonValue
 
 from axiomd.contracts.patch import State
-from axiomd.contracts.units import PPM, SECOND_US, decimal_text
+from axiomd.contracts.units import PPM
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.chain import GUARDS
+from axiomd.core.guards.figures import UNITS, YES, shown
 from axiomd.core.plan import Plan
 from axiomd.core.recent import Recent
 
 TRIPPING: Final = ("MaxDailyLoss", "MaxDrawdown", "ConsecutiveLosses", "RejectStorm", "RepeatedExecution")
-MONEY, BP, SECONDS, COUNT, PRICE, YES = "money", "bp", "s", "count", "price", "yes"
-UNITS: Final[dict[str, str]] = {
-    "KillSwitch": YES, "BrokerReady": YES, "JournalFailure": YES, "SessionOpen": YES, "TickAndLot": YES,
-    "DuplicateOrder": YES, "MessageRate": COUNT, "RestrictedList": YES, "ShortAllowed": YES, "StaleData": SECONDS,
-    "MarketHaltProxy": SECONDS, "PerSymbolMaxQty": COUNT, "MaxOrderNotional": MONEY, "SlippageSanity": BP,
-    "PriceCollar": PRICE, "MaxOpenPositions": COUNT, "MaxOpenOrders": COUNT, "MaxGrossExposure": MONEY,
-    "MaxNetExposure": MONEY, "BuyingPower": MONEY, "MaxDailyLoss": MONEY, "MaxDrawdown": MONEY,
-    "ConsecutiveLosses": COUNT, "RejectStorm": COUNT, "RepeatedExecution": COUNT,
-}  # fmt: skip
-"""What a guard's figure is in; YES ones have none that a bar could show."""
 _LIMIT_OF: Final[dict[str, str]] = {
     "MessageRate": "rate_orders", "StaleData": "lateness_us", "MarketHaltProxy": "silent_us",
     "MaxOrderNotional": "max_order_notional", "SlippageSanity": "entry_ppm", "PriceCollar": "collar_atr",
@@ -65,7 +55,7 @@ def headroom(plan: Plan, recent: Recent, account: Mapping[str, int], figures: Fi
         pair = standing.get(name) or (None if record is None else (record.figure, record.limit))
         if pair is not None and is_on and unit != YES:
             figure, limit = pair
-            row["figure"], row["limit"] = _shown(figure, unit), _shown(limit, unit)
+            row["figure"], row["limit"] = shown(figure, unit), shown(limit, unit)
             if limit > 0:
                 row["used_ppm"] = max(figure, 0) * PPM // limit
         rows[name] = row
@@ -97,13 +87,3 @@ def _is_on(plan: Plan, name: str) -> bool:
         return plan.risk.per_symbol_max_qty is not None
     field = _LIMIT_OF.get(name)
     return field is None or limit_of(plan.limits[0], field) != OFF
-
-
-def _shown(figure: int, unit: str) -> JsonValue:
-    if unit in (MONEY, PRICE):
-        return decimal_text(figure)
-    if unit == BP:
-        return decimal_text(figure * 100)  # ppm over 100, in the two places that decimal_text keeps
-    if unit == SECONDS:
-        return figure // SECOND_US
-    return figure

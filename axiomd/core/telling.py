@@ -11,6 +11,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.orders import Order
 from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import decimal_text
+from axiomd.core.guards.figures import COUNT, MONEY, PRICE, UNITS, shown, unit_of
 
 Fields = dict[str, str | int | bool]
 
@@ -19,14 +20,16 @@ ASKED = ("symbol", "strategy", "qty", "until")
 """Arguments of a command that name things; free text stays in the journal."""
 
 
-def fields_of(event: e.Event) -> Fields:
-    """Give an event's telling fields; kind, key and time are the caller's."""
+def fields_of(event: e.Event, currency: str = MONEY) -> Fields:
+    """Give an event's telling fields; kind, key and time are the caller's, who may know the account's currency."""
     match event:
         case e.OrderIntent():
             return _order(event.order)
         case e.OrderBlocked():
             figure, limit = next(((f, m) for name, f, m in event.verdicts[-1:] if name == event.guard), (0, 0))
-            return {**_order(event.order), "guard": event.guard, "figure": figure, "limit": limit}
+            unit = unit_of(event.guard, figure, event.order)
+            money = {MONEY: currency, PRICE: event.order.currency}.get(unit)
+            return {**_order(event.order), "guard": event.guard, **_verdict(figure, limit, unit, money)}
         case e.FillReceived():
             fill = event.fill
             return {
@@ -46,7 +49,9 @@ def fields_of(event: e.Event) -> Fields:
                 changed |= {"net_pnl": decimal_text(event.trade.net_pnl), "exit_reason": event.trade.exit_reason}
             return changed
         case e.GuardTripped():
-            return {"guard": event.guard, "figure": event.figure, "limit": event.limit, "kill_level": event.level}
+            unit = UNITS.get(event.guard, COUNT)
+            money = currency if unit == MONEY else None
+            return {"guard": event.guard, **_verdict(event.figure, event.limit, unit, money), "kill_level": event.level}
         case e.KillTripped():
             return {
                 "kill_level": event.level, "reason": event.reason, "trip_id": event.trip_id, "source": event.source,
@@ -93,6 +98,12 @@ def fields_of(event: e.Event) -> Fields:
 def text_of(fields: Fields) -> str:
     """Write fields as one line: ``symbol=SPY side=BUY qty=100``."""
     return " ".join(f"{name}={value}" for name, value in fields.items())
+
+
+def _verdict(figure: int, limit: int, unit: str, currency: str | None) -> Fields:
+    if currency is None:
+        return {"figure": figure, "limit": limit}
+    return {"figure": shown(figure, unit), "limit": shown(limit, unit), "unit": currency}
 
 
 def _order(order: Order) -> Fields:

@@ -15,7 +15,8 @@ from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import decimal_text, to_units
 from axiomd.core.engine import Engine
 from axiomd.core.guards.chain import GUARDS
-from axiomd.core.headroom import TRIPPING, UNITS
+from axiomd.core.guards.figures import UNITS
+from axiomd.core.headroom import TRIPPING
 from axiomd.core.recent import EVENTS_MAX, Recent
 from axiomd.core.strategies.stage1 import listed
 from axiomd.core.view import AlarmFact, Facts, LatchFact, TaskFact, delta, snapshot
