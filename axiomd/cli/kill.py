@@ -178,7 +178,7 @@ def _watch(who: presence.Presence, *, flattens: bool) -> int:
     for key, text in known.items():
         _say(f"{'left working' if key in orders else 'cancelled'}: {text}")
     for symbol, row in positions.items():
-        _say(f"{'NOT CLOSED YET' if flattens else 'protected and left'}: {symbol} {_field(row, 'qty')}")
+        _say(f"{'NOT CLOSED YET' if flattens else 'protected and left'}: {symbol} {_signed_qty(row)}")
     if orders or (flattens and positions):
         _say("something is left: the daemon goes on with it; look with axiomd status")
         return EXIT_LEFT
@@ -276,6 +276,11 @@ def _table(state: dict[str, object], name: str) -> dict[str, object]:
 
 def _field(row: object, name: str) -> object:
     return row.get(name, "?") if isinstance(row, dict) else "?"
+
+
+def _signed_qty(row: object) -> str:
+    """Write a position's quantity as the broker does: below nothing where it is short."""
+    return f"{'-' if _field(row, 'side') == 'SHORT' else ''}{_field(row, 'qty')}"
 
 
 def _order_text(key: str, row: object) -> str:

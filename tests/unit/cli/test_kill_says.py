@@ -1,0 +1,25 @@
+"""What `axiomd kill` says of what it left, in the same words whoever told it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from axiomd.cli import kill
+from tests.unit.cli.test_status import daemon, well
+from tests.unit.presence.test_presence import present
+
+
+@pytest.mark.parametrize(("flattens", "said"), [(False, "protected and left"), (True, "NOT CLOSED YET")])
+def test_a_short_position_is_signed_as_the_broker_signs_it(
+    flattens: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    positions = {"BAC": {"side": "SHORT", "qty": 100}, "SPY": {"side": "LONG", "qty": 40}}
+    monkeypatch.setattr(kill, "ANSWERS_S_MAX", 0.0)
+
+    with daemon(tmp_path / "c.sock", well(orders={}, positions=positions)):
+        code = kill._watch(present(socket=str(tmp_path / "c.sock")), flattens=flattens)
+
+    assert code == (kill.EXIT_LEFT if flattens else kill.EXIT_DONE)
+    assert [f"{said}: BAC -100", f"{said}: SPY 40"] == capsys.readouterr().out.splitlines()[:2]
