@@ -59,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _outcomes(path: Path) -> list[OrderOutcome]:
-    from axiomd.journal.log import entries
+    from axiomd.journal.log import chained, entries
     from axiomd.runs.recorder import Recorder
 
     recorder = Recorder(0, "", lambda _: (1, 1))
-    for entry in entries(path):
+    for entry in entries(path, chained(path)):
         recorder.take(entry.event)
     return recorder.record.orders
 

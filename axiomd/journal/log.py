@@ -417,10 +417,13 @@ def is_as_written(row: Row) -> bool:
     return row_hash(previous, seq, ts_us, kind, run_id, key, cause, payload) == digest
 
 
-def entries(path: Path) -> Iterator[Entry]:
-    """Read every event in order, its chain checked; `JournalCorrupt` names the row that cannot be read."""
+def entries(path: Path, found: Iterable[Row] | None = None) -> Iterator[Entry]:
+    """Read every event in order, or those of the rows that were found; `JournalCorrupt` names what cannot be read.
+
+    Whoever decides a journal again goes on over a row that is not as it was written: what differs is the finding.
+    """
     decoders = readers()
-    for row in chained(path):
+    for row in rows(path) if found is None else found:
         decode = decoders.get(row[2])
         if decode is None:
             raise JournalCorrupt(f"row {row[0]} has the unknown kind {row[2]}", str(path), "run axiomd journal verify")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,24 @@ def test_journal_confirms_every_decision(seed: int, tmp_path: Path) -> None:
     assert () == found.differences
     assert found.decisions == sum(isinstance(entry.event, e.DECISIONS) for entry in entries(path))
     assert () == verify(path).problems
+
+
+def test_decision_changed_in_the_file_is_named_whatever_its_hash_says(tmp_path: Path) -> None:
+    """`journal verify` says that a row was changed; this says what would have been decided."""
+    config, _, tape = random_case(100)
+    path = tmp_path / "journal.sqlite"
+    journaled(path, config, tape)
+    intent = next(entry for entry in entries(path) if isinstance(entry.event, e.OrderIntent))
+    with sqlite3.connect(path) as db:
+        names = db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        db.executescript("".join(f"DROP TRIGGER {name};" for (name,) in names))
+        more = """UPDATE events SET payload = replace(payload, '"qty":', '"qty":9') WHERE seq = ?"""
+        db.execute(more, (intent.seq,))
+
+    found = decided_again(path, tape)
+
+    assert intent.seq in [difference.seq for difference in found.differences]
+    assert verify(path).problems
 
 
 def forged(source: Path, target: Path, kind: type[e.Event], change: Any) -> int:
