@@ -85,6 +85,11 @@ def write_run(
             fresh.mkdir()
             _write_words(fresh, manifest, metrics, quality, label or label_of(manifest, record))
             _write_tables(fresh, record, writer)
+            # before the report, which names what lies beside it
+            if journal is not None:
+                shutil.move(journal, fresh / JOURNAL)
+            if living_journal is not None and living_journal.is_file():
+                (fresh / JOURNAL).symlink_to(os.path.relpath(living_journal.resolve(), folder))
             with ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk") as disk:
                 # the tables are on their way to the disk while the report is made of them
                 synced = disk.submit(_sync_files, sorted(fresh.iterdir()))
@@ -93,12 +98,7 @@ def write_run(
                 else:
                     write_for_people(fresh, plots=plots)
             synced.result()
-            if journal is not None:
-                shutil.move(journal, fresh / JOURNAL)
             _sync(fresh)
-            if living_journal is not None and living_journal.is_file():
-                (fresh / JOURNAL).symlink_to(os.path.relpath(living_journal.resolve(), folder))
-                _sync_folder(fresh)
             if folder.exists():
                 folder.rename(Path(beside) / "old")
             fresh.rename(folder)
@@ -239,6 +239,8 @@ def _sync(folder: Path) -> None:
 
 def _sync_files(paths: Iterable[Path]) -> None:
     for path in paths:
+        if path.is_symlink():  # to a journal that goes on, whose commits are its own business
+            continue
         with path.open("rb") as file:
             os.fsync(file.fileno())
 

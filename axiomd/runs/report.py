@@ -7,6 +7,7 @@ same files give the same bytes, so that writing it again changes nothing.
 from __future__ import annotations
 
 import base64
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -237,7 +238,7 @@ def _clock(iso_time: str) -> str:
 
 
 def _links(folder: Path) -> str:
-    items = [f'<li><a href="{name}">{name}</a></li>' for name in _LINKED if (folder / name).is_file()]
+    items = [f'<li><a href="{name}">{name}</a></li>' for name in _LINKED if os.path.lexists(folder / name)]
     return f'<ul class="files">{"".join(items)}</ul>'
 
 

@@ -45,6 +45,7 @@ def test_a_run_folder_holds_every_file_of_the_contract(tmp_path: Path) -> None:
     assert set(FILES) == names(folder)
     assert b"journal" == (folder / "journal.sqlite").read_bytes()
     assert not journal.exists()
+    assert 'href="journal.sqlite"' in (folder / "report.html").read_text()
     assert {"run"} == names(tmp_path)
 
 
