@@ -110,7 +110,7 @@ def test_so_many_cells_are_named_one_by_one_and_the_rest_is_counted(
 
     main(["data", "validate", "--bars", path, "--json"])
     whole = json.loads(capsys.readouterr().out)
-    monkeypatch.setattr("axiomd.feeds.files._CELLS_NAMED_MAX", 3)
+    monkeypatch.setattr("axiomd.feeds.csv_cells._CELLS_NAMED_MAX", 3)
     main(["data", "validate", "--bars", path, "--json"])
     cut = json.loads(capsys.readouterr().out)
 
