@@ -18,7 +18,7 @@ from axiomd.cli.recorded import journal_as_input, journal_path
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, JournalCorrupt, UsageError
 
 if TYPE_CHECKING:
-    from axiomd.journal.log import Row
+    from axiomd.journal.rows import Row
 
 HEAD_SHOWN = 16
 _EXAMPLE: Final = (
@@ -73,7 +73,7 @@ def _verify(args: argparse.Namespace, path: Path) -> int:
 
 def _show(args: argparse.Namespace, path: Path) -> int:
     from axiomd.contracts.events import BY_KIND
-    from axiomd.journal.log import rows
+    from axiomd.journal.reading import rows
 
     if args.last is not None and not 1 <= args.last <= sys.maxsize:
         raise UsageError(f"{args.last} is no number of events", "--last", "give 1 or more")

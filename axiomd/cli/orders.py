@@ -15,7 +15,7 @@ from axiomd.contracts.errors import EXIT_OK, InputError
 
 if TYPE_CHECKING:
     from axiomd.contracts.outcome import OrderOutcome
-    from axiomd.journal.log import Row
+    from axiomd.journal.rows import Row
 
 KEYS_NAMED_MAX: Final = 20
 """So many keys are named where the beginning of one may mean several."""
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _outcomes(path: Path) -> list[OrderOutcome]:
-    from axiomd.journal.log import chained, entries
+    from axiomd.journal.reading import chained, entries
     from axiomd.runs.recorder import Recorder
 
     recorder = Recorder(0, "", lambda _: (1, 1))
@@ -98,7 +98,7 @@ def _show(args: argparse.Namespace, path: Path) -> int:
     from axiomd.contracts.events import ConfigLoaded
     from axiomd.contracts.units import iso_time
     from axiomd.core.guards.figures import MONEY
-    from axiomd.journal.log import chained
+    from axiomd.journal.reading import chained
 
     if not args.key or not all(char in "0123456789abcdef" for char in args.key):
         raise InputError(f"{args.key!r} is no key", "axiomd orders show", "take one of axiomd orders list")

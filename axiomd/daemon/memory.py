@@ -29,7 +29,8 @@ from axiomd.daemon.source import Source, source_of
 from axiomd.feeds.playback import Position
 from axiomd.feeds.recorded import TapeProcess
 from axiomd.journal.live import LiveJournal
-from axiomd.journal.log import Journal, broken_behind, chained
+from axiomd.journal.log import Journal
+from axiomd.journal.reading import broken_behind, chained
 from axiomd.journal.verify import known_end
 from axiomd.journal.watched import SymbolPlaces, journaled_symbols, with_watched
 

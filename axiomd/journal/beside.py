@@ -26,7 +26,8 @@ import msgspec
 from axiomd.journal import wal
 from axiomd.journal.block import Block, Written
 from axiomd.journal.cores import Apart, never_push
-from axiomd.journal.log import GENESIS, Values, insert, last_row
+from axiomd.journal.reading import last_row
+from axiomd.journal.rows import GENESIS, Values, insert
 
 ROWS: Final = b"r"
 COMMIT: Final = b"c"

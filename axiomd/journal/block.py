@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from axiomd.contracts.events import Event
-from axiomd.journal.log import HELD_EVENTS, Values, chain, lines_of, split_lines
+from axiomd.journal.log import HELD_EVENTS
+from axiomd.journal.rows import Values, chain, lines_of, split_lines
 
 
 class Block:

@@ -20,7 +20,9 @@ import msgspec
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.contracts.events import Event, keys_of
 from axiomd.journal.block import Block, Written
-from axiomd.journal.log import GENESIS, HELD_EVENTS, Appended, Values, create, insert, last_row
+from axiomd.journal.log import HELD_EVENTS, Appended, create
+from axiomd.journal.reading import last_row
+from axiomd.journal.rows import GENESIS, Values, insert
 
 BLOCK_ROWS: Final = 3_600
 _LENGTH: Final = struct.Struct("<q")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalWriteFailed
-from axiomd.journal.log import read_only
+from axiomd.journal.reading import read_only
 from axiomd.journal.watched import SymbolPlaces
 
 WAITED_S_MAX: Final = 5.0

@@ -16,7 +16,9 @@ from typing import Final
 from axiomd.journal import wal
 from axiomd.journal.beside import CHECKPOINT, COMMIT, DROP, ROOM, ROWS, Writer, WriterGone
 from axiomd.journal.block import Block
-from axiomd.journal.log import Journal, Values, last_row
+from axiomd.journal.log import Journal
+from axiomd.journal.reading import last_row
+from axiomd.journal.rows import Values
 
 AHEAD_ROWS: Final = 60
 """Fewer are not worth a way to the process of their own: they go with the commit."""

@@ -18,7 +18,9 @@ from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.orders import split_reference
 from axiomd.journal import schema
-from axiomd.journal.log import GENESIS, Row, is_as_written, read_only, rows_of, side_file
+from axiomd.journal.log import side_file
+from axiomd.journal.reading import read_only, rows_of
+from axiomd.journal.rows import GENESIS, Row, is_as_written
 
 
 @dataclass(frozen=True, slots=True)

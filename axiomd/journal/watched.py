@@ -17,7 +17,8 @@ import numpy as np
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalCorrupt
 from axiomd.contracts.runs import RunConfig
-from axiomd.journal.log import HOW_TO_RESTORE, is_as_written, rows
+from axiomd.journal.reading import HOW_TO_RESTORE, rows
+from axiomd.journal.rows import is_as_written
 
 Config = TypeVar("Config", bound=RunConfig)
 

@@ -25,7 +25,7 @@ from axiomd.core.engine import Engine
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.feeds.calendars import session_table
-from axiomd.journal.log import Entry, entries
+from axiomd.journal.reading import Entry, entries
 from axiomd.journal.watched import SymbolPlaces, symbols_of, with_watched
 
 FindTape = Callable[[e.RunStarted, RunConfig, date], Tape | None]

@@ -27,7 +27,7 @@ from axiomd import latch
 from axiomd.cli.control_client import ControlClient, ControlError
 from axiomd.cli.sim_kill import SimConnection, SimTruth
 from axiomd.journal.beside import wait_for_writer
-from axiomd.journal.log import Entry, entries
+from axiomd.journal.reading import Entry, entries
 from axiomd.presence import read as read_presence
 from axiomd.presence import start_time_of
 from tests.markets import SPANS, frame_of, random_market, sessions_of

@@ -17,7 +17,7 @@ from axiomd.contracts.fills import Trade
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.market.tape import Tape
 from axiomd.journal.bulk import BulkJournal
-from axiomd.journal.log import entries
+from axiomd.journal.reading import entries
 from axiomd.journal.verify import verify
 from axiomd.replay import simulate_insidebar_from_orders
 from axiomd.replay.rejournal import Confirmation, replay_journal

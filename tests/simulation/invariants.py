@@ -15,7 +15,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.orders import Order, split_reference
 from axiomd.core.engine import Engine
 from axiomd.core.orders.reconcile import reconcile
-from axiomd.journal.log import Entry, entries
+from axiomd.journal.reading import Entry, entries
 from axiomd.journal.verify import verify
 from axiomd.replay.rejournal import decide_again
 

@@ -25,7 +25,8 @@ from axiomd.daemon.desk import Desk
 from axiomd.daemon.ears import Ears
 from axiomd.daemon.memory import fold
 from axiomd.daemon.sim_link import Leave
-from axiomd.journal.log import Entry, Journal, entries
+from axiomd.journal.log import Journal
+from axiomd.journal.reading import Entry, entries
 from axiomd.journal.verify import verify
 from tests.simulation.broker import RoughBroker
 from tests.simulation.run import without_threads

@@ -14,7 +14,7 @@ from axiomd.cli.main import main
 from axiomd.contracts import events as e
 from axiomd.core.guards.figures import COUNT, MONEY, PRICE, unit_of
 from axiomd.core.telling import fields_of
-from axiomd.journal.log import rows
+from axiomd.journal.reading import rows
 from tests.unit.cli.bars import CONFIG, written
 from tests.unit.observe.test_logging import order
 

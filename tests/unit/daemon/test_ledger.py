@@ -10,7 +10,8 @@ import pytest
 from axiomd.contracts import events as e
 from axiomd.daemon.ears import Ears
 from axiomd.daemon.ledger import Ledger
-from axiomd.journal.log import Journal, rows
+from axiomd.journal.log import Journal
+from axiomd.journal.reading import rows
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import JournalWriteFailed
 from axiomd.daemon.memory import open_journal
-from axiomd.journal.log import entries
+from axiomd.journal.reading import entries
 
 
 def test_a_journal_cut_off_while_it_was_laid_out_is_begun_anew(tmp_path: Path) -> None:

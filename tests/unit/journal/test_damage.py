@@ -17,7 +17,9 @@ from axiomd.cli.main import main
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import EXIT_INPUT, EXIT_OK, EXIT_REFUSED, JournalCorrupt
 from axiomd.daemon.memory import open_journal
-from axiomd.journal.log import Journal, Row, chained, rows
+from axiomd.journal.log import Journal
+from axiomd.journal.reading import chained, rows
+from axiomd.journal.rows import Row
 from axiomd.journal.wal import PAGE_BYTES
 from axiomd.journal.watched import journaled_symbols
 from tests.unit.journal.test_journal import events

@@ -20,7 +20,9 @@ from axiomd.contracts.fills import Fill
 from axiomd.contracts.verdicts import text_of
 from axiomd.journal import schema
 from axiomd.journal.bulk import BLOCK_ROWS, BulkJournal
-from axiomd.journal.log import GENESIS, STATEMENT_ROWS, Journal, entries, rows
+from axiomd.journal.log import Journal
+from axiomd.journal.reading import entries, rows
+from axiomd.journal.rows import GENESIS, STATEMENT_ROWS
 from axiomd.journal.verify import known_end, verify
 from tests.unit.runs.a_run import order
 

@@ -23,7 +23,8 @@ from axiomd.journal import beside, wal
 from axiomd.journal.beside import EARLY_ROWS, Writer, WriterGone, lock_of, wait_for_writer
 from axiomd.journal.block import Block
 from axiomd.journal.live import AHEAD_ROWS, LiveJournal
-from axiomd.journal.log import HELD_EVENTS, Journal, rows
+from axiomd.journal.log import HELD_EVENTS, Journal
+from axiomd.journal.reading import rows
 from axiomd.journal.verify import verify
 from tests.process.stage import wait_until
 

@@ -12,7 +12,8 @@ import pytest
 
 from axiomd.contracts import events as e
 from axiomd.journal import wal
-from axiomd.journal.log import Journal, rows
+from axiomd.journal.log import Journal
+from axiomd.journal.reading import rows
 from axiomd.journal.verify import verify
 
 RUN = "run-1"
