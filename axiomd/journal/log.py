@@ -22,6 +22,7 @@ from axiomd.journal.rows import GENESIS, WIDTH, Values, chain, insert, lines_of,
 HELD_EVENTS: Final = 60
 """One call for each costs more than the writing; of thousands the first have left the cache when it is their turn."""
 
+
 class Pending:
     """What was appended and is not chained yet, by column."""
 
