@@ -186,7 +186,7 @@ from axiomd.journal import log
 
 
 def refuse(db):
-    raise sqlite3.OperationalError("unable to open database file")
+    sqlite3.connect("/nowhere/at/all.sqlite")  # SQLite's own complaint, with its code
 
 
 log.create = refuse
