@@ -39,6 +39,8 @@ WINDOWS = [f"{h:02d}:{m:02d}-{h + m // 30:02d}:{30 - m:02d}" for h in range(9, 1
 HALF_DAY = (date(2019, 11, 29), date(2019, 11, 29))
 READY_S_MAX = 20.0
 WAIT_S_MAX = 30.0
+RUN_S_MAX = 240.0
+"""A command may be the first of a fresh clone, which compiles every rule, on a machine that others slow down."""
 
 Row = tuple[str, ...]
 
@@ -95,7 +97,7 @@ class Stage:
 
     # --- programs ---
 
-    def run(self, *arguments: str, stdin: str = "", timeout_s: float = WAIT_S_MAX) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str = "", timeout_s: float = RUN_S_MAX) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
             [*AXIOMD, *arguments], input=stdin, capture_output=True, text=True, env=self._environ(), timeout=timeout_s,

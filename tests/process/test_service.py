@@ -33,7 +33,9 @@ def test_systemd_hears_ready_then_the_watchdog_and_at_last_stopping(stage: Stage
         systemd.settimeout(20)
         running = stage.start(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="900000")
         heard: list[str] = []
-        while sum("WATCHDOG=1" in message for message in heard) < 3:
+        armed = "paper SIM 2019-11-29: armed"
+        # a day opens once its rules are loaded, or compiled
+        while sum("WATCHDOG=1" in message for message in heard) < 3 or not any(armed in message for message in heard):
             heard.append(systemd.recv(4096).decode())
         assert running.stop() == EXIT_OK
         systemd.settimeout(0.5)
@@ -45,7 +47,6 @@ def test_systemd_hears_ready_then_the_watchdog_and_at_last_stopping(stage: Stage
 
     (ready,) = [place for place, message in enumerate(heard) if message.startswith("READY=1")]
     assert "STATUS=ready: paper SIM" in heard[ready]
-    assert any("paper SIM 2019-11-29: armed" in message for message in heard)
     assert any(message.startswith("STOPPING=1") for message in heard)
 
 
