@@ -37,6 +37,8 @@ NOTIONAL_UNITS_MAX: Final = 2**55
 adds."""
 SHARES_MAX: Final = 10**13
 """No order is for more."""
+NEVER_UNITS: Final = 2**62
+"""More than any money."""
 RATE_PART_MAX: Final = 10**9
 """Of an exchange rate as a fraction: what is left of an amount, times this, twice, fits into 64 bits."""
 DAYS_CACHED_MAX: Final = 32_768

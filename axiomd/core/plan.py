@@ -18,7 +18,7 @@ from axiomd.contracts.instruments import Instrument
 from axiomd.contracts.orders import Source
 from axiomd.contracts.risk import RiskConfig
 from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1, StrategyConfig
-from axiomd.contracts.units import MINUTE_US, NEVER_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
+from axiomd.contracts.units import MINUTE_US, NEVER_UNITS, NEVER_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
 from axiomd.core import board as b
 from axiomd.core.compiled import Row
 from axiomd.core.fills import COSTS
@@ -30,9 +30,6 @@ from axiomd.core.steps import step_address, walk_address
 from axiomd.core.strategies.api import Strategy, WindowSpec
 
 COSTS_RECORD: Final = np.dtype([(name, "i8") for name in COSTS], align=True)
-
-NEVER_UNITS: Final = 2**62
-"""A limit on money that no money reaches."""
 
 FindStrategy = Callable[[str, str], Strategy]
 ReadParams = Callable[[Strategy, StrategyConfig], Any]

@@ -34,8 +34,6 @@ SIZING = np.dtype(
 )
 
 _PERCENT_PPM: Final = 100 * PPM
-_NOTIONAL_MAX: Final = NOTIONAL_UNITS_MAX
-_SHARES_MAX: Final = SHARES_MAX
 
 
 @njit
@@ -73,7 +71,7 @@ def share_of(equity: int, percent_ppm: int) -> int:
         return 0
     if percent_ppm == _PERCENT_PPM:  # all of it, the usual budget and cap
         return equity
-    return bounded(equity, percent_ppm, _PERCENT_PPM, _NOTIONAL_MAX)
+    return bounded(equity, percent_ppm, _PERCENT_PPM, NOTIONAL_UNITS_MAX)
 
 
 @njit
@@ -84,8 +82,8 @@ def stakes(sizing: Row, equity: int, fx_num: int, fx_den: int) -> tuple[int, int
     """
     own_equity = share_of(equity, sizing.budget_pct_ppm)
     percent_ppm = sizing.risk_pct_ppm if sizing.mode == RISK else sizing.pos_pct_ppm
-    stake = bounded(share_of(own_equity, percent_ppm), fx_den, fx_num, _NOTIONAL_MAX)
-    return stake, bounded(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num, _NOTIONAL_MAX)
+    stake = bounded(share_of(own_equity, percent_ppm), fx_den, fx_num, NOTIONAL_UNITS_MAX)
+    return stake, bounded(share_of(own_equity, sizing.max_pos_pct_ppm), fx_den, fx_num, NOTIONAL_UNITS_MAX)
 
 
 @njit
@@ -103,10 +101,10 @@ def quantity(sizing: Row, stake: int, cap: int, entry: int, stop: int, tick: int
         distance_ticks = max(1, quotient(abs(entry - stop) + tick // 2, tick))
         qty = whole_lots(quotient(stake, distance_ticks * tick), lot)
     # first by floats: the product of integers may leave 64 bits, and the cap never does
-    if entry < 0 or qty * 1.0 * entry > 2.0 * _NOTIONAL_MAX or qty * entry > cap:
+    if entry < 0 or qty * 1.0 * entry > 2.0 * NOTIONAL_UNITS_MAX or qty * entry > cap:
         qty = whole_lots(quotient(cap, entry), lot)
-    if qty > _SHARES_MAX:
-        qty = whole_lots(_SHARES_MAX, lot)
+    if qty > SHARES_MAX:
+        qty = whole_lots(SHARES_MAX, lot)
     if sizing.max_volume_pct_ppm >= 0:
         shares = fraction(volume, sizing.max_volume_pct_ppm, _PERCENT_PPM)
         if qty > shares:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from axiomd.contracts.units import PPM
+from axiomd.contracts.units import NEVER_UNITS, PPM
 from axiomd.core.compiled import Row, njit
 from axiomd.core.guards.api import OFF
 from axiomd.core.sizing import bounded
-
-_NEVER: Final = 2**62
 
 Check = tuple[bool, int, int]
 
@@ -48,5 +44,5 @@ def max_net_exposure(x: Row, limits: Row) -> Check:
 def buying_power(x: Row, limits: Row) -> Check:
     """Refuse where exposure and order together would be more than a multiple of the equity."""
     after = x.gross + x.notional
-    reach = bounded(max(x.equity, 0), max(limits.buying_power_ppm, 0), PPM, _NEVER)
+    reach = bounded(max(x.equity, 0), max(limits.buying_power_ppm, 0), PPM, NEVER_UNITS)
     return limits.buying_power_ppm != OFF and after > reach, after, reach
