@@ -83,6 +83,7 @@ def _locked(args: argparse.Namespace, reader: TapeProcess | None) -> int:
 
 def identity_of(args: argparse.Namespace, place: Places) -> Identity:
     """Say who the daemon of these options is. `ConfigError` or `RefusedError` where it must not be."""
+    from axiomd.config.rates import path_hashes
     from axiomd.contracts.runs import config_hash
     from axiomd.daemon.clock import wall_us
     from axiomd.daemon.identity import ACCOUNT_SIM, Identity
@@ -90,7 +91,8 @@ def identity_of(args: argparse.Namespace, place: Places) -> Identity:
     loaded = _load(args, place)
     mode = _mode(args, loaded)
     _check(loaded.config, mode)
-    return Identity(loaded.config, place, mode, ACCOUNT_SIM, config_hash(loaded.config, {}), wall_us())
+    digest = config_hash(loaded.config, path_hashes(loaded.config))
+    return Identity(loaded.config, place, mode, ACCOUNT_SIM, digest, wall_us())
 
 
 def _run(identity: Identity, reader: TapeProcess | None, log_level: str, reread: Callable[[], DaemonConfig]) -> int:

@@ -5,15 +5,18 @@ Replay, backtest and daemon bind by this and nothing else, so that the same file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Final
 
 from axiomd.config.plugins import find_guard, find_strategy, guard_params, strategy_params
+from axiomd.config.rates import rates_of
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.orders import Source
 from axiomd.contracts.runs import RunConfig
-from axiomd.contracts.units import MINUTE_US, rate_ratio
+from axiomd.contracts.units import MINUTE_US
+from axiomd.core.market.rates import DailyRates, Rate
 from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.plan import Plan, plan_of
 from axiomd.core.strategies.api import WindowSpec
@@ -23,9 +26,18 @@ _SOME_MONTH: Final = date(2024, 1, 1), date(2024, 1, 31)
 
 
 def bind(
-    config: RunConfig, sessions: SessionTable, bar_us: int, run_id: str, source: Source, where: str = "configuration"
+    config: RunConfig,
+    sessions: SessionTable,
+    bar_us: int,
+    run_id: str,
+    source: Source,
+    where: str = "configuration",
+    rates: Mapping[str, Rate | DailyRates] | None = None,
 ) -> Plan:
-    """Bind a configuration to installed strategies, a calendar and rates. Raises `ConfigError`."""
+    """Bind a configuration to installed strategies, a calendar and rates, its own unless they are given.
+
+    Raises `ConfigError`.
+    """
     intervals = {find_strategy(entry.name, entry.version, where).timeframe_us for entry in config.normalised()}
     if len(intervals) > 1:
         raise ConfigError("strategies of different timeframes", where, "run them as two instances")
@@ -40,7 +52,7 @@ def bind(
         find_strategy=lambda name, version: find_strategy(name, version, where),
         read_params=lambda strategy, entry: strategy_params(strategy, entry, where),
         find_windows=lambda table, spec: _placed(table, spec, where),
-        rates=_rates(config, where),
+        rates=rates_of(config, where) if rates is None else rates,
         guards=tuple(
             (guard, guard_params(guard, key, params, where))
             for key, params in config.limits().plugins.items()
@@ -69,18 +81,3 @@ def _placed(sessions: SessionTable, spec: WindowSpec, where: str) -> WindowTable
 def _windows(sessions: SessionTable, spec: WindowSpec) -> WindowTable:
     """Place windows into sessions; kept, since a sweep binds the same ones thousands of times."""
     return window_table(sessions, spec.windows, spec.tz)
-
-
-def _rates(config: RunConfig, where: str) -> dict[str, tuple[int, int]]:
-    rates: dict[str, tuple[int, int]] = {}
-    for currency in dict.fromkeys(config.instrument_config(symbol).currency for symbol in config.all_symbols()):
-        key = config.rate_key(currency)
-        if key is None:
-            continue
-        rate = config.fx[key]
-        if isinstance(rate, str):
-            raise ConfigError(f"fx.{key} names {rate}", where, "give a number: rates by day come with the next release")
-        numerator, denominator = rate_ratio(rate)
-        is_direct = key.startswith(currency)
-        rates[currency] = (numerator, denominator) if is_direct else (denominator, numerator)
-    return rates

@@ -59,7 +59,9 @@ class ConfigLoaded(Event, frozen=True, kw_only=True):
 class SessionOpened(Event, frozen=True, kw_only=True):
     """A session of the calendar began; orders are named by `run_id` from here on.
 
-    `equity_units` is the broker's figure where that is the truth, else None.
+    `equity_units` is the broker's figure where that is the truth, else None. `rates` is, by the currency of an
+    instrument, what one of it is in the account's currency, as a fraction: of those that are another every day, (0, 0)
+    where it is not known.
     """
 
     KIND: ClassVar[str] = "session.opened"
@@ -68,6 +70,7 @@ class SessionOpened(Event, frozen=True, kw_only=True):
     open_us: int
     close_us: int
     equity_units: int | None = None
+    rates: dict[str, tuple[int, int]] = {}
 
 
 class CandidatesSelected(Event, frozen=True, kw_only=True):

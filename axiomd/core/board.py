@@ -23,6 +23,7 @@ SYMBOL = np.dtype(
         ("lot", "i8"),
         ("fx_num", "i8"),
         ("fx_den", "i8"),
+        ("is_unpriced", "i8"),
         ("max_qty", "i8"),
         ("is_short_allowed", "i8"),
         ("is_restricted", "i8"),

@@ -6,6 +6,7 @@ leads to `kill_switch`'s.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from axiomd.contracts import events as e
@@ -15,6 +16,7 @@ from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core import board as b
 from axiomd.core.board import ABOVE_ALL, BELOW_ALL, column
 from axiomd.core.frame import WORK, Frame
+from axiomd.core.market.rates import Rate, columns_of
 from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.closing import manual_reference
 from axiomd.core.orders.lifecycle import Happening
@@ -25,6 +27,9 @@ _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "K
 _FILLED, _PARTLY_FILLED = Happening.FILLED, Happening.PARTLY_FILLED
 _SYMBOL_BYTES: Final = b.SYMBOL.itemsize
 _SYMBOL_SIZE: Final = _SYMBOL_BYTES // 8
+assert b.SYMBOL.names is not None
+assert b.SYMBOL.names[2:5] == ("fx_num", "fx_den", "is_unpriced")
+_FX_NUM: Final = column(b.SYMBOL, "fx_num")
 _POSITION, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
 
 
@@ -41,7 +46,11 @@ class Books:
         self.index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
         self.filled_us = -1
         """The moment whose books the equity curve waits for; -1 where it waits for none."""
-        self._rates, self._bar_us, self._currency = plan.rates, plan.bar_us, plan.currency
+        self.rates = {symbol: columns_of(rate)[:2] for symbol, rate in zip(plan.symbols, plan.rates, strict=True)}
+        """What the instrument's currency is worth, by symbol; where that is not known nothing is bought."""
+        self._names = plan.symbols
+        self._currencies = [instrument.currency for instrument in plan.instruments]
+        self._bar_us, self._currency = plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
         self._post = frame.post
@@ -55,6 +64,15 @@ class Books:
         """A new day: what ended is history, executions of the day before yesterday are nobody's business any more."""
         self.executions, self._executions_before = set(), self.executions
         self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
+
+    def price(self, rates: Mapping[str, Rate]) -> None:
+        """Take the day's rates. What is held keeps the one it was bought at, so that its trade adds up."""
+        for index, currency in enumerate(self._currencies):
+            if currency in rates and index not in self.holdings:
+                at = index * _SYMBOL_SIZE + _FX_NUM
+                num, den, is_unpriced = columns_of(rates[currency])
+                self._symbols[at], self._symbols[at + 1], self._symbols[at + 2] = num, den, is_unpriced
+                self.rates[self._names[index]] = num, den
 
     def position(self, index: int) -> int:
         """Give the signed shares held in a symbol."""
@@ -109,7 +127,7 @@ class Books:
                 self.book.happen(leg, leg.ending)
         elif holding is not None and holding.leave(fill, flow, charge):
             reason: ExitReason = _EXITS.get(role) or _EXITS.get(role_kind(role), "MANUAL")
-            trade = holding.trade(fill, reason, self._symbols, self._rates[index], self._currency)
+            trade = holding.trade(fill, reason, self._symbols, self.rates[fill.symbol], self._currency)
             del self.holdings[index]
         self.post(index)
         return trade
@@ -123,7 +141,7 @@ class Books:
         return leg
 
     def _stake_of(self, leg: Leg) -> int:
-        num, den = self._rates[leg.index]
+        num, den = self.rates[leg.order.symbol]
         return (
             (leg.qty - leg.filled) * (leg.level or self._symbols[leg.index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
         )

@@ -262,6 +262,8 @@ class Engine:
         """A new day: its bounds, its equity, no candidate yet."""
         self.footing.session, self.footing.run_id = event.session, event.run_id
         self.books.begin_session()
+        if event.rates:
+            self.books.price(event.rates)
         self.frame.begin_session(event.open_us, event.close_us, event.close_us - self.plan.flatten_us)
         return self.kill.close_left_over(event.open_us) if self.holdings else NO_COMMANDS
 

@@ -32,6 +32,7 @@ from axiomd.core.strategies.api import MOMENT, SLOT
 _EQUITY, _FLATTEN, _SETUPS = (column(b.ACCOUNT, name) for name in ("equity", "flatten_us", "setups"))
 _STRATEGY_SIZE, _SLOT_SIZE = b.STRATEGY.itemsize // 8, b.SLOT.itemsize // 8
 _SETUP = struct.Struct(f"{b.SETUP_SIZE}q")
+_SYMBOL_SIZE, _IS_UNPRICED = b.SYMBOL.itemsize // 8, column(b.SYMBOL, "is_unpriced")
 _IS_PAUSED = column(b.STRATEGY, "is_paused")
 _IS_CANDIDATE, _RANK = (column(b.SLOT, name) for name in ("is_candidate", "rank"))
 
@@ -148,6 +149,8 @@ class Entries:
             outcome = "blocked:netting"
         elif self._frame.strategies[k * _STRATEGY_SIZE + _IS_PAUSED] or self._pauses.holds(own.id, symbol, now_us):
             outcome = "blocked:paused"
+        elif self._frame.symbols[index * _SYMBOL_SIZE + _IS_UNPRICED]:
+            outcome = "blocked:fx_rate"
         elif footing.is_late:
             outcome = "missed"
         else:

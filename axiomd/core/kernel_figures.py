@@ -24,8 +24,8 @@ def basis_of(plan: Plan, rows: Rows) -> Basis:
     nets, multiples = np.empty(len(rows.trades), np.int64), np.empty(len(rows.trades), np.float64)
     returns = np.empty((len(rows.session_equity), 2), np.int64)
     costs, risked, refused, filled, sessions = outcomes(
-        rows.trades, rows.orders, rows.signals, rows.board.slots, rows.board.symbols, rows.session_equity,
-        plan.initial_cash, nets, multiples, returns,
+        rows.trades, rows.orders, rows.signals, rows.board.slots, rows.session_equity,
+        rows.rates, plan.initial_cash, nets, multiples, returns,
     )  # fmt: skip
     return Basis(
         nets=nets,
@@ -46,7 +46,7 @@ def basis_of(plan: Plan, rows: Rows) -> Basis:
 
 @njit
 def outcomes(
-    trades: Ints, orders: Ints, signals: Ints, slots: Records, symbols: Records, session_equity: Ints,
+    trades: Ints, orders: Ints, signals: Ints, slots: Records, session_equity: Ints, rates: Ints,
     initial_cash: int, nets: Ints, multiples: Floats, returns: Ints,
 ) -> tuple[int, int, int, int, int]:  # fmt: skip
     """Fill in what each trade made, by how many times its risk, of those that had one, and what each session made.
@@ -62,12 +62,12 @@ def outcomes(
             level, stop = setup[api.LONG_ENTRY], setup[api.LONG_STOP]
         else:
             level, stop = setup[api.SHORT_ENTRY], setup[api.SHORT_STOP]
-        symbol = symbols[slots[setup[api.SLOT]].symbol]
+        rate = rates[order[kernel.O_SESSION] % len(rates), slots[setup[api.SLOT]].symbol]
         risk = abs(level - stop) * order[kernel.O_QTY]
         nets[k] = trades[k, kernel.T_GROSS] - trades[k, kernel.T_COSTS]
         costs += trades[k, kernel.T_COSTS]
         if risk != 0:
-            multiples[risked] = multiple_of(nets[k], risk, symbol.fx_num, symbol.fx_den)
+            multiples[risked] = multiple_of(nets[k], risk, rate[0], rate[1])
             risked += 1
     refused, filled = 0, 0
     for k in range(len(orders)):

@@ -140,7 +140,9 @@ def _add_orders(
 
 
 def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
-    rates = dict(zip(plan.symbols, plan.rates, strict=True))
+    index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
+    rates = [[(num, den) for num, den, _ in columns] for columns in rows.rates.tolist()]
+    sessions = rows.orders[:, kernel.O_SESSION].tolist()
     for place, way, exit_us, exit_price, gross, costs, worst, best, bars_held, is_ambiguous in _columns(
         rows.trades,
         kernel.T_ORDER, kernel.T_EXIT, kernel.T_EXIT_TS, kernel.T_EXIT_PRICE, kernel.T_GROSS, kernel.T_COSTS,
@@ -151,9 +153,10 @@ def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
         assert outcome.fill_ts_us is not None
         assert outcome.fill_price is not None
         reason: ExitReason = EXIT_NAMES[way]
+        rate = rates[sessions[place] % len(rates)][index_of[order.symbol]]
         trade = trade_of(
             order, order.qty, outcome.fill_ts_us, outcome.fill_price, exit_us, exit_price, reason, gross, costs,
-            worst, best, rates[order.symbol], bars_held, bool(is_ambiguous), plan.currency,
+            worst, best, rate, bars_held, bool(is_ambiguous), plan.currency,
         )  # fmt: skip
         record.trades.append(trade)
 

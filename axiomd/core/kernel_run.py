@@ -18,6 +18,7 @@ from axiomd.core import kernel
 from axiomd.core.ahead import NO_SETUPS, setups_ahead
 from axiomd.core.board import Board, Ints, Records
 from axiomd.core.guards.api import OFF
+from axiomd.core.market.rates import Rate, rates_by_session
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
@@ -44,6 +45,8 @@ class Rows:
     session_equity: Ints
     ranks: Ints
     """The stage-1 rank of every slot, a row for all sessions of the strip or one for each."""
+    rates: Ints
+    """`rates_by_session`: for all sessions of the strip or for each."""
 
 
 class Room:
@@ -96,6 +99,7 @@ class Start:
         self.board = board
         self.rules = _rules(plan)
         self.ranks = _listed(plan, board)
+        self.rates, self.currencies = plan.rates, tuple(instrument.currency for instrument in plan.instruments)
         self.sizings = np.concatenate([own.sizing for own in plan.strategies])
         # one setup a window is the usual strategy; whoever finds more is given more as it goes
         windows = sum(len(own.windows) // 4 * len(own.symbols) for own in plan.strategies)
@@ -105,8 +109,9 @@ class Start:
         assert not self.is_alone or kernel.are_in_place(moved[:-2]), "a lone symbol's walk finds them by their places"
         self._begun = self._piece.copy()
 
-    def again(self, instrument: Instrument, rate: tuple[int, int]) -> None:
+    def again(self, instrument: Instrument, rate: Rate) -> None:
         """Make a run of one symbol ready to begin with that symbol or with another."""
+        self.rates, self.currencies = (rate,), (instrument.currency,)
         self._piece[:] = self._begun
         lay_instrument(self.board, 0, instrument, rate, self.plan.risk)
 
@@ -123,6 +128,9 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
     strip = strip_of(tape)
     sessions = strip.session
     ranks = start.ranks if select is None else _ranks(plan, board, sessions, select)
+    rates = rates_by_session(
+        start.rates, start.currencies, plan.daily_rates, tape.sessions.date_days[sessions].tolist()
+    )
     first = int(np.count_nonzero(sessions < first_session)) if first_session else 0
     rules["first_session"], rules["lists_candidates"] = first, select is None
     setups = start.setups_expected
@@ -141,7 +149,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
         strip.open_us, strip.close_us, ranks, board.account, board.symbols, board.strategies, board.slots,
         board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
         board.limits, board.setups, start.sizings, plan.costs, rules, start.legs, start.held, state, start.bursts,
-        start.order_of_setups, signals, orders, trades, points, equity,
+        start.order_of_setups, signals, orders, trades, points, equity, rates,
     ):  # fmt: skip
         signals, orders, trades, points = (_doubled(rows) for rows in (signals, orders, trades, points))
     z = state[0]
@@ -154,6 +162,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
         points[: int(z["points"])],
         equity,
         ranks,
+        rates,
     )
 
 

@@ -7,7 +7,7 @@ for it. Everything that needs a calendar or a file comes in as a table.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from axiomd.core.compiled import Row
 from axiomd.core.fills import COSTS
 from axiomd.core.guards.api import LIMITS, OFF, Guard
 from axiomd.core.guards.loss import ALL_LOSSES
+from axiomd.core.market.rates import UNKNOWN, DailyRates, Rate, columns_of
 from axiomd.core.market.sessions import SessionTable, WindowTable
 from axiomd.core.sizing import MODES, SIZING
 from axiomd.core.steps import step_address, walk_address
@@ -59,7 +60,8 @@ class Plan:
     initial_cash: int
     currency: str
     instruments: tuple[Instrument, ...]
-    rates: tuple[tuple[int, int], ...]
+    rates: tuple[Rate, ...]
+    """Of each instrument, `UNKNOWN` before the first session of one whose rate is another every day."""
     strategies: tuple[StrategyPlan, ...]
     costs: b.Records
     limits: b.Records
@@ -72,11 +74,17 @@ class Plan:
     sessions: SessionTable
     guards: tuple[tuple[Guard, Any], ...] = ()
     """Plug-in guards with their parameters, asked after the compiled chain."""
+    daily_rates: Mapping[str, DailyRates] = field(default_factory=dict)
+    """By the currency of an instrument, where they are another every day."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """The run's symbols, rising: the order of a tape."""
         return tuple(instrument.symbol for instrument in self.instruments)
+
+    def rates_on(self, day: int) -> dict[str, Rate]:
+        """Give the rates of a session by currency, of those that change; `day` counts from 1970."""
+        return {currency: rates.on(day) for currency, rates in self.daily_rates.items()}
 
     @property
     def costs_by_name(self) -> dict[str, int]:
@@ -94,10 +102,10 @@ def plan_of(
     find_strategy: FindStrategy,
     read_params: ReadParams,
     find_windows: FindWindows,
-    rates: Mapping[str, tuple[int, int]],
+    rates: Mapping[str, Rate | DailyRates],
     guards: tuple[tuple[Guard, Any], ...] = (),
 ) -> Plan:
-    """Turn a configuration into a plan. `rates` gives, as a fraction, account currency for one of an instrument's.
+    """Turn a configuration into a plan. `rates` gives account currency for one of an instrument's, by its currency.
 
     Raises `ConfigError` where a strategy is unknown or its parameters are wrong.
     """
@@ -121,13 +129,16 @@ def plan_of(
             )
         )
     risk = config.limits()
+    daily_rates = {currency: rate for currency, rate in rates.items() if isinstance(rate, DailyRates)}
+    fixed = {currency: rate for currency, rate in rates.items() if not isinstance(rate, DailyRates)}
+    fixed[config.currency] = 1, 1
     return Plan(
         run_id=run_id,
         source=source,
         initial_cash=to_units(config.initial_cash),
         currency=config.currency,
         instruments=instruments,
-        rates=tuple((1, 1) if i.currency == config.currency else rates[i.currency] for i in instruments),
+        rates=tuple(fixed.get(instrument.currency, UNKNOWN) for instrument in instruments),
         strategies=tuple(strategies),
         costs=costs_of(config.costs),
         limits=_limits(risk),
@@ -139,6 +150,7 @@ def plan_of(
         bar_us=bar_us,
         sessions=sessions,
         guards=guards,
+        daily_rates=daily_rates,
     )
 
 
@@ -201,12 +213,12 @@ def board_without_steps(plan: Plan) -> b.Board:
 
 
 def lay_instrument(
-    board: b.Board, index: int, instrument: Instrument, rate: tuple[int, int], risk: RiskConfig
+    board: b.Board, index: int, instrument: Instrument, rate: Rate, risk: RiskConfig
 ) -> None:  # fmt: skip
     """Put what is traded onto a board, in a symbol's place and in the state of every slot that watches it."""
     record = board.symbols[index]
     record["tick"], record["lot"] = instrument.tick_size, instrument.lot
-    record["fx_num"], record["fx_den"] = rate
+    record["fx_num"], record["fx_den"], record["is_unpriced"] = columns_of(rate)
     _limit_symbol(record, instrument.symbol, risk)
     board.int_state[int(record["slot_first"]) : int(record["slot_end"]), 0] = instrument.tick_size
 

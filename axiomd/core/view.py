@@ -218,7 +218,7 @@ def _positions(engine: Engine, facts: Facts, values: list[int]) -> tuple[State, 
     for index, holding in engine.holdings.items():
         symbol = engine.plan.instruments[index].symbol
         close = int(engine.board.symbols[index]["close"])
-        result = _open_result(holding, close, engine.plan.rates[index])
+        result = _open_result(holding, close, engine.books.rates[symbol])
         unrealised += result
         order = holding.order
         row: State = {

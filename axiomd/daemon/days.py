@@ -55,7 +55,7 @@ class Days:
     def __init__(self, engine: Engine, artifacts_dir: Path) -> None:
         self._engine = engine
         self._artifacts_dir = artifacts_dir
-        self._rates = dict(zip(engine.plan.symbols, engine.plan.rates, strict=True))
+        self._rate_of = engine.books.rates.__getitem__
         self._recorder: Recorder | None = None
         self._opened: e.SessionOpened | None = None
         self._moments = (0, 0)
@@ -73,7 +73,7 @@ class Days:
             account = self._engine.account
             self._opened, self._closed = event, None
             self._first_row, self._loaded_before = journal_count, tuple(self._loaded)
-            self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rates.__getitem__)
+            self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rate_of)
             self._moments = (int(account["moments"]), int(account["moments_exposed"]))
             self._recorder.point(
                 CurvePoint(
@@ -99,7 +99,7 @@ class Days:
             self._recorder.point(point)
         elif self._closed is not None:
             # the close's own point comes after the event
-            late = Recorder(0, "", self._rates.__getitem__)
+            late = Recorder(0, "", self._rate_of)
             late.record = self._closed
             late.point(point)
 

@@ -54,7 +54,12 @@ def as_journaled(identity: Identity) -> Identity:
     loaded = last_loaded(identity.places.journal)
     if loaded is None:
         return identity
-    config = DaemonConfig.model_validate({**_of_the_daemon(identity.config), **loaded.config})
+    # of a file of rates the journal has the hash: where it lies the configuration says
+    fx = {
+        pair: identity.config.fx.get(pair, rate) if isinstance(rate, str) else rate
+        for pair, rate in loaded.config.get("fx", {}).items()
+    }
+    config = DaemonConfig.model_validate({**_of_the_daemon(identity.config), **loaded.config, "fx": fx})
     return replace(identity, config=config, digest=loaded.config_hash)
 
 

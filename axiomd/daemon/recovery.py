@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from axiomd import __version__, latch
+from axiomd.config.rates import path_hashes
 from axiomd.contracts import events as e
 from axiomd.contracts.runs import config_document
 from axiomd.daemon.clock import wall_us
@@ -104,7 +105,8 @@ class Recovery:
                 signal_age_us_max=own.signal_age_us_max,
             )
         )
-        await desk.take(e.ConfigLoaded(ts_us=now_us, config_hash=own.digest, config=config_document(own.config, {})))
+        document = config_document(own.config, path_hashes(own.config))
+        await desk.take(e.ConfigLoaded(ts_us=now_us, config_hash=own.digest, config=document))
         self._has_begun = True
 
     async def _leave_dropped(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from axiomd.config.binding import bind
+from axiomd.config.rates import path_hashes
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.runs import config_document, config_hash
@@ -42,11 +43,9 @@ class Reload:
         widened = with_watched(config, desk.engine.plan.symbols)
         desk.engine.take_limits(bind(widened, source.table, source.bar_us, "", self._mode))
         self._config = config
-        await desk.take(
-            e.ConfigLoaded(
-                ts_us=desk.market_us, config_hash=config_hash(config, {}), config=config_document(config, {})
-            )
-        )
+        hashes = path_hashes(config)
+        digest, document = config_hash(config, hashes), config_document(config, hashes)
+        await desk.take(e.ConfigLoaded(ts_us=desk.market_us, config_hash=digest, config=document))
         await desk.commit()
         await rejudge(desk)
         return ""

@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import anyio.to_thread
+
+from axiomd.config.rates import rates_of
 from axiomd.contracts import events as e
-from axiomd.contracts.errors import BrokerUnavailable
+from axiomd.contracts.errors import BrokerUnavailable, ConfigError
 from axiomd.core.kill_switch import is_left_over
+from axiomd.core.market.rates import AGE_DAYS_MAX, UNKNOWN, DailyRates, Rate
 from axiomd.core.strategies.api import Candidates
 from axiomd.core.strategies.stage1 import listed, screened
 from axiomd.daemon.alarms import Alarms
@@ -30,6 +34,7 @@ from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds
 IDLE_S: Final = 0.5
 WAITING_S: Final = 0.02
 LEFT_OVER: Final = "LeftOver"
+FX_RATE: Final = "FxRate"
 
 
 class JournalDead(RuntimeError):
@@ -122,12 +127,14 @@ class Trader:
     async def _open(self, ts_us: int, session: int) -> None:
         sessions = self._source.table
         date = sessions.date(session).isoformat()
+        rates = await self._rates(int(sessions.date_days[session]), ts_us)
         opened = e.SessionOpened(
             ts_us=ts_us,
             session=date,
             run_id=self._identity.run_id(date),
             open_us=int(sessions.open_us[session]),
             close_us=int(sessions.close_us[session]),
+            rates=rates,
         )
         chosen = [
             e.CandidatesSelected(ts_us=ts_us, strategy=strategy, symbols=tuple(symbols))
@@ -139,6 +146,27 @@ class Trader:
                 self._alarms.put(LEFT_OVER, "urgent", text, ts_us)
         await self._desk.open_session(opened, chosen)
         self._on_session()
+
+    async def _rates(self, day: int, ts_us: int) -> dict[str, Rate]:
+        """Give the exchange rates of a session, by their files of today: those of yesterday are a row longer by now."""
+        daily = dict(self._desk.engine.plan.daily_rates)
+        if not daily:
+            return {}
+        troubles = []
+        try:
+            read = await anyio.to_thread.run_sync(rates_of, self._identity.config, "configuration")
+            daily = {currency: rates for currency, rates in read.items() if isinstance(rates, DailyRates)}
+        except ConfigError as problem:
+            troubles.append(f"{problem} (rates read before hold until they are stale)")
+        rates = {currency: of_days.on(day) for currency, of_days in daily.items()}
+        unknown = ", ".join(currency for currency, rate in rates.items() if rate == UNKNOWN)
+        if unknown:
+            troubles.append(f"{unknown}: no exchange rate of the last {AGE_DAYS_MAX} days, nothing is bought in it")
+        if troubles:
+            self._alarms.put(FX_RATE, "urgent", "; ".join(troubles), ts_us)
+        else:
+            self._alarms.clear(FX_RATE)
+        return rates
 
     def _candidates(self, session: int) -> dict[str, Candidates]:
         """Stage 1 of every strategy for a session."""

@@ -112,8 +112,7 @@ class Replay:
             bar_us=plan.bar_us,
             skips_ambiguous=plan.skips_ambiguous,
         )
-        rates = dict(zip(plan.symbols, plan.rates, strict=True))
-        self.recorder = Recorder(plan.initial_cash, plan.currency, rates.__getitem__)
+        self.recorder = Recorder(plan.initial_cash, plan.currency, self.engine.books.rates.__getitem__)
         self._tape = tape
         self._log = log
         self._append = None if log is None else log.append
@@ -181,7 +180,14 @@ class Replay:
         if is_traded and self.engine.level and self.plan.resumes and not self._tripped_by & NEVER_RESUMED:
             self._resume(open_us)
         self._take(
-            e.SessionOpened(ts_us=open_us, session=day, run_id=self.plan.run_id, open_us=open_us, close_us=close_us)
+            e.SessionOpened(
+                ts_us=open_us,
+                session=day,
+                run_id=self.plan.run_id,
+                open_us=open_us,
+                close_us=close_us,
+                rates=self.plan.rates_on(int(self._tape.sessions.date_days[session])),
+            )
         )
         if is_traded:
             for strategy, symbols in self._select(session).items():

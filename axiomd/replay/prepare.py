@@ -18,6 +18,7 @@ import polars as pl
 from axiomd import __version__
 from axiomd.config.binding import bind
 from axiomd.config.load import load_run
+from axiomd.config.rates import path_hashes
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import InputError
 from axiomd.contracts.orders import Source
@@ -100,7 +101,8 @@ def prepare(
             tick_units=ticks,
             files=None if bars is None else bars.files(),
         )
-    digest = config_hash(config, {})
+    hashes = path_hashes(config)
+    digest = config_hash(config, hashes)
     run_id = request.run_id or f"{source}-{digest[:8]}-{tape.sha256[:8]}"
     plan = bind(config, tape.sessions, tape.timeframe_us, run_id, source, str(request.config or "settings.yml"))
     first_session = 0
@@ -108,7 +110,7 @@ def prepare(
         opens = tape.sessions.date_days
         first_session = int(opens.searchsorted((request.first - date(1970, 1, 1)).days, "left"))
     daily, files = _daily(request, config), tape.files
-    identity = Identity(run_id, digest, config_document(config, {}), __version__)
+    identity = Identity(run_id, digest, config_document(config, hashes), __version__)
     return Prepared(
         config, digest, tape, plan, identity, first_session, None if daily is None else daily[0],
         files if daily is None else files + daily[1], request,

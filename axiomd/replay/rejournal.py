@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from axiomd.config.binding import bind
+from axiomd.config.rates import rates_of
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command
 from axiomd.contracts.errors import JournalCorrupt
@@ -132,7 +133,8 @@ class _Binder:
             first, last = date.fromisoformat(self._days[0]), date.fromisoformat(self._days[-1])
             sessions, bar_us = session_table(config.calendar, first, last), MINUTE_US
         source = msgspec.convert(started.mode, Source)
-        return bind(config, sessions, started.bar_us or bar_us, started.run_id, source, str(self._path))
+        rates = rates_of(config, str(self._path), reads_files=False)
+        return bind(config, sessions, started.bar_us or bar_us, started.run_id, source, str(self._path), rates)
 
     def _engine(self, config: RunConfig) -> Engine:
         engine = Engine(self._plan(config))

@@ -101,7 +101,8 @@ class _Walk:
         self.length_us = {"m1": 1, "m5": 5}[timeframe] * MINUTE_US
         self.first = first
         self.symbols = settings.symbols()
-        self.rates = {symbol: settings.rate(symbol) for symbol in self.symbols}
+        self.rates = dict.fromkeys(self.symbols, Fraction(1))
+        self.unpriced: set[str] = set()
         wanted = [_bar(row) for row in raw if row[0] in self.symbols]
         sessions = sessions_between(settings.calendar, (bar.ts_us for bar in wanted), settings.flatten_minutes)
         self.days: list[tuple[Session, list[Bar]]] = []
@@ -170,13 +171,13 @@ class _Walk:
         self._report()
 
     def _warm_up(self, session: Session, bars: list[Bar]) -> None:
-        self._begin_session()
+        self._begin_session(session)
         for now_us in self._moments(session, bars):
             self._marks(session, bars, now_us)
             self._five_minutes(session, bars, now_us)
 
     def _trade(self, session: Session, bars: list[Bar]) -> None:
-        self._begin_session()
+        self._begin_session(session)
         if self.level is not None and self.settings.resume == "next_session" and "max_drawdown" not in self.tripped_by:
             self.level = None
             self.tripped_by.clear()
@@ -203,7 +204,14 @@ class _Walk:
                 self._row(now_us)
         self._close_session(session)
 
-    def _begin_session(self) -> None:
+    def _begin_session(self, session: Session) -> None:
+        self.unpriced.clear()
+        for symbol in self.symbols:
+            rate = self.settings.rate(symbol, session.day)
+            if rate is None:
+                self.unpriced.add(symbol)
+            else:
+                self.rates[symbol] = rate
         self.armed.clear()
         self.mothers.clear()
         self.intervals_with_bars = {symbol: set() for symbol in self.symbols}
@@ -506,6 +514,9 @@ class _Walk:
         if name in self.paused:
             self.counts["blocked:paused"] += 1
             signal["outcome"] = "blocked:paused"
+            return
+        if symbol in self.unpriced:
+            signal["outcome"] = "blocked:fx_rate"
             return
         oco = _sha1(f"{name}|{symbol}|{session.day.isoformat()}|{SETUP}|{now_us}")[:12]
         sides = (

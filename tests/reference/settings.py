@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -93,15 +94,25 @@ class Settings:
         """What is known of a symbol, defaults filled in."""
         return {**self.default_instrument, **self.instruments.get(symbol, {})}
 
-    def rate(self, symbol: str) -> Fraction:
-        """Account currency for one unit of the instrument's currency."""
+    def rate(self, symbol: str, session: date) -> Fraction | None:
+        """Account currency for one unit of the instrument's currency, None where it is missing or stale.
+
+        Here rates by day are a mapping from ISO date to CLOSE. A session knows the CLOSE of the newest day before it,
+        of the seven days before it at most.
+        """
         own, account = self.instrument(symbol)["currency"], self.currency
         if own == account:
             return Fraction(1)
-        if own + account in self.fx:
-            return exact(self.fx[own + account])
-        if account + own in self.fx:
-            return 1 / exact(self.fx[account + own])
+        for pair in (own + account, account + own):
+            if pair not in self.fx:
+                continue
+            rate = self.fx[pair]
+            if isinstance(rate, Mapping):
+                known = [day for day in rate if (session - timedelta(days=7)).isoformat() <= day < session.isoformat()]
+                if not known:
+                    return None
+                rate = rate[max(known)]
+            return exact(rate) if pair == own + account else 1 / exact(rate)
         raise ValueError(f"no rate between {own} and {account}")
 
 

@@ -24,6 +24,7 @@ from axiomd.core.kernel.rows import (
     PLACED,
     REFUSED,
     TOO_SMALL,
+    UNPRICED,
     WORKING,
 )
 from axiomd.core.kernel.standing import post_symbol
@@ -63,10 +64,13 @@ def decide(
         if strategies[k].is_paused:
             signals[s, OUTCOME] = PAUSED
             continue
+        symbol = symbols[index]
+        if symbol.is_unpriced:
+            signals[s, OUTCOME] = UNPRICED
+            continue
         signals[s, OUTCOME] = TOO_SMALL
         placed = False
         passed = 0
-        symbol = symbols[index]
         stake, cap = stakes(sizings[k], a.equity, symbol.fx_num, symbol.fx_den)
         # both first, so that the divisions of one need not wait for the other's order
         long, short = sized(sizings[k], stake, cap, row, 0, symbol), sized(sizings[k], stake, cap, row, 1, symbol)

@@ -86,7 +86,8 @@ PLACED: Final = 0
 NETTING: Final = 1
 PAUSED: Final = 2
 TOO_SMALL: Final = 3
-OUTCOMES: Final = ("", "blocked:netting", "blocked:paused", "below_min_qty")
+UNPRICED: Final = 4
+OUTCOMES: Final = ("", "blocked:netting", "blocked:paused", "below_min_qty", "blocked:fx_rate")
 
 # columns of an order's row
 O_SIGNAL: Final = 0

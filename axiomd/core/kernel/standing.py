@@ -129,6 +129,16 @@ def reset(a: Row, z: Row) -> None:
 
 
 @njit
+def price(symbols: Records, held: Records, columns: Ints) -> None:
+    """Take the session's rates; what is held keeps the one it was bought at."""
+    for index in range(len(symbols)):
+        if held[index].order < 0:
+            symbol = symbols[index]
+            symbol.fx_num, symbol.fx_den = columns[index, 0], columns[index, 1]
+            symbol.is_unpriced = columns[index, 2]
+
+
+@njit
 def draw_point(a: Row, z: Row, symbols: Records, points: Ints, ts_us: int) -> None:
     """Keep a point of the equity curve as the books stand."""
     keep_point(z, points, ts_us, a.equity, a.cash, gross_exposure(symbols), a.equity - a.peak)

@@ -25,7 +25,7 @@ from axiomd.core.kernel.places import (
     one_symbol,
 )
 from axiomd.core.kernel.rows import ORDER_WIDTH, POINT_WIDTH, SETUPS_A_SESSION, SIGNAL_WIDTH, TRADE_WIDTH
-from axiomd.core.kernel.standing import cancel_stale, draw_point, keep_point, repost, reset, trip_on_loss
+from axiomd.core.kernel.standing import cancel_stale, draw_point, keep_point, price, repost, reset, trip_on_loss
 from axiomd.core.kernel.stretch import take_stretch
 from axiomd.core.kernel.unlimited import switch_off
 from axiomd.core.market.resample import ACC_SIZE
@@ -82,7 +82,7 @@ def walk(
     account: Records, symbols: Records, strategies: Records, slots: Records, intervals: Ints, si: Ints, sf: Floats,
     pi: Ints, pf: Floats, windows: Ints, limits: Records, setups: Ints, sizings: Records, costs: Records,
     rules: Records, legs: Records, held: Records, state: Records, bursts: Ints, order_of_setups: Ints, signals: Ints,
-    orders: Ints, trades: Ints, points: Ints, session_equity: Ints,
+    orders: Ints, trades: Ints, points: Ints, session_equity: Ints, rates: Ints,
 ) -> bool:  # fmt: skip
     """Run sessions; the first two are known when this is compiled, so that each way has code of its own."""
     bars, columns, found = _bars(bars), _columns(columns), _setups(found)
@@ -116,6 +116,8 @@ def walk(
             account, symbols, strategies, slots, opens_us[z.session], closes_us[z.session],
             closes_us[z.session] - r.flatten_us,
         )  # fmt: skip
+        if z.session < len(rates):
+            price(symbols, held, rates[z.session])
         if is_traded:
             ranking = ranks[0] if r.lists_candidates else ranks[z.session]
             for k in range(len(slots)):

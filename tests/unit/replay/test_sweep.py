@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from axiomd.replay.sweep import (
 from axiomd.replay.trials import Block, Trial
 from axiomd.runs.sweep_plots import draw_sweep
 from tests.markets import SPANS, frame_of, random_market, sessions_of
+from tests.property.test_daily_rates import write_rates
 
 GRID = """
 base: {strategy: {name: inside_bar, params: {min_mother_range_atr: 0, atr_period: 2}}, symbols: [AAA, BBB], risk: {}}
@@ -72,6 +75,28 @@ def test_each_row_is_the_backtest_of_its_set(grid: Path, tmp_path: Path) -> None
     whole = metrics_of(backtest(alone.plan, alone.tape, None)).model_dump(mode="json")
     names = set(whole) - {"counts", "by_strategy"}
     assert {name: whole[name] for name in names} == {name: row[name] for name in names}
+
+
+@pytest.mark.parametrize("symbol", ["AAA", "BBB"])
+def test_symbols_of_two_currencies_have_each_its_own_rates_by_day(grid: Path, tmp_path: Path, symbol: str) -> None:
+    """Trials of lone symbols take up one start after the other: what it says of a currency is the next symbol's."""
+    days = {date(2019, 11, 20): Decimal("0.9"), date(2019, 11, 28): Decimal("1.7")}
+    path = write_rates(tmp_path / "fx.parquet", "USDEUR", days)
+    money = f"currency: EUR, fx: {{USDEUR: {path}}}, instruments: {{AAA: {{currency: EUR}}}}"
+    grid.write_text(GRID.replace("symbols: [AAA, BBB]", f"symbols: [AAA, BBB], {money}"))
+
+    frame = run_sweep(read_sweep(grid, tmp_path), local_blocks(1, _done))
+
+    row = frame.filter((pl.col("set") == 0) & (pl.col("symbol") == symbol)).row(0, named=True)
+    overrides = {"strategy.params.risk_reward": 1, "costs.slippage_ticks": 0}
+    alone = prepare(
+        Request(bars=tmp_path / "bars.parquet", config=tmp_path / "base.yml", symbols=(symbol,), overrides=overrides),
+        "backtest",
+    )
+    whole = metrics_of(backtest(alone.plan, alone.tape, None)).model_dump(mode="json")
+    names = set(whole) - {"counts", "by_strategy"}
+    assert {name: whole[name] for name in names} == {name: row[name] for name in names}
+    assert row["num_trades"] > 0
 
 
 def test_rows_do_not_depend_on_the_number_of_processes(grid: Path, tmp_path: Path) -> None:
