@@ -13,6 +13,7 @@ BARS ?= $(DEMO_BARS)
 CONFIG ?= configs/runs/demo.yml
 SEEDS ?= 1000
 PYTEST_ARGS ?=
+WORKERS ?= auto
 BENCH_ARGS ?=
 # Resolved against the public index alone, whatever this machine is set up to look at.
 COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
@@ -38,8 +39,9 @@ demo: $(STAMP)  ## write a synthetic day and replay it into ./artifacts
 	$(BIN)/python -m axiomd.feeds.synthetic --out $(DEMO_BARS) --symbols DEMO --seed 7
 	$(BIN)/axiomd replay --bars $(DEMO_BARS) --config configs/runs/demo.yml
 
-test: $(STAMP)  ## run every test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(STAMP)  ## run every test, WORKERS=n at a time
+	$(BIN)/axiomd doctor --compile  # once: each worker would compile the same rules beside the other
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 check: format lint types arrows test build  ## what CI runs: format, lint, types, arrows, tests, wheel
 
