@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from axiomd import presence
+from axiomd.cli.printing import print_json
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def state_of(who: presence.Presence, command: str) -> dict[str, object]:
         return client.snapshot()
 
 
-def ask(who: presence.Presence, name: str, args: dict[str, object], done: str) -> int:
+def ask(who: presence.Presence, name: str, args: dict[str, object], done: str, *, as_json: bool) -> int:
     """Ask for something, print `done` or the refusal, and give the exit code."""
     from axiomd.cli.control_client import ControlError
 
@@ -74,15 +75,21 @@ def ask(who: presence.Presence, name: str, args: dict[str, object], done: str) -
     except ControlError as problem:
         print(f"the daemon does not answer: {problem}", file=sys.stderr)
         return EXIT_NOT_RUNNING
+    if as_json:
+        print_json({
+            "name": name, "args": args, "account": who.account, "mode": who.mode, "ok": not refusal,
+            "error": refusal or None,
+        })  # fmt: skip
     if refusal:
         print(f"refused: {refusal}", file=sys.stderr)
         return EXIT_REFUSED
-    print(done)
+    if not as_json:
+        print(done)
     return EXIT_OK
 
 
 def typed(account: str, what: str) -> str:
     """Ask for the account to be typed: who does this should know what and where."""
-    print(f"type the account to {what} ({len(account)} characters): ", end="")
-    sys.stdout.flush()
+    print(f"type the account to {what} ({len(account)} characters): ", end="", file=sys.stderr)
+    sys.stderr.flush()
     return sys.stdin.readline().strip()

@@ -17,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("symbol", metavar="SYMBOL", help="whose position")
     parser.add_argument("--qty", type=int, metavar="N", help="so many shares of it; without it, all")
     parser.add_argument("--instance", metavar="NAME", help="the instance; without it, the one that runs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,4 +31,5 @@ def run(args: argparse.Namespace) -> int:
     if args.qty is not None:
         asked["qty"] = args.qty
     part = "all of it" if args.qty is None else f"{args.qty} shares"
-    return ask(who, "close", asked, f"{args.symbol}: {part} closed at the market; axiomd status shows what is left")
+    done = f"{args.symbol}: {part} closed at the market; axiomd status shows what is left"
+    return ask(who, "close", asked, done, as_json=args.json)

@@ -45,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="what the journal and the status will say")
     parser.add_argument("--all", action="store_true", help="every instance it can see")
     parser.add_argument("--instance", metavar="NAME", help="only this one")
+    parser.add_argument("--json", action="store_true", help="print JSON, once all is done")
 
 
 class Asked:
@@ -54,6 +55,7 @@ class Asked:
         self.flatten = False
         self.everything = False
         self.all = False
+        self.json = False
         self.reason = ""
         self.instance: str | None = None
 
@@ -66,7 +68,7 @@ def quick(arguments: list[str]) -> int | None:
     asked = Asked()
     words = iter(arguments)
     for word in words:
-        if word in ("--flatten", "--everything", "--all"):
+        if word in ("--flatten", "--everything", "--all", "--json"):
             setattr(asked, word[2:], True)
         elif word in ("--reason", "--instance"):
             value = next(words, None)
@@ -92,11 +94,43 @@ def run(args: argparse.Namespace | Asked) -> int:
     known = [found for found in seen if found.presence is not None]
     chosen = [found for found in seen if _is_in_use(found)] if args.all else []
     chosen = chosen or _matches(seen, known, environ, args.instance)
-    worst = max(kill_one(found, flattens=args.flatten, reason=args.reason or "axiomd kill") for found in chosen)
+    reason = args.reason or "axiomd kill"
+    accounts = [Account(found, is_quiet=args.json) for found in chosen]
+    worst = max(kill_one(account, flattens=args.flatten, reason=reason) for account in accounts)
     others = [found for found in known if found not in chosen]
-    for found in others:
-        _say(f"not touched: instance {found.instance} ({found.state_dir})")
+    if args.json:
+        import json
+
+        untouched = [{"instance": found.instance, "state_dir": found.state_dir} for found in others]
+        told = [account.told for account in accounts]
+        _say(json.dumps({"code": worst, "instances": told, "not_touched": untouched}, indent=2))
+    else:
+        for found in others:
+            _say(f"not touched: instance {found.instance} ({found.state_dir})")
     return worst
+
+
+class Account:
+    """What is done to one instance: said line by line, or kept for the one document that is printed at the end."""
+
+    def __init__(self, found: presence.Found, *, is_quiet: bool) -> None:
+        self.found = found
+        self._is_quiet = is_quiet
+        self._said: list[str] = []
+        self.told: dict[str, object] = {
+            "instance": found.instance, "state_dir": found.state_dir, "is_latched": False, "is_seen": False,
+            "said": self._said,
+        }  # fmt: skip
+
+    def say(self, line: str) -> None:
+        """Say a line."""
+        self._said.append(line)
+        if not self._is_quiet:
+            _say(line)
+
+    def tell(self, **facts: object) -> None:
+        """Keep facts for the document."""
+        self.told.update(facts)
 
 
 def _matches(
@@ -113,8 +147,15 @@ def _is_in_use(found: presence.Found) -> bool:
     return found.presence is not None or os.path.lexists(os.path.join(found.state_dir, latch.JOURNAL_FILE))
 
 
-def kill_one(found: presence.Found, *, flattens: bool, reason: str) -> int:
+def kill_one(account: Account, *, flattens: bool, reason: str) -> int:
     """Latch one instance and see that it took effect; gives the exit code."""
+    code = _latch(account, flattens=flattens, reason=reason)
+    account.tell(code=code)
+    return code
+
+
+def _latch(account: Account, *, flattens: bool, reason: str) -> int:
+    found = account.found
     level = latch.FLATTEN if flattens else latch.HALT
     by = f"axiomd kill ({os.environ.get('USER') or os.getuid()})"
     try:
@@ -122,22 +163,24 @@ def kill_one(found: presence.Found, *, flattens: bool, reason: str) -> int:
             os.makedirs(found.state_dir, exist_ok=True)
         state = latch.trip(found.state_dir, level, at_us=time.time_ns() // 1000, by=by, reason=reason)
     except OSError as problem:
-        _say(f"NOT LATCHED: {found.state_dir}: {problem}")
-        return _act_alone(found, flattens=flattens, code=EXIT_NOT_LATCHED)
+        account.say(f"NOT LATCHED: {found.state_dir}: {problem}")
+        return _act_alone(account, flattens=flattens, code=EXIT_NOT_LATCHED)
     who = found.presence
-    _say(f"latched at {state.level}: instance {found.instance}, {found.state_dir}, trip {state.trip_id}")
+    account.tell(is_latched=True, level=state.level, trip_id=state.trip_id)
+    account.say(f"latched at {state.level}: instance {found.instance}, {found.state_dir}, trip {state.trip_id}")
     if who is None:
-        _say("no daemon is known there: the next one starts latched")
+        account.say("no daemon is known there: the next one starts latched")
         return EXIT_NO_DAEMON
-    _say(f"account {who.account} ({who.mode}), process {who.pid}{'' if found.is_running else ', which is gone'}")
-    if found.is_running and _is_seen(who, state.level):
-        return _watch(who, flattens=flattens)
+    account.tell(account=who.account, mode=who.mode, pid=who.pid, was_running=found.is_running)
+    account.say(f"account {who.account} ({who.mode}), process {who.pid}{'' if found.is_running else ', which is gone'}")
+    if found.is_running and _is_seen(account, who, state.level):
+        return _watch(account, who, flattens=flattens)
     if found.is_running:
-        _say(f"the daemon did not see it within {SEEN_S_MAX:g} s: it hangs, ending process {who.pid}")
-    return _act_alone(found, flattens=flattens, code=EXIT_DONE)
+        account.say(f"the daemon did not see it within {SEEN_S_MAX:g} s: it hangs, ending process {who.pid}")
+    return _act_alone(account, flattens=flattens, code=EXIT_DONE)
 
 
-def _is_seen(who: presence.Presence, level: str) -> bool:
+def _is_seen(account: Account, who: presence.Presence, level: str) -> bool:
     """Wait until the daemon's desk has taken the trip in: its latch shows at once, also where the desk hangs."""
     deadline_s = time.monotonic() + SEEN_S_MAX
     while (left_s := deadline_s - time.monotonic()) > 0:
@@ -149,7 +192,8 @@ def _is_seen(who: presence.Presence, level: str) -> bool:
             and kill.get("level") in (level, latch.FLATTEN)
             and (kill.get("seen_trip_id") == kill.get("trip_id") or not _is_ready(state))
         ):
-            _say("the daemon has seen it")
+            account.say("the daemon has seen it")
+            account.tell(is_seen=True)
             return True
         time.sleep(0.02)
     return False
@@ -161,7 +205,7 @@ def _is_ready(state: dict[str, object] | None) -> bool:
     return isinstance(run, dict) and run.get("is_ready") is True
 
 
-def _watch(who: presence.Presence, *, flattens: bool) -> int:
+def _watch(account: Account, who: presence.Presence, *, flattens: bool) -> int:
     """Wait for what the broker says of each order, and print it."""
     deadline_s = time.monotonic() + ANSWERS_S_MAX
     orders: dict[str, object] = {}
@@ -175,48 +219,54 @@ def _watch(who: presence.Presence, *, flattens: bool) -> int:
         if (not orders and not (flattens and positions)) or time.monotonic() > deadline_s:
             break
         time.sleep(0.05)
+    account.tell(
+        cancelled=[key for key in known if key not in orders],
+        left=list(orders),
+        positions={symbol: _signed_qty(row) for symbol, row in positions.items()},
+    )
     for key, text in known.items():
-        _say(f"{'left working' if key in orders else 'cancelled'}: {text}")
+        account.say(f"{'left working' if key in orders else 'cancelled'}: {text}")
     for symbol, row in positions.items():
-        _say(f"{'NOT CLOSED YET' if flattens else 'protected and left'}: {symbol} {_signed_qty(row)}")
+        account.say(f"{'NOT CLOSED YET' if flattens else 'protected and left'}: {symbol} {_signed_qty(row)}")
     if orders or (flattens and positions):
-        _say("something is left: the daemon goes on with it; look with axiomd status")
+        account.say("something is left: the daemon goes on with it; look with axiomd status")
         return EXIT_LEFT
-    _say("done: no entry works" + (" and the account is flat" if flattens else ""))
+    account.say("done: no entry works" + (" and the account is flat" if flattens else ""))
     return EXIT_DONE
 
 
-def _act_alone(found: presence.Found, *, flattens: bool, code: int) -> int:
+def _act_alone(account: Account, *, flattens: bool, code: int) -> int:
     """Nobody answers: end the daemon's process, hold its lock, and do at the broker what it would have done."""
-    who = found.presence
+    found, who = account.found, account.found.presence
     if who is None:
         return code
     with _KillLock(found.state_dir):
         if found.is_running and not _end(who):
-            _say(f"not permitted to end process {who.pid}: its watchdog will")
+            account.say(f"not permitted to end process {who.pid}: its watchdog will")
         address = str(who.broker.get("address") or "")
         if not address:
-            _say("the broker lives inside that daemon: its record is dealt with at the next start, latched")
+            account.say("the broker lives inside that daemon: its record is dealt with at the next start, latched")
             return max(code, EXIT_NO_BROKER)
         from axiomd.cli.sim_kill import SimConnection, SimUnreachable
 
         try:
             with SimConnection(address, found.state_dir) as broker:
                 for kind, payload in broker.kill(flattens=flattens):
-                    _say(_report_text(kind, payload))
+                    account.say(_report_text(kind, payload))
                 truth = broker.truth()
         except SimUnreachable as problem:
-            _say(f"broker not reached: {problem}")
+            account.say(f"broker not reached: {problem}")
             return max(code, EXIT_NO_BROKER)
     left = [f"{order.get('reference')} {order.get('side')} {order.get('symbol')}" for order in truth.entries]
     if flattens:
         left += [f"position {symbol} {qty}" for symbol, qty in truth.positions.items()]
+    account.tell(left=[str(order.get("reference")) for order in truth.entries], positions=dict(truth.positions))
     for line in left:
-        _say(f"left: {line}")
+        account.say(f"left: {line}")
     if not flattens:
         for symbol, qty in truth.positions.items():
-            _say(f"protected and left: {symbol} {qty}")
-    _say(
+            account.say(f"protected and left: {symbol} {qty}")
+    account.say(
         "done at the broker; the restarted daemon comes up latched and reconciles" if not left else "something is left"
     )
     return max(code, EXIT_LEFT if left else EXIT_DONE)
@@ -278,9 +328,10 @@ def _field(row: object, name: str) -> object:
     return row.get(name, "?") if isinstance(row, dict) else "?"
 
 
-def _signed_qty(row: object) -> str:
-    """Write a position's quantity as the broker does: below nothing where it is short."""
-    return f"{'-' if _field(row, 'side') == 'SHORT' else ''}{_field(row, 'qty')}"
+def _signed_qty(row: object) -> object:
+    """Give a position's quantity as the broker does: below nothing where it is short."""
+    qty = _field(row, "qty")
+    return -qty if isinstance(qty, int) and _field(row, "side") == "SHORT" else qty
 
 
 def _order_text(key: str, row: object) -> str:

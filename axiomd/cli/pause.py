@@ -20,6 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     if is_pause:
         parser.add_argument("--until", metavar="T", help="14:30 (exchange time, today) or 2026-01-05T14:30-05:00")
     parser.add_argument("--instance", metavar="NAME", help="the instance; without it, the one that runs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command="pause" if is_pause else "unpause", until=None)
 
 
@@ -40,8 +41,9 @@ def run(args: argparse.Namespace) -> int:
         asked["strategy" if isinstance(strategies, dict) and args.what in strategies else "symbol"] = args.what
     scope = args.what or "everything"
     if args.command == "unpause":
-        return ask(who, "unpause", asked, f"{scope}: new entries again")
+        return ask(who, "unpause", asked, f"{scope}: new entries again", as_json=args.json)
     if args.until is not None:
         asked["until"] = args.until
     ends = "until it is lifted (axiomd unpause)" if args.until is None else f"until {args.until}"
-    return ask(who, "pause", asked, f"{scope}: no new entries {ends}; working entries and exits go on")
+    done = f"{scope}: no new entries {ends}; working entries and exits go on"
+    return ask(who, "pause", asked, done, as_json=args.json)

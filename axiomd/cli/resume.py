@@ -11,6 +11,7 @@ import sys
 
 from axiomd import latch
 from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, meant, typed
+from axiomd.cli.printing import print_json
 from axiomd.contracts.errors import EXIT_OK, UsageError
 
 
@@ -21,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--new-peak", action="store_true", help="after MaxDrawdown: measure from today's equity on")
     parser.add_argument("--account", metavar="ACCOUNT", help="instead of typing it when asked")
     parser.add_argument("--instance", metavar="NAME", help="the instance; without it, the one that runs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,13 +36,18 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_NOT_RUNNING
     state = latch.read(found.state_dir)
     if not state.is_tripped:
-        print("the latch is armed already")
+        if args.json:
+            print_json({"name": "resume", "account": who.account, "mode": who.mode, "ok": True, "error": None})
+        else:
+            print("the latch is armed already")
         return EXIT_OK
-    print(f"trip {state.trip_id}: {state.level}, {state.reason} (by {state.by})")
+    trip = f"trip {state.trip_id}: {state.level}, {state.reason} (by {state.by})"
+    print(trip, file=sys.stderr if args.json else sys.stdout)
     account = args.account or typed(who.account, "resume")
     return ask(
         who,
         "resume",
         {"trip_id": state.trip_id, "account": account, "reason": args.reason, "new_peak": args.new_peak},
         f"released: {who.mode} {who.account} trades again",
+        as_json=args.json,
     )
