@@ -84,14 +84,25 @@ def read_sweep(path: Path, base_folder: Path) -> Sweep:
     else:
         base = base_folder / "base.yml"
         base.write_text(_anchored(config.base, folder), encoding="utf-8")
-    run = configured(str(base), {}, config.symbols)
+    try:
+        symbols = _checked(config, str(base), daily, path)
+    except ConfigError:
+        if not isinstance(config.base, str):
+            base.unlink()
+        raise
+    return Sweep(config, (str(base), str(bars), None if daily is None else str(daily), symbols), symbols)
+
+
+def _checked(config: SweepConfig, base: str, daily: Path | None, path: Path) -> tuple[str, ...]:
+    """Give the symbols of a sweep every set of which can be bound."""
+    run = configured(base, {}, config.symbols)
     symbols = run.all_symbols()
     idle = sorted(set(config.symbols or ()) - set(symbols))
     if idle:
         raise ConfigError(f"no strategy of the base trades {', '.join(idle)}", f"{path} symbols", "leave it out")
     for number, values in enumerate(config.parameter_sets()):
-        _check_set(str(base), values, symbols, daily, f"{path} set {number}")
-    return Sweep(config, (str(base), str(bars), None if daily is None else str(daily), symbols), symbols)
+        _check_set(base, values, symbols, daily, f"{path} set {number}")
+    return symbols
 
 
 def _check_varied(config: SweepConfig, path: Path) -> None:

@@ -135,6 +135,8 @@ def test_a_symbol_that_no_strategy_trades_is_named(folder: Path) -> None:
     with pytest.raises(ConfigError, match="no strategy of the base trades CCC"):
         _swept(folder, base={**_several(), "risk": {}}, symbols=["AAA", "CCC"])
 
+    assert list((folder / "out").iterdir()) == [], "what was refused leaves no base behind"
+
 
 @pytest.mark.parametrize(("key", "values"), [("symbols", [["AAA"], ["BBB"]]), ("calendar", ["XNYS", "XLON"])])
 def test_what_all_sets_share_cannot_be_varied(folder: Path, key: str, values: list[Any]) -> None:
