@@ -83,15 +83,14 @@ def _locked(args: argparse.Namespace, reader: TapeProcess | None) -> int:
 
 def identity_of(args: argparse.Namespace, place: Places) -> Identity:
     """Say who the daemon of these options is. `ConfigError` or `RefusedError` where it must not be."""
-    from axiomd.config.rates import path_hashes
-    from axiomd.contracts.runs import config_hash
+    from axiomd.config.identity import identified
     from axiomd.daemon.clock import wall_us
     from axiomd.daemon.identity import ACCOUNT_SIM, Identity
 
     loaded = _load(args, place)
     mode = _mode(args, loaded)
     _check(loaded.config, mode)
-    digest = config_hash(loaded.config, path_hashes(loaded.config))
+    digest, _ = identified(loaded.config)
     return Identity(loaded.config, place, mode, ACCOUNT_SIM, digest, wall_us())
 
 

@@ -15,12 +15,11 @@ from typing import Final
 import msgspec
 
 from axiomd.config.binding import bind
-from axiomd.config.rates import path_hashes
+from axiomd.config.identity import identified
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError, JournalCorrupt, WrongAccount
 from axiomd.contracts.outcome import CurvePoint
-from axiomd.contracts.runs import config_document
 from axiomd.core.engine import Engine
 from axiomd.core.recent import Recent
 from axiomd.daemon.clock import wall_us
@@ -177,9 +176,7 @@ def check_money(memory: Memory, config: DaemonConfig, path: Path) -> None:
     """What the books of executions began with stays: counted anew, equity and losses would jump. `ConfigError`."""
     if not memory.has_traded:
         return
-    for name, before, now in zip(
-        _MONEY, memory.money, _money_of(config_document(config, path_hashes(config))), strict=True
-    ):
+    for name, before, now in zip(_MONEY, memory.money, _money_of(identified(config)[1]), strict=True):
         if before != now:
             raise ConfigError(
                 f"{name} is {now}, and the journal has traded from {before}",

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from axiomd import __version__, latch
-from axiomd.config.rates import path_hashes
+from axiomd.config.identity import identified
 from axiomd.contracts import events as e
-from axiomd.contracts.runs import config_document
 from axiomd.daemon.clock import wall_us
 from axiomd.daemon.desk import Desk
 from axiomd.daemon.identity import Identity
@@ -105,7 +104,7 @@ class Recovery:
                 signal_age_us_max=own.signal_age_us_max,
             )
         )
-        document = config_document(own.config, path_hashes(own.config))
+        _, document = identified(own.config)
         await desk.take(e.ConfigLoaded(ts_us=now_us, config_hash=own.digest, config=document))
         self._has_begun = True
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from axiomd.config.binding import bind
-from axiomd.config.rates import path_hashes
+from axiomd.config.identity import identified
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
-from axiomd.contracts.runs import config_document, config_hash
 from axiomd.daemon.desk import Desk
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.rejudge import rejudge
@@ -43,8 +42,7 @@ class Reload:
         widened = with_watched(config, desk.engine.plan.symbols)
         desk.engine.take_limits(bind(widened, source.table, source.bar_us, "", self._mode))
         self._config = config
-        hashes = path_hashes(config)
-        digest, document = config_hash(config, hashes), config_document(config, hashes)
+        digest, document = identified(config)
         await desk.take(e.ConfigLoaded(ts_us=desk.market_us, config_hash=digest, config=document))
         await desk.commit()
         await rejudge(desk)

@@ -18,14 +18,14 @@ from pydantic import ValidationError
 
 from axiomd import __version__
 from axiomd.config.binding import bind
+from axiomd.config.identity import identified
 from axiomd.config.mistakes import config_error
-from axiomd.config.rates import path_hashes
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import InputError, OrderContractError
 from axiomd.contracts.fills import TRADE_COLUMNS
 from axiomd.contracts.orders import Order, from_row, missing_columns
 from axiomd.contracts.quality import summarise
-from axiomd.contracts.runs import RunConfig, config_hash
+from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import decimal_text
 from axiomd.contracts.verdicts import NO_VERDICTS
 from axiomd.core.market.sla import measure_tape
@@ -274,9 +274,7 @@ def _result(replay: OrderReplay, config: RunConfig, tape: Tape, out_dir: str | P
     strategies = [own.id for own in replay.plan.strategies]
     metrics = metrics_of(record, strategies)
     if out_dir is not None:
-        manifest = manifest_of(
-            replay.plan, config, tape.files, config_hash(config, path_hashes(config)), Times(0, 0), "replay", None
-        )
+        manifest = manifest_of(replay.plan, config, tape.files, identified(config)[0], Times(0, 0), "replay", None)
         write_run(Path(out_dir), record, manifest, metrics, quality=summarise(measure_tape(tape)))
     return Simulation(
         trades=_frame(TRADE_COLUMNS, trade_rows(record.trades)),

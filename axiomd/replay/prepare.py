@@ -17,12 +17,12 @@ import polars as pl
 
 from axiomd import __version__
 from axiomd.config.binding import bind
+from axiomd.config.identity import identified
 from axiomd.config.load import load_run
-from axiomd.config.rates import path_hashes
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import InputError
 from axiomd.contracts.orders import Source
-from axiomd.contracts.runs import RunConfig, config_document, config_hash
+from axiomd.contracts.runs import RunConfig
 from axiomd.core.market.tape import Tape, TapeFile
 from axiomd.core.plan import Plan
 from axiomd.feeds.ahead import BarsAhead
@@ -101,8 +101,7 @@ def prepare(
             tick_units=ticks,
             files=None if bars is None else bars.files(),
         )
-    hashes = path_hashes(config)
-    digest = config_hash(config, hashes)
+    digest, document = identified(config, str(request.config or "settings.yml"))
     run_id = request.run_id or f"{source}-{digest[:8]}-{tape.sha256[:8]}"
     plan = bind(config, tape.sessions, tape.timeframe_us, run_id, source, str(request.config or "settings.yml"))
     first_session = 0
@@ -110,7 +109,7 @@ def prepare(
         opens = tape.sessions.date_days
         first_session = int(opens.searchsorted((request.first - date(1970, 1, 1)).days, "left"))
     daily, files = _daily(request, config), tape.files
-    identity = Identity(run_id, digest, config_document(config, hashes), __version__)
+    identity = Identity(run_id, digest, document, __version__)
     return Prepared(
         config, digest, tape, plan, identity, first_session, None if daily is None else daily[0],
         files if daily is None else files + daily[1], request,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from axiomd.cli import kill
+from axiomd.presence import Found
 from tests.unit.cli.test_status import daemon, well
 from tests.unit.presence.test_presence import present
 
@@ -19,7 +20,10 @@ def test_a_short_position_is_signed_as_the_broker_signs_it(
     monkeypatch.setattr(kill, "ANSWERS_S_MAX", 0.0)
 
     with daemon(tmp_path / "c.sock", well(orders={}, positions=positions)):
-        code = kill._watch(present(socket=str(tmp_path / "c.sock")), flattens=flattens)
+        who = present(socket=str(tmp_path / "c.sock"))
+        account = kill.Account(Found("main", str(tmp_path), who, is_running=True), is_quiet=False)
+        code = kill._watch(account, who, flattens=flattens)
 
     assert code == (kill.EXIT_LEFT if flattens else kill.EXIT_DONE)
+    assert account.told["positions"] == {"BAC": -100, "SPY": 40}
     assert [f"{said}: BAC -100", f"{said}: SPY 40"] == capsys.readouterr().out.splitlines()[:2]
