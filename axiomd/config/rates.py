@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from axiomd.contracts.bars import TS
 from axiomd.contracts.errors import AxiomdError, ConfigError
@@ -14,8 +15,22 @@ from axiomd.contracts.runs import FX_FROM_BROKER, RunConfig
 from axiomd.contracts.units import DAY_US, RATE_PART_MAX, rate_ratio
 from axiomd.core.market.rates import DailyRates, Rate
 
+if TYPE_CHECKING:
+    # with numpy behind it: a daemon reads its configuration before anything heavy is loaded
+    from axiomd.core.market.tape import TapeFile
+
 _DIGITS: Final = 9
 _FILES_KEPT: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """What was read of a pair: days since 1970, the CLOSE of each as a fraction, the hash of both, and the files."""
+
+    days: tuple[int, ...]
+    closes: tuple[Rate, ...]
+    sha256: str
+    files: tuple[TapeFile, ...]
 
 
 def rates_of(config: RunConfig, where: str, *, reads_files: bool = True) -> dict[str, Rate | DailyRates]:
@@ -37,15 +52,28 @@ def rates_of(config: RunConfig, where: str, *, reads_files: bool = True) -> dict
         elif not reads_files:
             rates[currency] = DailyRates((), ())
         else:
-            days, closes, _ = _file(pair, rate, where)
-            rates[currency] = DailyRates(days, tuple(_way(close, is_direct) for close in closes))
+            bars = _bars(pair, rate, where)
+            rates[currency] = DailyRates(bars.days, tuple(_way(close, is_direct) for close in bars.closes))
     return rates
 
 
 def path_hashes(config: RunConfig, where: str = "configuration") -> dict[str, str]:
-    """Give the hash of the bars behind each path under `fx`. Raises `ConfigError`."""
-    paths = {rate: pair for pair, rate in config.fx.items() if isinstance(rate, str) and rate != FX_FROM_BROKER}
-    return {path: _file(pair, path, where)[2] for path, pair in paths.items()}
+    """Give the hash of what is read of each path under `fx`, for whatever pairs. Raises `ConfigError`."""
+    hashes: dict[str, list[str]] = {}
+    for path, bars in _all_bars(config, where):
+        hashes.setdefault(path, []).append(bars.sha256)
+    joined = {path: "\n".join(own).encode() for path, own in hashes.items()}
+    return {path: hashlib.sha256(own).hexdigest() for path, own in joined.items()}
+
+
+def rate_files(config: RunConfig, where: str = "configuration") -> tuple[TapeFile, ...]:
+    """Give the files behind the paths under `fx`, each once. Raises `ConfigError`."""
+    return tuple(dict.fromkeys(file for _, bars in _all_bars(config, where) for file in bars.files))
+
+
+def _all_bars(config: RunConfig, where: str) -> list[tuple[str, _Bars]]:
+    paths = [(pair, rate) for pair, rate in sorted(config.fx.items()) if isinstance(rate, str)]
+    return [(path, _bars(pair, path, where)) for pair, path in paths if path != FX_FROM_BROKER]
 
 
 def _way(rate: Rate, is_direct: bool) -> Rate:
@@ -53,7 +81,7 @@ def _way(rate: Rate, is_direct: bool) -> Rate:
     return (numerator, denominator) if is_direct else (denominator, numerator)
 
 
-def _file(pair: str, path: str, where: str) -> tuple[tuple[int, ...], tuple[Rate, ...], str]:
+def _bars(pair: str, path: str, where: str) -> _Bars:
     try:
         return _read(pair, path, _state_of(path))
     except AxiomdError as problem:
@@ -72,8 +100,8 @@ def _state_of(path: str) -> tuple[tuple[str, int, int], ...]:
 
 
 @lru_cache(maxsize=_FILES_KEPT)
-def _read(pair: str, path: str, state: object) -> tuple[tuple[int, ...], tuple[Rate, ...], str]:
-    """Read days since 1970, the CLOSE of each and the hash of all; kept, since a sweep binds a file by the thousand."""
+def _read(pair: str, path: str, state: object) -> _Bars:
+    """Read a pair's bars; kept, since a sweep binds a file by the thousand."""
     from axiomd.feeds.files import load_daily
 
     del state
@@ -84,7 +112,7 @@ def _read(pair: str, path: str, state: object) -> tuple[tuple[int, ...], tuple[R
     rates = tuple(_ratio(close, path) for close in bars.frame["CLOSE"].to_list())
     # not the hash of bars, whose prices are cut to 1/10,000
     text = "\n".join(("axiomd rates 1", *(f"{day} {num}/{den}" for day, (num, den) in zip(days, rates, strict=True))))
-    return days, rates, hashlib.sha256(text.encode()).hexdigest()
+    return _Bars(days, rates, hashlib.sha256(text.encode()).hexdigest(), bars.files)
 
 
 def _ratio(close: float, path: str) -> Rate:

@@ -6,7 +6,7 @@ hundreds of symbols in less time than it takes to lay out a board.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from axiomd.core import kernel
 from axiomd.core.ahead import NO_SETUPS, setups_ahead
 from axiomd.core.board import Board, Ints, Records
 from axiomd.core.guards.api import OFF
-from axiomd.core.market.rates import Rate, rates_by_session
+from axiomd.core.market.rates import DailyRates, Rate, columns_of
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
@@ -46,7 +46,7 @@ class Rows:
     ranks: Ints
     """The stage-1 rank of every slot, a row for all sessions of the strip or one for each."""
     rates: Ints
-    """`rates_by_session`: for all sessions of the strip or for each."""
+    """Columns of every symbol's rate in each session of the strip, or in all: int64[sessions or 1, symbols, 3]."""
 
 
 class Room:
@@ -128,7 +128,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
     strip = strip_of(tape)
     sessions = strip.session
     ranks = start.ranks if select is None else _ranks(plan, board, sessions, select)
-    rates = rates_by_session(
+    rates = _rates_by_session(
         start.rates, start.currencies, plan.daily_rates, tape.sessions.date_days[sessions].tolist()
     )
     first = int(np.count_nonzero(sessions < first_session)) if first_session else 0
@@ -201,3 +201,22 @@ def _rules(plan: Plan) -> Records:
 
 def _doubled(rows: Ints) -> Ints:
     return np.concatenate([rows, np.empty_like(rows)])
+
+
+def _rates_by_session(
+    fixed: Sequence[Rate], currencies: Sequence[str], daily: Mapping[str, DailyRates], days: Sequence[int]
+) -> Ints:
+    """Give the columns of every symbol in each session, int64[sessions, symbols, 3]: one session's where none changes.
+
+    `days` are the sessions' days since 1970.
+    """
+    if not any(currency in daily for currency in currencies):
+        days = days[:1]
+    rows = [
+        [
+            columns_of(daily[currency].on(day) if currency in daily else rate)
+            for currency, rate in zip(currencies, fixed, strict=True)
+        ]
+        for day in days
+    ]
+    return np.array(rows, np.int64).reshape(len(rows), len(fixed), 3)

@@ -19,6 +19,7 @@ from axiomd import __version__
 from axiomd.config.binding import bind
 from axiomd.config.identity import identified
 from axiomd.config.load import load_run
+from axiomd.config.rates import rate_files
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import InputError
 from axiomd.contracts.orders import Source
@@ -108,7 +109,7 @@ def prepare(
     if request.first is not None:
         opens = tape.sessions.date_days
         first_session = int(opens.searchsorted((request.first - date(1970, 1, 1)).days, "left"))
-    daily, files = _daily(request, config), tape.files
+    daily, files = _daily(request, config), tape.files + rate_files(config)
     identity = Identity(run_id, digest, document, __version__)
     return Prepared(
         config, digest, tape, plan, identity, first_session, None if daily is None else daily[0],

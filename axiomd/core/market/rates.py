@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 Rate = tuple[int, int]
 """Account currency for one of an instrument's, as a fraction."""
@@ -36,22 +32,3 @@ class DailyRates:
 def columns_of(rate: Rate) -> tuple[int, int, int]:
     """Give `fx_num`, `fx_den` and `is_unpriced` of a symbol's record; where nothing is known nothing is bought."""
     return (*rate, 0) if rate != UNKNOWN else (1, 1, 1)
-
-
-def rates_by_session(
-    fixed: Sequence[Rate], currencies: Sequence[str], daily: Mapping[str, DailyRates], days: Sequence[int]
-) -> NDArray[np.int64]:
-    """Give the columns of every symbol in each session, int64[sessions, symbols, 3]: one session's where none changes.
-
-    `days` are the sessions' days since 1970.
-    """
-    if not any(currency in daily for currency in currencies):
-        days = days[:1]
-    rows = [
-        [
-            columns_of(daily[currency].on(day) if currency in daily else rate)
-            for currency, rate in zip(currencies, fixed, strict=True)
-        ]
-        for day in days
-    ]
-    return np.array(rows, np.int64).reshape(len(rows), len(fixed), 3)

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from axiomd.config.rates import path_hashes, rates_of
+from axiomd.config.rates import path_hashes, rate_files, rates_of
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.runs import RunConfig, config_hash
 from axiomd.core.market.rates import AGE_DAYS_MAX, UNKNOWN, DailyRates
@@ -72,6 +72,21 @@ def test_the_hash_is_of_the_rates_and_not_of_how_they_lie_in_a_file(tmp_path: Pa
 
     assert digests[0] == digests[1]
     assert digests[0] != digests[2]
+
+
+def test_two_pairs_of_one_file_are_both_in_its_hash(tmp_path: Path) -> None:
+    digests = []
+    for dollars, pounds in (("1.1", "0.8"), ("1.2", "0.8"), ("1.1", "0.9")):
+        write_rates(tmp_path / "a.parquet", "EURUSD", {MONDAY: Decimal(dollars)})
+        write_rates(tmp_path / "b.parquet", "EURGBP", {MONDAY: Decimal(pounds)})
+        both = pl.concat([pl.read_parquet(tmp_path / name) for name in ("a.parquet", "b.parquet")])
+        both.write_parquet(tmp_path / "both.parquet")
+        path = str(tmp_path / "both.parquet")
+        config = config_of(path).model_copy(update={"fx": {"EURUSD": path, "EURGBP": path}})
+        digests.append(config_hash(config, path_hashes(config)))
+
+    assert len(set(digests)) == 3
+    assert [file.path for file in rate_files(config)] == [path]
 
 
 @pytest.mark.parametrize(
