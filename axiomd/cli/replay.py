@@ -193,7 +193,7 @@ def _tape(args: argparse.Namespace, journal: Path, started: RunStarted, config: 
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError("the bars of this journal are not known", str(journal), "name them by --bars") from None
     ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
-    # a manifest names bars first and daily bars after them, and does not say where the one ends
+    # a manifest names bars first, then files of rates and daily bars, and does not say where the first end
     for count in range(len(places), 0, -1):
         try:
             tape = load_tape(
@@ -205,6 +205,10 @@ def _tape(args: argparse.Namespace, journal: Path, started: RunStarted, config: 
                 tick_units=ticks,
             )
         except DataContractError:
+            continue
+        except InputError:  # one of them is no intraday file, or the bars themselves cannot be read
+            if count == 1:
+                raise
             continue
         if tape.sha256 == started.market_sha256:
             return tape
