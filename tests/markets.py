@@ -7,9 +7,10 @@ so that a few sessions hold every kind of fill. A row is what the second reading
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 
@@ -98,3 +99,14 @@ def tape_of(rows: Sequence[Row], table: SessionTable, step_minutes: int = 1) -> 
 def sessions_of(span: tuple[date, date], calendar: str = "XNYS") -> SessionTable:
     """Give the sessions of a span of dates."""
     return session_table(calendar, *span)
+
+
+def write_rates(path: Path, pair: str, rates: Mapping[date, Decimal]) -> str:
+    """Write daily bars of a pair as they are kept for Stage 1 too."""
+    closes = [float(rate) for rate in rates.values()]
+    frame = pl.DataFrame({
+        "symbol": [pair] * len(rates), "ts": [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in rates],
+        "OPEN": closes, "HIGH": closes, "LOW": closes, "CLOSE": closes, "VOLUME": [0] * len(rates),
+    })  # fmt: skip
+    frame.with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC"))).write_parquet(path)
+    return str(path)

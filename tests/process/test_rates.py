@@ -10,9 +10,10 @@ import pytest
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import EXIT_INPUT, EXIT_OK
 from axiomd.journal.verify import verify
+from tests.markets import write_rates
 from tests.process.stage import Stage
 from tests.process.test_kill import hold
-from tests.property.test_daily_rates import FX_BLOCKED, write_rates
+from tests.property.test_daily_rates import FX_BLOCKED
 
 pytestmark = pytest.mark.slow
 

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from axiomd.contracts.units import MINUTE_US
-from tests.markets import SPANS, Row, random_market, sessions_of, tape_of
+from tests.markets import SPANS, Row, random_market, sessions_of, tape_of, write_rates
 from tests.parity import RUN_ID, compare, random_config, replay_record
 from tests.property.kernel_parity import kernel_differences
 from tests.reference.reading import read_day
 
 SEEDS = 24
 FX_BLOCKED = "blocked:fx_rate"
-
-
-def write_rates(path: Path, pair: str, rates: Mapping[date, Decimal]) -> str:
-    """Write daily bars of a pair as they are kept for Stage 1 too."""
-    closes = [float(rate) for rate in rates.values()]
-    frame = pl.DataFrame({
-        "symbol": [pair] * len(rates), "ts": [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in rates],
-        "OPEN": closes, "HIGH": closes, "LOW": closes, "CLOSE": closes, "VOLUME": [0] * len(rates),
-    })  # fmt: skip
-    frame.with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC"))).write_parquet(path)
-    return str(path)
 
 
 def drawn_rates(dice: random.Random, first: date, last: date) -> dict[date, Decimal]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.orders import Order, split_reference
+from axiomd.contracts.units import DAY_US
 from axiomd.core.engine import Engine
 from axiomd.core.orders.reconcile import reconcile
 from axiomd.journal.reading import Entry, entries
@@ -54,14 +56,15 @@ class Invariants:
         limits = world.plan.limits[0]
         truth = world.broker.sim.truth()
         close = {name: int(world.engine.board.symbols[i]["close"]) for i, name in enumerate(world.plan.symbols)}
-        gross = sum(abs(qty) * close[symbol] for symbol, qty in truth.positions.items())
-        groups: dict[str, int] = {}
+        rate = self._rate(world.engine.now_us)
+        gross = rate * sum(abs(qty) * close[symbol] for symbol, qty in truth.positions.items())
+        groups: dict[str, Fraction] = {}
         legs = 0
         for working in truth.orders:
             if not split_reference(working.reference).role:
-                groups[working.oca] = max(groups.get(working.oca, 0), working.qty * working.price)
+                groups[working.oca] = max(groups.get(working.oca, Fraction(0)), rate * working.qty * working.price)
                 legs += 1
-        own = max(order.qty * order.entry_level for order in orders)
+        own = rate * max(order.qty * order.entry_level for order in orders)
         maximum = int(limits["max_gross_exposure"])
         total = gross + sum(groups.values()) + own
         self._need(maximum < 0 or total <= maximum, f"I6: gross exposure {total} beyond {maximum}")
@@ -78,7 +81,9 @@ class Invariants:
             self._need(count < 50, f"I12: {reference} is asked for without end")
         equity = engine.board.account[0]
         value = sum(
-            int(record["position"]) * int(record["close"]) for record in engine.board.symbols if record["position"]
+            Fraction(int(record["fx_num"]), int(record["fx_den"])) * int(record["position"]) * int(record["close"])
+            for record in engine.board.symbols
+            if record["position"]
         )
         self._need(int(equity["cash"]) + value == int(equity["equity"]), "I11: cash and positions are not the equity")
         if engine.level and not world.desk.is_latch_lost:
@@ -165,12 +170,23 @@ class Invariants:
     def _cash(self) -> None:
         """I11 against the broker's executions alone."""
         world = self._world
-        cash = world.plan.initial_cash
+        cash = Fraction(world.plan.initial_cash)
+        held: dict[str, int] = {}
+        rates: dict[str, Fraction] = {}
         for report in world.broker.reports:
             if isinstance(report, e.FillReceived):
                 fill = report.fill
-                cash += (-1 if fill.side == "BUY" else 1) * fill.qty * fill.price - fill.commission
+                if not held.get(fill.symbol):
+                    rates[fill.symbol] = self._rate(fill.bar_ts_us)
+                signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
+                held[fill.symbol] = held.get(fill.symbol, 0) + signed_qty
+                cash -= rates[fill.symbol] * (signed_qty * fill.price + fill.commission)
         self._need(cash == int(world.engine.account["cash"]), "I11: cash is not what the executions say")
+
+    def _rate(self, ts_us: int) -> Fraction:
+        """Give what a session's currency is worth; this market's prices and its rates of two digits leave no rest."""
+        daily = self._world.plan.daily_rates.get("USD")
+        return Fraction(1) if daily is None else Fraction(*daily.on(ts_us // DAY_US))
 
     def _pauses(self) -> None:
         """What was paused took no entry, read from the journal alone."""

@@ -11,6 +11,8 @@ import sqlite3
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -18,13 +20,13 @@ from typing import Any, Final
 
 from axiomd import latch
 from axiomd.config.binding import bind
+from axiomd.config.identity import identified
 from axiomd.config.settings import Places
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import BrokerUnavailable, JournalWriteFailed
 from axiomd.contracts.orders import Order
 from axiomd.contracts.risk import RiskConfig
-from axiomd.contracts.runs import config_document
 from axiomd.core.engine import Engine
 from axiomd.core.market.sessions import SessionTable
 from axiomd.core.strategies.stage1 import listed
@@ -42,7 +44,7 @@ from axiomd.daemon.source import Source
 from axiomd.daemon.standing import Standing
 from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds, items
 from axiomd.journal.log import Journal
-from tests.markets import SPANS, random_market, tape_of
+from tests.markets import SPANS, random_market, tape_of, write_rates
 from tests.parity import random_risk
 from tests.simulation.broker import RoughBroker
 from tests.simulation.corpus import CORPUS
@@ -57,6 +59,8 @@ WINDOWS: Final = tuple(
 )
 NAMED_FROM: Final = 50_000
 """Seeds from here on die at a named kind of point half of the time, so that rare kinds get their share."""
+MONEY_FROM: Final = 60_000
+"""Seeds from here on trade in another currency now and then."""
 POINTS: Final = (
     "before append", "after append", "before commit", "after commit", "before send", "after send", "before moment",
     "before truth", "before end of session",
@@ -196,7 +200,19 @@ class World:
             "costs": {"commission_per_share": "0.01", "slippage_ticks": dice.choice((0, 1))},
             "risk": random_risk(dice, self.symbols) if dice.random() < 0.5 else {},
             "clock": {"kind": "feed"},
+            **self._money(),
         }
+
+    def _money(self) -> dict[str, Any]:
+        """Trade in another currency at rates by day, some of which are missing; the older seeds stay as they were."""
+        dice = Random(self.seed + 3)
+        if self.seed < MONEY_FROM or self.seed in CORPUS or dice.random() < 0.7:
+            return {}
+        first = self.table.date(0)
+        days = [first + timedelta(days=back) for back in range(-9, (self.table.date(len(self.table) - 1) - first).days)]
+        rates = {day: Decimal(dice.randrange(70, 130)) / 100 for day in days if dice.random() < 0.5}
+        path = write_rates(self.state_dir / "usdeur.parquet", "USDEUR", rates or {days[0]: Decimal(1)})
+        return {"currency": "EUR", "fx": {"USDEUR": path}}
 
     # --- chance ---
 
@@ -358,6 +374,7 @@ class World:
                 opened = e.SessionOpened(
                     ts_us=ts_us, session=date, run_id=identity.run_id(date), open_us=int(self.table.open_us[session]),
                     close_us=int(self.table.close_us[session]),
+                    rates=self.plan.rates_on(int(self.table.date_days[session])),
                 )  # fmt: skip
                 chosen = [
                     e.CandidatesSelected(ts_us=ts_us, strategy=own.id, symbols=listed(own.symbols, max_candidates=50))
@@ -447,7 +464,7 @@ class World:
         self.plan = bind(self.config, self.table, self.tape.timeframe_us, "", "paper")
         self.plans[self.digest] = self.plan
         self.engine.take_limits(self.plan)
-        loaded = e.ConfigLoaded(ts_us=desk.market_us, config_hash=self.digest, config=config_document(self.config, {}))
+        loaded = e.ConfigLoaded(ts_us=desk.market_us, config_hash=self.digest, config=identified(self.config)[1])
         await desk.take(loaded)
         await desk.commit()
         await rejudge(desk)

@@ -12,8 +12,7 @@ import pytest
 from axiomd.cli.main import main
 from axiomd.contracts.errors import EXIT_INPUT, EXIT_OK
 from axiomd.core.market.columns import DTYPES
-from tests.markets import SPANS
-from tests.property.test_daily_rates import write_rates
+from tests.markets import SPANS, write_rates
 from tests.unit.cli.bars import CONFIG, SYMBOLS, written
 
 SCREEN = "stage1: {mode: screen, min_adv: 0, min_price: 0, atr_pct: [0, 100]}\n"

@@ -13,7 +13,7 @@ from axiomd.config.rates import path_hashes, rate_files, rates_of
 from axiomd.contracts.errors import ConfigError
 from axiomd.contracts.runs import RunConfig, config_hash
 from axiomd.core.market.rates import AGE_DAYS_MAX, UNKNOWN, DailyRates
-from tests.property.test_daily_rates import write_rates
+from tests.markets import write_rates
 
 MONDAY = date(2024, 3, 4)
 RATES = {MONDAY: Decimal("1.08345"), MONDAY + timedelta(days=1): Decimal("1.25")}

@@ -34,8 +34,7 @@ from axiomd.replay.sweep import (
 )
 from axiomd.replay.trials import Block, Trial
 from axiomd.runs.sweep_plots import draw_sweep
-from tests.markets import SPANS, frame_of, random_market, sessions_of
-from tests.property.test_daily_rates import write_rates
+from tests.markets import SPANS, frame_of, random_market, sessions_of, write_rates
 
 GRID = """
 base: {strategy: {name: inside_bar, params: {min_mother_range_atr: 0, atr_period: 2}}, symbols: [AAA, BBB], risk: {}}
