@@ -76,16 +76,21 @@ def ask(who: presence.Presence, name: str, args: dict[str, object], done: str, *
         print(f"the daemon does not answer: {problem}", file=sys.stderr)
         return EXIT_NOT_RUNNING
     if as_json:
-        print_json({
-            "name": name, "args": args, "account": who.account, "mode": who.mode, "ok": not refusal,
-            "error": refusal or None,
-        })  # fmt: skip
+        print_json(answer(who, name, args, refusal))
     if refusal:
         print(f"refused: {refusal}", file=sys.stderr)
         return EXIT_REFUSED
     if not as_json:
         print(done)
     return EXIT_OK
+
+
+def answer(who: presence.Presence, name: str, args: dict[str, object], refusal: str = "") -> dict[str, object]:
+    """Give what came of a command as a program is told it."""
+    return {
+        "name": name, "args": args, "account": who.account, "mode": who.mode, "ok": not refusal,
+        "error": refusal or None,
+    }  # fmt: skip
 
 
 def typed(account: str, what: str) -> str:

@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from axiomd import latch
-from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, meant, typed
+from axiomd.cli.asking import EXIT_NOT_RUNNING, answer, ask, meant, typed
 from axiomd.cli.printing import print_json
 from axiomd.contracts.errors import EXIT_OK, UsageError
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     state = latch.read(found.state_dir)
     if not state.is_tripped:
         if args.json:
-            print_json({"name": "resume", "account": who.account, "mode": who.mode, "ok": True, "error": None})
+            print_json(answer(who, "resume", {}))
         else:
             print("the latch is armed already")
         return EXIT_OK

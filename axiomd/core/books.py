@@ -48,8 +48,7 @@ class Books:
         """The moment whose books the equity curve waits for; -1 where it waits for none."""
         self.rates = {symbol: columns_of(rate)[:2] for symbol, rate in zip(plan.symbols, plan.rates, strict=True)}
         """What the instrument's currency is worth, by symbol; where that is not known nothing is bought."""
-        self._names = plan.symbols
-        self._currencies = [instrument.currency for instrument in plan.instruments]
+        self._instruments = plan.instruments
         self._bar_us, self._currency = plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
@@ -67,12 +66,13 @@ class Books:
 
     def price(self, rates: Mapping[str, Rate]) -> None:
         """Take the day's rates. What is held keeps the one it was bought at, so that its trade adds up."""
-        for index, currency in enumerate(self._currencies):
-            if currency in rates and index not in self.holdings:
+        for index, instrument in enumerate(self._instruments):
+            rate = rates.get(instrument.currency)
+            if rate is not None and index not in self.holdings:
                 at = index * _SYMBOL_SIZE + _FX_NUM
-                num, den, is_unpriced = columns_of(rates[currency])
+                num, den, is_unpriced = columns_of(rate)
                 self._symbols[at], self._symbols[at + 1], self._symbols[at + 2] = num, den, is_unpriced
-                self.rates[self._names[index]] = num, den
+                self.rates[instrument.symbol] = num, den
 
     def position(self, index: int) -> int:
         """Give the signed shares held in a symbol."""

@@ -128,9 +128,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
     strip = strip_of(tape)
     sessions = strip.session
     ranks = start.ranks if select is None else _ranks(plan, board, sessions, select)
-    rates = _rates_by_session(
-        start.rates, start.currencies, plan.daily_rates, tape.sessions.date_days[sessions].tolist()
-    )
+    rates = _rates_by_session(start.rates, start.currencies, plan.daily_rates, tape.sessions.date_days[sessions])
     first = int(np.count_nonzero(sessions < first_session)) if first_session else 0
     rules["first_session"], rules["lists_candidates"] = first, select is None
     setups = start.setups_expected
@@ -204,7 +202,7 @@ def _doubled(rows: Ints) -> Ints:
 
 
 def _rates_by_session(
-    fixed: Sequence[Rate], currencies: Sequence[str], daily: Mapping[str, DailyRates], days: Sequence[int]
+    fixed: Sequence[Rate], currencies: Sequence[str], daily: Mapping[str, DailyRates], days: Int64Array
 ) -> Ints:
     """Give the columns of every symbol in each session, int64[sessions, symbols, 3]: one session's where none changes.
 
@@ -217,6 +215,6 @@ def _rates_by_session(
             columns_of(daily[currency].on(day) if currency in daily else rate)
             for currency, rate in zip(currencies, fixed, strict=True)
         ]
-        for day in days
+        for day in days.tolist()
     ]
     return np.array(rows, np.int64).reshape(len(rows), len(fixed), 3)

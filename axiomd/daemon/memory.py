@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 
 from axiomd.config.binding import bind
-from axiomd.config.identity import identified
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import ConfigError, JournalCorrupt, WrongAccount
+from axiomd.contracts.exact import canonical
 from axiomd.contracts.outcome import CurvePoint
 from axiomd.core.engine import Engine
 from axiomd.core.recent import Recent
@@ -176,7 +176,9 @@ def check_money(memory: Memory, config: DaemonConfig, path: Path) -> None:
     """What the books of executions began with stays: counted anew, equity and losses would jump. `ConfigError`."""
     if not memory.has_traded:
         return
-    for name, before, now in zip(_MONEY, memory.money, _money_of(identified(config)[1]), strict=True):
+    ours = config.model_dump(mode="json", include=set(_MONEY))
+    for name, before in zip(_MONEY, memory.money, strict=True):
+        now = canonical(ours[name])
         if before != now:
             raise ConfigError(
                 f"{name} is {now}, and the journal has traded from {before}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -14,10 +13,6 @@ from tests.process.test_kill import hold
 pytestmark = pytest.mark.slow
 
 NO_DAEMON = 3
-
-
-def document(text: str) -> Any:
-    return json.loads(text)
 
 
 def test_a_kill_and_its_release_are_told_as_documents(stage: Stage) -> None:
@@ -31,16 +26,16 @@ def test_a_kill_and_its_release_are_told_as_documents(stage: Stage) -> None:
     again = stage.run("resume", "--reason", "looked at", "--json")
 
     assert killed.returncode == EXIT_OK, killed.stdout
-    told = document(killed.stdout)
+    told = json.loads(killed.stdout)
     assert (told["code"], told["not_touched"]) == (EXIT_OK, [])
     (instance,) = told["instances"]
     assert (instance["is_latched"], instance["is_seen"], instance["level"]) == (True, True, "flatten")
     assert (instance["account"], instance["pid"], instance["code"]) == ("SIM", running.pid, EXIT_OK)
     assert (instance["left"], instance["positions"]) == ([], {})
     assert "done: no entry works and the account is flat" in instance["said"]
-    assert document(resumed.stdout)["ok"] is True, resumed.stderr
+    assert json.loads(resumed.stdout)["ok"] is True, resumed.stderr
     assert instance["trip_id"] in resumed.stderr
-    assert document(again.stdout)["ok"] is True
+    assert json.loads(again.stdout)["ok"] is True
     assert running.stop() == EXIT_OK
 
 
@@ -51,7 +46,7 @@ def test_a_kill_at_the_broker_tells_what_it_left(stage: Stage) -> None:
 
     killed = stage.run("kill", "--json")
 
-    (instance,) = document(killed.stdout)["instances"]
+    (instance,) = json.loads(killed.stdout)["instances"]
     assert (instance["is_latched"], instance["is_seen"], instance["left"]) == (True, False, [])
     assert instance["positions"] == before.positions
 
@@ -60,7 +55,7 @@ def test_a_kill_of_nobody_is_a_document_too(stage: Stage) -> None:
     killed = stage.run("kill", "--json", "--reason", "not today")
 
     assert killed.returncode == NO_DAEMON
-    told = document(killed.stdout)
+    told = json.loads(killed.stdout)
     assert told["code"] == NO_DAEMON
     assert told["instances"][0]["is_latched"] is True
 
@@ -74,8 +69,8 @@ def test_what_was_asked_of_a_daemon_is_told_done_or_refused(stage: Stage) -> Non
     lifted = stage.run("unpause", "AAA", "--json")
     refused = stage.run("close", "ZZZ", "--json")
 
-    assert [document(done.stdout)["ok"] for done in (paused, lifted, refused)] == [True, True, False]
-    assert document(paused.stdout)["args"] == {"symbol": "AAA"}
-    assert "ZZZ" in document(refused.stdout)["error"]
+    assert [json.loads(done.stdout)["ok"] for done in (paused, lifted, refused)] == [True, True, False]
+    assert json.loads(paused.stdout)["args"] == {"symbol": "AAA"}
+    assert "ZZZ" in json.loads(refused.stdout)["error"]
     assert (paused.returncode, refused.returncode) == (EXIT_OK, EXIT_REFUSED)
     assert running.stop() == EXIT_OK
