@@ -13,7 +13,6 @@ import msgspec
 
 from axiomd.contracts.events import Event, KillLevel
 from axiomd.contracts.orders import Order
-from axiomd.contracts.outcome import CurvePoint
 
 T = TypeVar("T")
 
@@ -58,4 +57,4 @@ class TripLatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     reason: str
 
 
-Command = Event | CurvePoint | SendEntries | CancelEntry | ClosePosition | TripLatch
+Command = Event | SendEntries | CancelEntry | ClosePosition | TripLatch

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from axiomd.contracts.commands import Command
 from axiomd.contracts.outcome import CurvePoint
 from axiomd.core import board as b
 from axiomd.core.board import column
@@ -33,21 +32,27 @@ class Curve:
         self._now = frame.account
         self._books = books
         self._has_begun = False
+        self._kept = frame.account.cast("B")[_SNAP_US * 8 : _SNAP_US * 8 + _SNAP.size]
+        self._drawn = bytearray()
 
-    def begin(self) -> list[Command]:
-        """Give the first point of a run, once."""
-        if self._has_begun:
-            return []
-        self._has_begun = True
-        self._frame.snapshot()
-        return [self.point()]
+    def begin(self) -> None:
+        """Draw the first point of a run, once."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._frame.snapshot()
+            self.draw()
 
-    def draw(self, out: list[Command]) -> None:
-        """Add the point of the moment with a fill that was marked by now."""
+    def draw_fills(self) -> None:
+        """Draw the point of the moment with a fill, if that was marked by now."""
         if self._now[_SNAP_US] == self._books.filled_us:
-            out.append(self.point())
+            self.draw()
             self._books.filled_us = -1
 
-    def point(self) -> CurvePoint:
-        """Give the point that was kept last."""
-        return CurvePoint(*_SNAP.unpack_from(self._now, _SNAP_US * 8))
+    def draw(self) -> None:
+        """Draw the point that was kept last."""
+        self._drawn += self._kept
+
+    def take(self) -> list[CurvePoint]:
+        """Give what was drawn since it was asked for last: points are no commands, and wait for nobody."""
+        drawn, self._drawn = self._drawn, bytearray()
+        return [CurvePoint(*point) for point in _SNAP.iter_unpack(drawn)]

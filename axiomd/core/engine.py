@@ -17,7 +17,6 @@ import numpy as np
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command
 from axiomd.contracts.orders import Order
-from axiomd.contracts.outcome import CurvePoint
 from axiomd.core import board as b
 from axiomd.core.board import Board, Ints, column
 from axiomd.core.books import Books
@@ -124,53 +123,44 @@ class Engine:
         flags, cursor, touched_us, count, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
         commands = None
         if has_moved:
-            commands = NO_COMMANDS if filled_us < 0 and flags <= TOUCHED else self._decide(flags)
+            if filled_us >= 0:
+                self.curve.draw_fills()
+            commands = NO_COMMANDS if flags <= TOUCHED else self._decide(flags)
         return flags, cursor, touched_us, count, commands
 
-    def fold(self, event: e.Event) -> list[CurvePoint]:
+    def fold(self, event: e.Event) -> None:
         """Take an event of the journal in without deciding again: what was decided then stands in it too.
 
-        Gives the points of the equity curve, which are no events. A moment whose setups were never decided leaves
-        `has_setups_left`.
+        A moment whose setups were never decided leaves `has_setups_left`.
         """
         if isinstance(event, e.BarsClosed):
-            flags = self._commit(event)
-            self.has_setups_left = bool(flags & SETUPS)
-            out: list[Command] = []
-            self.curve.draw(out)
+            self.has_setups_left = bool(self._commit(event) & SETUPS)
         elif isinstance(event, e.SignalEmitted):
             self.has_setups_left = False
-            out = []
         elif isinstance(event, e.OrderBlocked):
             self.book.know(event.order)
-            out = []
         elif isinstance(event, e.GuardTripped):
             self.kill.raise_level(event.level)
             self.tripwires.note(event)
-            out = []
         elif isinstance(event, e.KillTripped):
             # what it led to stands in the journal, as far as it was written; `forget_requests` asks for the rest
             self.kill.note(event)
-            out = []
         elif isinstance(event, e.OperatorCommand):
             # what a close led to stands behind it
             self._note_pause(event)
-            out = []
         else:
-            out = self._fold_quietly(event)
-        return [command for command in out if isinstance(command, CurvePoint)]
+            self._fold_quietly(event)
 
-    def _fold_quietly(self, event: e.Event) -> list[Command]:
+    def _fold_quietly(self, event: e.Event) -> None:
         """Take it in without a guard tripping on it: a trip is an event of its own, judged by the limits of its day."""
         level, has_tripped = self.kill.level, self.tripwires.has_streak_tripped
         self.kill.is_folding = True
         try:
-            out = self.handle(event)
+            self.handle(event)
         finally:
             self.kill.is_folding = False
         if not isinstance(event, e.KillReset):
             self.kill.level, self.tripwires.has_streak_tripped = level, has_tripped
-        return out
 
     def forget_requests(self) -> list[Command]:
         """After a fold: whatever was asked of the broker and never answered is asked anew."""
@@ -271,7 +261,8 @@ class Engine:
         """Stage 1 has chosen: from here on Stage 2 of that strategy is handed these symbols and no other."""
         self.entries.select(event.strategy, event.symbols)
         self._now[_TRADING] = 1
-        return self.curve.begin()
+        self.curve.begin()
+        return NO_COMMANDS
 
     def _close_session(self, event: e.SessionClosed) -> list[Command]:
         """The day is over: its last mark, what that trips, its point of the curve."""
@@ -280,7 +271,7 @@ class Engine:
         if self.frame.close_session(event.ts_us):
             self._trip_on_loss(out)
         if account[_TRADING]:
-            out.append(self.curve.point())
+            self.curve.draw()
         account[_TRADING] = 0
         self.books.filled_us = -1
         return out
@@ -310,6 +301,8 @@ class Engine:
         else:
             first, last = event.first, event.last
         flags, *_ = self._scan(first, last, event.ts_us, event.ts_us, self.books.filled_us, False)
+        if self.books.filled_us >= 0:
+            self.curve.draw_fills()
         return flags
 
     def _scan_first(
@@ -337,10 +330,8 @@ class Engine:
         return np.ascontiguousarray(bars[bars[:, 0] == start_us][places])
 
     def _decide(self, flags: int) -> list[Command]:
-        """What a moment asks for once its bars are in: curve, losses, stale data, setups."""
+        """What a moment asks for once its bars are in: losses, stale data, setups."""
         out: list[Command] = []
-        if self.books.filled_us >= 0:
-            self.curve.draw(out)
         if flags == SETUPS:
             self.entries.take(out)
         elif flags > SETUPS:

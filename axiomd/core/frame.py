@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
+from types import MethodType
 from typing import Any, Final
 
 import numpy as np
@@ -177,7 +178,8 @@ class Frame:
         """
         made, at = getattr(rule, "made", rule), self._addresses
         result = made(at, *args)
-        setattr(self, rule.__name__.removeprefix("_"), partial(machine_code(made), at))
+        # a method hands its first argument on as it is; a partial would make the call a tuple of its own
+        setattr(self, rule.__name__.removeprefix("_"), MethodType(machine_code(made), at))
         return result
 
     def symbol(self, index: int) -> list[int]:

@@ -25,7 +25,6 @@ from axiomd.contracts.commands import (
 )
 from axiomd.contracts.errors import BrokerUnavailable, JournalWriteFailed
 from axiomd.contracts.orders import split_reference
-from axiomd.contracts.outcome import CurvePoint
 from axiomd.contracts.truth import Truth
 from axiomd.core.engine import Engine
 from axiomd.core.orders.adoption import adoption_of
@@ -337,6 +336,7 @@ class Desk:
         return sends
 
     async def _carry_out(self, commands: list[Command], cause: int) -> None:
+        self.ears.see(self.engine.curve.take())
         signal_seq = cause
         sends: list[SendEntries] = []
         for command in commands:
@@ -346,9 +346,6 @@ class Desk:
                     signal_seq = seq
             elif isinstance(command, SendEntries):
                 sends.append(command)
-            elif isinstance(command, CurvePoint):
-                for ear in self.ears.mark:
-                    ear(command)
             elif isinstance(command, TripLatch):
                 await self._latch(command.level, command.reason, "guard", command.reason, cause)
             elif isinstance(command, CancelEntry | ClosePosition):

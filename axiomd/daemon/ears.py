@@ -30,6 +30,12 @@ class Ears:
     untold: list[tuple[int, Sequence[e.Event]]] = field(default_factory=list)
     """Each with the seq of the first."""
 
+    def see(self, points: Sequence[CurvePoint]) -> None:
+        """Show them what was drawn of the equity curve."""
+        for point in points:
+            for ear in self.mark:
+                ear(point)
+
     def hear(self) -> None:
         """Tell them all that waits."""
         untold, self.untold = self.untold, []

@@ -136,8 +136,9 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Curv
         elif isinstance(event, e.FillReceived):
             memory.has_traded = True
         on_event(seq, event, digest.hex)
-        for mark in engine.fold(event):
-            on_mark(mark)
+        engine.fold(event)
+        for point in engine.curve.take():
+            on_mark(point)
         if isinstance(event, e.SessionOpened):
             session_date, is_open = event.session, True
             memory.runs.append(event.run_id)

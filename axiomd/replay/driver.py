@@ -26,7 +26,6 @@ from axiomd.contracts.commands import (
 )
 from axiomd.contracts.events import BarsClosed, FillReceived, OrderIntent, SignalEmitted
 from axiomd.contracts.orders import split_reference
-from axiomd.contracts.outcome import CurvePoint
 from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
 from axiomd.core.kernel_record import counts_of
@@ -39,6 +38,8 @@ from axiomd.replay.identity import Identity
 from axiomd.runs.recorder import Recorder
 
 SIM_ACCOUNT: Final = "SIM"
+RECORDED_TOGETHER: Final = 200
+"""Events are put on the record by so many: what does it stays in the processor's cache, and so do they."""
 NEVER_RESUMED: Final = frozenset({"MaxDrawdown"})
 """After these only a raised limit or a new peak resumes, and a replay has neither."""
 
@@ -124,12 +125,15 @@ class Replay:
         self._seq_of: dict[str, int] = {}
         self._seq = self._cause = 0
         """What the log gave the report heard last, and the event that the commands under way came of."""
+        self._told: list[e.Event] = []
+        """What happened and is not on the record yet."""
         self._heard = self._hearing(log)
         """What takes in a report of a kind, and gives what the engine asks for."""
         self._carried_out = self._doing(log)
         """What carries out a command of a kind."""
         self._tripped_by: set[str] = set()
         self._trips = 0
+        self._has_daily_rates = bool(plan.daily_rates)
 
     def run(self) -> None:
         """Run every session of the tape that has a bar, to the end."""
@@ -197,8 +201,17 @@ class Replay:
         """The broker closes what should be flat, then our books close."""
         self._hear(self.broker.end_session(close_us, self._last_bar))
         self._take(e.SessionClosed(ts_us=close_us, session=day))
+        if self._has_daily_rates or len(self._told) >= RECORDED_TOGETHER:
+            self._record()
         if session >= self._first_session:
             self.recorder.close_session(close_us, self.engine.equity)
+
+    def _record(self) -> None:
+        """Put on the record what happened. Rates are the day's: where they change it may not wait for another day."""
+        self.recorder.take_all(self._told)
+        self._told.clear()
+        for point in self.engine.curve.take():
+            self.recorder.point(point)
 
     def _trade(self, first: int, last: int, close_us: int) -> None:
         """The session between its opening and its close."""
@@ -248,7 +261,7 @@ class Replay:
         """Put together, once for all reports of a kind, what becomes of one: written down, recorded; decided."""
         heard: dict[type, tuple[Callable[[Any], None] | None, Decide]] = {}
         for kind in get_args(Report):
-            note = self.recorder.stations.get(kind)
+            note = self._told.append if kind in self.recorder.stations else None
             if log is not None:
                 write = partial(self._write_report, log.append)
                 note = write if note is None else _first(write, note)
@@ -258,8 +271,6 @@ class Replay:
     def _doing(self, log: Log | None) -> Mapping[type, Callable[[Any], None]]:
         """Put together, once for all commands of a kind, what is done about one."""
         done: dict[type, Callable[[Any], None]] = {
-            **self.recorder.stations,
-            CurvePoint: self.recorder.point,
             SendEntries: self._execute,
             CancelEntry: self._execute,
             ClosePosition: self._execute,
@@ -267,7 +278,7 @@ class Replay:
         }
         writers = {SignalEmitted: self._write_signal, OrderIntent: self._write_intent}
         for kind in e.DECISIONS:
-            record = done.get(kind)
+            record = self._told.append if kind in self.recorder.stations else None
             if log is None:
                 done[kind] = record or _leave_be
             else:
@@ -344,6 +355,7 @@ class Replay:
         )
 
     def _finish(self) -> None:
+        self._record()
         record, account = self.recorder.record, self.engine.account
         record.final_cash = int(account["cash"])
         record.max_drawdown = int(account["max_drawdown"])

@@ -6,7 +6,7 @@ cannot see in an event (drawdown at every close, exposure) is handed in at the e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from axiomd.contracts import events as e
@@ -40,6 +40,12 @@ class Recorder:
         station = self.stations.get(type(event))
         if station:
             station(event)
+
+    def take_all(self, events: Iterable[e.Event]) -> None:
+        """Take events in, in order."""
+        stations = self.stations
+        for event in events:
+            stations[type(event)](event)
 
     def point(self, point: CurvePoint) -> None:
         """Take a point of the equity curve in."""

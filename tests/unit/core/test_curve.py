@@ -22,7 +22,9 @@ def inputs() -> list[e.Event]:
 def drawn(events: list[e.Event]) -> list[CurvePoint]:
     engine = Engine(job.plan_of(TAPE))
     engine.watch(TAPE.bars)
-    return [command for event in events for command in engine.handle(event) if isinstance(command, CurvePoint)]
+    for event in events:
+        engine.handle(event)
+    return engine.curve.take()
 
 
 def last_fill_of_a_close(events: list[e.Event]) -> tuple[int, int]:
