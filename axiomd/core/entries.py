@@ -82,6 +82,8 @@ class Entries:
         self._slots_of: dict[str, list[tuple[int, int, int]]] = {own.id: [] for own in plan.strategies}
         for slot, (k, _, index) in enumerate(self._precedence):
             self._slots_of[plan.strategies[k].id].append((slot, k, index))
+        self._chosen: dict[str, tuple[Sequence[str], list[int]]] = {own.id: ((), []) for own in plan.strategies}
+        """What each strategy was handed last, and the places of the board that say so."""
         self._symbols = plan.symbols
         self._sends: deque[int] = deque()
         self.limit(plan)
@@ -94,13 +96,30 @@ class Entries:
 
     def select(self, strategy: str, symbols: Sequence[str]) -> None:
         """Hand Stage 2 of a strategy these symbols, best first, and no other."""
-        index_of, slots = self._books.index_of, self._frame.slots
+        known, marks = self._chosen[strategy]
+        if symbols != known:
+            marks = self._rank(strategy, symbols)
+            self._chosen[strategy] = symbols, marks
+        slots = self._frame.slots
+        for mark in marks:
+            slots[mark] = 1
+
+    def _rank(self, strategy: str, symbols: Sequence[str]) -> list[int]:
+        """Rank a strategy's symbols, none of them a candidate yet; gives the places that make those named some.
+
+        A day that begins takes all candidates away, and leaves ranks as they are.
+        """
+        index_of, slots, marks = self._books.index_of, self._frame.slots, []
         ranks = {index_of[symbol]: rank for rank, symbol in enumerate(symbols)}
         for slot, k, index in self._slots_of[strategy]:
             rank = ranks.get(index)
-            slots[slot * _SLOT_SIZE + _IS_CANDIDATE] = rank is not None
+            mark = slot * _SLOT_SIZE + _IS_CANDIDATE
+            if rank is not None:
+                marks.append(mark)
+            slots[mark] = 0
             slots[slot * _SLOT_SIZE + _RANK] = rank = rank or 0
             self._precedence[slot] = k, rank, index
+        return marks
 
     def try_rules(self, order: Order) -> None:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""

@@ -29,6 +29,8 @@ from axiomd.contracts.orders import split_reference
 from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
 from axiomd.core.kernel_record import counts_of
+from axiomd.core.market.rates import Rate
+from axiomd.core.market.strip import find_first_rows
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from axiomd.core.scan import TOUCHED
@@ -133,7 +135,6 @@ class Replay:
         """What carries out a command of a kind."""
         self._tripped_by: set[str] = set()
         self._trips = 0
-        self._has_daily_rates = bool(plan.daily_rates)
 
     def run(self) -> None:
         """Run every session of the tape that has a bar, to the end."""
@@ -142,9 +143,10 @@ class Replay:
             self._run()
 
     def _run(self) -> None:
-        sessions, starts_us = self._tape.sessions, np.ascontiguousarray(self._tape.bars[:, 0])
-        firsts = starts_us.searchsorted(sessions.open_us)
-        lasts = starts_us.searchsorted(sessions.close_us)
+        sessions = self._tape.sessions
+        first_rows = np.empty(len(sessions) + 1, np.int64)
+        find_first_rows(self._tape.bars, sessions.open_us, first_rows)
+        firsts, lasts = first_rows[:-1], first_rows[1:]
         held = np.flatnonzero(firsts < lasts)
         self._begin(int(sessions.open_us[held[0]]))
         rows = zip(firsts[held].tolist(), lasts[held].tolist(), strict=True)
@@ -190,18 +192,23 @@ class Replay:
                 run_id=self.plan.run_id,
                 open_us=open_us,
                 close_us=close_us,
-                rates=self.plan.rates_on(int(self._tape.sessions.date_days[session])),
+                rates=self._rates_on(session),
             )
         )
         if is_traded:
             for strategy, symbols in self._select(session).items():
                 self._take(e.CandidatesSelected(ts_us=open_us, strategy=strategy, symbols=tuple(symbols)))
 
+    def _rates_on(self, session: int) -> dict[str, Rate]:
+        if not self.plan.daily_rates:
+            return {}
+        return self.plan.rates_on(int(self._tape.sessions.date_days[session]))
+
     def _close_session(self, session: int, day: str, close_us: int) -> None:
         """The broker closes what should be flat, then our books close."""
         self._hear(self.broker.end_session(close_us, self._last_bar))
         self._take(e.SessionClosed(ts_us=close_us, session=day))
-        if self._has_daily_rates or len(self._told) >= RECORDED_TOGETHER:
+        if self.plan.daily_rates or len(self._told) >= RECORDED_TOGETHER:
             self._record()
         if session >= self._first_session:
             self.recorder.close_session(close_us, self.engine.equity)
