@@ -176,7 +176,7 @@ class Frame:
 
         A method around each would take half as long again as the call itself.
         """
-        made, at = getattr(rule, "made", rule), self._addresses
+        made, at = getattr(rule, "made", rule), address_of(self._addresses)
         result = made(at, *args)
         # a method hands its first argument on as it is; a partial would make the call a tuple of its own
         setattr(self, rule.__name__.removeprefix("_"), MethodType(machine_code(made), at))
@@ -232,50 +232,63 @@ def _pointer(_typing_context, _address):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _account(at: Ints) -> Records:
-    array: Records = carray(_pointer(at[_ACCOUNT]), (at[_ACCOUNT + 1],), _BOARD_ACCOUNT)
+def _word(at: int, place: int) -> int:
+    """Give an entry of the table of addresses that lies at `at`."""
+    word: int = carray(_pointer(at), (_SIZE,), _INTS)[place]
+    return word
+
+
+@njit
+def _account(at: int) -> Records:
+    array: Records = carray(_pointer(_word(at, _ACCOUNT)), (_word(at, _ACCOUNT + 1),), _BOARD_ACCOUNT)
     return array
 
 
 @njit
-def _symbols(at: Ints) -> Records:
-    array: Records = carray(_pointer(at[_SYMBOLS]), (at[_SYMBOLS + 1],), _BOARD_SYMBOL)
+def _symbols(at: int) -> Records:
+    array: Records = carray(_pointer(_word(at, _SYMBOLS)), (_word(at, _SYMBOLS + 1),), _BOARD_SYMBOL)
     return array
 
 
 @njit
-def _strategies(at: Ints) -> Records:
-    array: Records = carray(_pointer(at[_STRATEGIES]), (at[_STRATEGIES + 1],), _BOARD_STRATEGY)
+def _strategies(at: int) -> Records:
+    array: Records = carray(_pointer(_word(at, _STRATEGIES)), (_word(at, _STRATEGIES + 1),), _BOARD_STRATEGY)
     return array
 
 
 @njit
-def _slots(at: Ints) -> Records:
-    array: Records = carray(_pointer(at[_SLOTS]), (at[_SLOTS + 1],), _BOARD_SLOT)
+def _slots(at: int) -> Records:
+    array: Records = carray(_pointer(_word(at, _SLOTS)), (_word(at, _SLOTS + 1),), _BOARD_SLOT)
     return array
 
 
 @njit
-def _limits(at: Ints) -> Records:
-    array: Records = carray(_pointer(at[_LIMITS]), (at[_LIMITS + 1],), LIMITS)
+def _limits(at: int) -> Records:
+    array: Records = carray(_pointer(_word(at, _LIMITS)), (_word(at, _LIMITS + 1),), LIMITS)
     return array
 
 
 @njit
-def _table(at: Ints, place: int, width: int) -> Ints:
-    array: Ints = carray(_pointer(at[place]), (at[place + 1], width), _INTS)
+def _table(at: int, place: int, width: int) -> Ints:
+    array: Ints = carray(_pointer(_word(at, place)), (_word(at, place + 1), width), _INTS)
     return array
 
 
 @njit
-def _reals(at: Ints, place: int, width: int) -> Floats:
-    array: Floats = carray(_pointer(at[place]), (at[place + 1], width), _REALS)
+def _chars(at: int, place: int) -> written.Bytes:
+    array: written.Bytes = carray(_pointer(_word(at, place)), (_word(at, place + 1),), _CHARS)
+    return array
+
+
+@njit
+def _reals(at: int, place: int, width: int) -> Floats:
+    array: Floats = carray(_pointer(_word(at, place)), (_word(at, place + 1), width), _REALS)
     return array
 
 
 @njit
 def _advance(
-    at: Ints, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
+    at: int, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
 ) -> tuple[int, int, int, int, bool]:
     account, symbols, bars = _account(at), _symbols(at), _table(at, _BARS, _BAR_SIZE)
     before_us = account[0].now_us
@@ -289,7 +302,7 @@ def _advance(
         _strategies(at), _slots(at), _table(at, _INTERVALS, _INTERVAL_SIZE), _table(at, _INT_STATE, _INT_STATE_SIZE),
         _reals(at, _FLOAT_STATE, _FLOAT_STATE_SIZE), _table(at, _INT_PARAMS, _INT_PARAMS_SIZE),
         _reals(at, _FLOAT_PARAMS, _FLOAT_PARAMS_SIZE),
-        carray(_pointer(at[_WINDOWS]), (at[_WINDOWS + 1],), _INTS),
+        carray(_pointer(_word(at, _WINDOWS)), (_word(at, _WINDOWS + 1),), _INTS),
         _limits(at), _table(at, _SETUPS, _SETUP_SIZE),
     )  # fmt: skip
     cursor, touched_us, count = account[0].cursor, account[0].touched_us, 0
@@ -299,12 +312,12 @@ def _advance(
 
 
 @njit
-def _begin_session(at: Ints, open_us: int, close_us: int, flatten_us: int) -> None:
+def _begin_session(at: int, open_us: int, close_us: int, flatten_us: int) -> None:
     scan.begin_session(_account(at), _symbols(at), _strategies(at), _slots(at), open_us, close_us, flatten_us)
 
 
 @njit
-def _close_session(at: Ints, close_us: int) -> int:
+def _close_session(at: int, close_us: int) -> int:
     account, symbols = _account(at)[0], _symbols(at)
     account.now_us = close_us
     scan.settle(account, symbols, _strategies(at))
@@ -313,24 +326,24 @@ def _close_session(at: Ints, close_us: int) -> int:
 
 
 @njit
-def _snapshot(at: Ints) -> None:
+def _snapshot(at: int) -> None:
     account = _account(at)[0]
     scan.snapshot(account, account, scan.gross_exposure(_symbols(at)))
 
 
 @njit
-def _strategy_equity(at: Ints, k: int) -> int:
+def _strategy_equity(at: int, k: int) -> int:
     return scan.strategy_equity(k, _symbols(at), _strategies(at))
 
 
 @njit
-def _is_stale(at: Ints, index: int) -> bool:
+def _is_stale(at: int, index: int) -> bool:
     return scan.symbol_is_stale(_account(at)[0], _symbols(at)[index], _limits(at)[0])
 
 
 @njit
-def _stock(at: Ints) -> Ints:
-    array: Ints = carray(_pointer(at[_STOCK]), (_STOCK_SIZE,), _INTS)
+def _stock(at: int) -> Ints:
+    array: Ints = carray(_pointer(_word(at, _STOCK)), (_STOCK_SIZE,), _INTS)
     return array
 
 
@@ -341,12 +354,12 @@ def _put_in_stock(stock: Ints, stake: Stake) -> None:
 
 
 @njit
-def _add_to_stock(at: Ints, index: int) -> None:
+def _add_to_stock(at: int, index: int) -> None:
     _put_in_stock(_stock(at), stake_of(_symbols(at)[index]))
 
 
 @njit
-def _take_stock(at: Ints, is_wanted: bool) -> None:
+def _take_stock(at: int, is_wanted: bool) -> None:
     stock = _stock(at)
     stock[:] = 0
     if is_wanted:
@@ -356,17 +369,17 @@ def _take_stock(at: Ints, is_wanted: bool) -> None:
 
 
 @njit
-def _floor_broken(at: Ints) -> int:
+def _floor_broken(at: int) -> int:
     return floor_broken(_account(at)[0], _limits(at)[0])
 
 
 @njit
 def _weigh(
-    at: Ints, row: int, k: int, index: int, is_latched: bool, is_ready: bool, is_journal_ok: bool,
+    at: int, row: int, k: int, index: int, is_latched: bool, is_ready: bool, is_journal_ok: bool,
     is_long_known: bool, is_short_known: bool, sends: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     setup, symbol = _table(at, _SETUPS, _SETUP_SIZE)[row], _symbols(at)[index]
-    sizing = carray(_pointer(at[_SIZINGS]), (at[_SIZINGS + 1],), SIZING)[k]
+    sizing = carray(_pointer(_word(at, _SIZINGS)), (_word(at, _SIZINGS + 1),), SIZING)[k]
     stake, cap = stakes(sizing, _account(at)[0].equity, symbol.fx_num, symbol.fx_den)
     long = short = 0
     long_end = short_end = PASSED
@@ -396,21 +409,20 @@ def _weigh(
 
 
 @njit
-def _book_fill(at: Ints, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
+def _book_fill(at: int, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
     return book_fill(_account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission)
 
 
 @njit
-def _tell(at: Ints, place: int, count: int) -> int:
+def _tell(at: int, place: int, count: int) -> int:
     return written.write(
-        _table(at, _VERDICTS, 2)[place * PASSED :], count,
-        carray(_pointer(at[_NAMES]), (at[_NAMES + 1],), _CHARS), carray(_pointer(at[_TEXT]), (at[_TEXT + 1],), _CHARS),
+        _table(at, _VERDICTS, 2)[place * PASSED :], count, _chars(at, _NAMES), _chars(at, _TEXT)
     )  # fmt: skip
 
 
 @njit
 def _judge(
-    at: Ints, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int, stop_loss: int,
+    at: int, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int, stop_loss: int,
     target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
 ) -> int:  # fmt: skip
     return _judge_at(
@@ -421,7 +433,7 @@ def _judge(
 
 @njit
 def _judge_at(
-    at: Ints, place: int, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int,
+    at: int, place: int, index: int, side: int, qty: int, entry: int, stop_price: int, limit_price: int,
     stop_loss: int, target: int, is_latched: bool, is_ready: bool, is_journal_ok: bool, is_known: bool, sends: int,
 ) -> int:  # fmt: skip
     account, symbols, limits, stock = _account(at)[0], _symbols(at), _limits(at)[0], _stock(at)
@@ -430,7 +442,7 @@ def _judge_at(
     else:
         all_, heard = stake_of_all(symbols), heard_of(account, symbols, limits)
     return judge_beside(
-        carray(_pointer(at[_PROPOSAL]), (_LEGS,), PROPOSAL)[place], account, symbols, limits,
+        carray(_pointer(_word(at, _PROPOSAL)), (_LEGS,), PROPOSAL)[place], account, symbols, limits,
         _table(at, _VERDICTS, 2)[place * PASSED :], index, side, qty, entry, stop_price, limit_price, stop_loss,
         target, is_latched, is_ready, is_journal_ok, is_known, sends, all_, heard,
     )  # fmt: skip
