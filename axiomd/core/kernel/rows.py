@@ -122,8 +122,7 @@ T_WORST: Final = 6
 T_BEST: Final = 7
 T_BARS: Final = 8
 T_AMBIGUOUS: Final = 9
-T_ENTRY_FLOW: Final = 10
-TRADE_WIDTH: Final = 11
+TRADE_WIDTH: Final = 10
 
 # columns of a point: time, equity, cash, gross exposure, drawdown
 POINT_WIDTH: Final = 5
