@@ -53,6 +53,6 @@ class Curve:
         self._drawn += self._kept
 
     def take(self) -> list[CurvePoint]:
-        """Give what was drawn since it was asked for last: points are no commands, and wait for nobody."""
+        """Give what was drawn since it was asked for last."""
         drawn, self._drawn = self._drawn, bytearray()
         return [CurvePoint(*point) for point in _SNAP.iter_unpack(drawn)]

@@ -301,8 +301,7 @@ class Engine:
         else:
             first, last = event.first, event.last
         flags, *_ = self._scan(first, last, event.ts_us, event.ts_us, self.books.filled_us, False)
-        if self.books.filled_us >= 0:
-            self.curve.draw_fills()
+        self.curve.draw_fills()
         return flags
 
     def _scan_first(

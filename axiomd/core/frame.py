@@ -1,4 +1,4 @@
-"""A board handed to compiled rules by address: one small array at every call from Python, whatever the rule looks at.
+"""A board handed to compiled rules by address: one number at every call from Python, whatever the rule looks at.
 
 Taking a call apart costs numba 0.2 us for each array and 3 us for each record, many times what a rule itself takes. The
 rules are those of `scan`, `guards.chain`, `sizing` and `portfolio`, called by their own names and nothing besides.
@@ -73,7 +73,8 @@ assert b.SYMBOL.names[-6:] == ("work_long", "work_short", "work_legs", "touch_hi
 
 
 class Frame:
-    """A board's arrays by address. It keeps them alive; the arrays must never be replaced, but for the bars.
+    """A board's arrays by address. It keeps them alive, and its rules are good as long as it lives; the arrays must
+    never be replaced, but for the bars.
 
     `account`, `symbols`, `strategies` and `slots` read and write single columns as plain numbers: `account[NOW_US]`,
     `symbols[index * SYMBOL_SIZE + CLOSE]`. Of float columns they show the bits.

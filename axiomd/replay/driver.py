@@ -29,7 +29,6 @@ from axiomd.contracts.orders import split_reference
 from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
 from axiomd.core.kernel_record import counts_of
-from axiomd.core.market.rates import Rate
 from axiomd.core.market.strip import find_first_rows
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
@@ -182,7 +181,7 @@ class Replay:
 
     def _open_session(self, session: int, day: str, open_us: int, close_us: int) -> None:
         """A session begins, and with it what is chosen for it; after a trip it may be the operator's turn first."""
-        is_traded = session >= self._first_session
+        is_traded, sessions = session >= self._first_session, self._tape.sessions
         if is_traded and self.engine.level and self.plan.resumes and not self._tripped_by & NEVER_RESUMED:
             self._resume(open_us)
         self._take(
@@ -192,17 +191,12 @@ class Replay:
                 run_id=self.plan.run_id,
                 open_us=open_us,
                 close_us=close_us,
-                rates=self._rates_on(session),
+                rates=self.plan.rates_on(int(sessions.date_days[session])) if self.plan.daily_rates else {},
             )
         )
         if is_traded:
             for strategy, symbols in self._select(session).items():
                 self._take(e.CandidatesSelected(ts_us=open_us, strategy=strategy, symbols=tuple(symbols)))
-
-    def _rates_on(self, session: int) -> dict[str, Rate]:
-        if not self.plan.daily_rates:
-            return {}
-        return self.plan.rates_on(int(self._tape.sessions.date_days[session]))
 
     def _close_session(self, session: int, day: str, close_us: int) -> None:
         """The broker closes what should be flat, then our books close."""

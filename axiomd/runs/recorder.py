@@ -42,7 +42,7 @@ class Recorder:
             station(event)
 
     def take_all(self, events: Iterable[e.Event]) -> None:
-        """Take events in, in order."""
+        """Take events in, in order, of kinds that `stations` names."""
         stations = self.stations
         for event in events:
             stations[type(event)](event)
