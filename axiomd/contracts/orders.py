@@ -15,7 +15,7 @@ import msgspec
 
 from axiomd.contracts.bars import normalise_symbol
 from axiomd.contracts.errors import OrderContractError
-from axiomd.contracts.signals import new_sha1
+from axiomd.contracts.names import Naming, naming
 from axiomd.contracts.units import Side, decimal_text, exact_units, iso_time, parse_time
 
 Source = Literal["replay", "backtest", "paper", "live"]
@@ -73,18 +73,14 @@ class Order(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.stop_price or self.limit_price or 0
 
 
-def idempotency_key(run_id: str, strategy: str, version: str, symbol: str, side: Side, oco_id: str) -> str:
-    """Derive an order's key; the same order has the same key on every machine and after every restart."""
-    sha1 = new_sha1()
-    sha1.update(f"{run_id}|{strategy}|{version}|{symbol}|{side}|{oco_id}".encode())
-    return sha1.hexdigest()[:16]
+def naming_keys(run_id: str, strategy: str, version: str, symbol: str, side: Side) -> Naming:
+    """Derive orders' keys, the rest is their group; the same order has the same key after every restart."""
+    return naming(16, run_id, strategy, version, symbol, side)
 
 
-def oco_id(strategy: str, symbol: str, session_date: str, setup: str, setup_ts_us: int) -> str:
-    """Derive a group's id from its setup; `setup_ts_us` is the group's `valid_from`."""
-    sha1 = new_sha1()
-    sha1.update(f"{strategy}|{symbol}|{session_date}|{setup}|{setup_ts_us}".encode())
-    return sha1.hexdigest()[:12]
+def naming_groups(strategy: str, symbol: str) -> Naming:
+    """Derive groups' ids from their setups; the rest is session's date, setup, microseconds it is valid from."""
+    return naming(12, strategy, symbol)
 
 
 class Reference(NamedTuple):

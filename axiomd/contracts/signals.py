@@ -6,12 +6,12 @@ and never changed; what became of it stands in the orders and in `meta` of signa
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final, Literal
 
 import msgspec
 
 from axiomd.contracts.errors import DataContractError
+from axiomd.contracts.names import Naming, naming
 
 SCHEMA_VERSION: Final = 1
 EntryType = Literal["stop", "limit", "market", "moc"]
@@ -51,15 +51,9 @@ class Signal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why no order came of it: `blocked:netting`, `below_min_qty`, or empty."""
 
 
-new_sha1: Final = hashlib.sha1().copy
-"""Gives a hash that nothing is in yet: a copy, for a new one has its algorithm looked up, half of what a name takes."""
-
-
-def signal_id(strategy: str, version: str, symbol: str, setup: str, ts_us: int) -> str:
-    """Name a signal by what it is, so that the same setup has the same id on every machine."""
-    sha1 = new_sha1()
-    sha1.update(f"{strategy}|{version}|{symbol}|{setup}|{ts_us}".encode())
-    return sha1.hexdigest()[:16]
+def naming_signals(strategy: str, version: str, symbol: str, setup: str) -> Naming:
+    """Name signals by what they are; the rest is the microseconds they are made at."""
+    return naming(16, strategy, version, symbol, setup)
 
 
 def check_signal(signal: Signal) -> None:

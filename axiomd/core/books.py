@@ -6,7 +6,7 @@ leads to `kill_switch`'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from axiomd.contracts import events as e
@@ -134,11 +134,11 @@ class Books:
 
     # --- entries ---
 
-    def intend(self, order: Order, index: int, strategy: int) -> Leg:
-        """Take an intent in; the board is told when all of its group are."""
-        leg = self.book.intend(order, index, strategy)
-        leg.stake = self._stake_of(leg)
-        return leg
+    def intend(self, orders: Iterable[Order], index: int, strategy: int) -> None:
+        """Take the intents of one group in."""
+        for leg in self.book.intend(orders, index, strategy):
+            leg.stake = self._stake_of(leg)
+        self.post(index)
 
     def _stake_of(self, leg: Leg) -> int:
         num, den = self.rates[leg.order.symbol]
@@ -188,22 +188,24 @@ class Books:
 
     def post(self, index: int) -> None:
         """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-        legs, holding, long, short, count = self._open.get(index), self.holdings.get(index), 0, 0, 0
+        legs, holding, at = self._open.get(index), self.holdings.get(index), index * _SYMBOL_BYTES + WORK
         if holding is None:
             high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
         else:
             high, low, deadline_us = BELOW_ALL if holding.closing else holding.high, holding.low, holding.ends_us
-        if legs is not None:
-            count = len(legs)
-            for leg in legs:
-                if leg.sign > 0:
-                    long += leg.stake
-                else:
-                    short += leg.stake
-                if leg.ends_us < deadline_us:
-                    deadline_us = leg.ends_us
-                if leg.high < high:
-                    high = leg.high
-                if leg.low > low:
-                    low = leg.low
-        self._post(index * _SYMBOL_BYTES + WORK, long, short, count, high, low, deadline_us)
+        if legs is None:
+            self._post(at, 0, 0, 0, high, low, deadline_us)
+            return
+        long = short = 0
+        for leg in legs:
+            if leg.sign > 0:
+                long += leg.stake
+            else:
+                short += leg.stake
+            if leg.ends_us < deadline_us:
+                deadline_us = leg.ends_us
+            if leg.high < high:
+                high = leg.high
+            if leg.low > low:
+                low = leg.low
+        self._post(at, long, short, len(legs), high, low, deadline_us)

@@ -42,11 +42,15 @@ class Curve:
             self._frame.snapshot()
             self.draw()
 
-    def draw_fills(self) -> None:
+    def draw_marked(self) -> None:
         """Draw the point of the moment with a fill, if that was marked by now."""
         if self._now[_SNAP_US] == self._books.filled_us:
-            self.draw()
-            self._books.filled_us = -1
+            self.draw_fills()
+
+    def draw_fills(self) -> None:
+        """Draw the point of the moment with a fill, which is marked."""
+        self._drawn += self._kept
+        self._books.filled_us = -1
 
     def draw(self) -> None:
         """Draw the point that was kept last."""

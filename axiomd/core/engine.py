@@ -23,7 +23,7 @@ from axiomd.core.books import Books
 from axiomd.core.compiled import Row
 from axiomd.core.curve import Curve
 from axiomd.core.entries import Entries, Footing
-from axiomd.core.frame import Frame, bars_of
+from axiomd.core.frame import MARKED_FILLS, Frame, bars_of
 from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.closing import is_manual
 from axiomd.core.orders.lifecycle import Happening
@@ -54,7 +54,7 @@ class Engine:
         self.tripwires = Tripwires(plan, self.frame, self.account)
         self.curve = Curve(self.frame, self.books)
         self.pauses = Pauses()
-        self.footing = Footing(run_id=plan.run_id)
+        self.footing = Footing()
         self.entries = Entries(
             plan, self.board, self.frame, books=self.books, kill=self.kill, pauses=self.pauses, footing=self.footing,
             explains=explains,
@@ -64,7 +64,7 @@ class Engine:
             self.frame, self.books, self.kill, self.tripwires, self.footing, tells_all_moves=explains
         )  # fmt: skip
         self._now = self.frame.account
-        self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, bool]] = self._scan_first
+        self._scan: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, int]] = self._scan_first
         self._signal_age_us_max = 0
         self._bars_until_us = -1
         self.stations: dict[type[e.Event], Callable[[Any], list[Command]]] = dict.fromkeys(e.EVENTS, _pass_by)
@@ -120,10 +120,10 @@ class Engine:
         that the two agree is tested.
         """
         filled_us = self.books.filled_us
-        flags, cursor, touched_us, count, has_moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
+        flags, cursor, touched_us, count, moved = self._scan(first, last, horizon_us, matched_us, filled_us, True)
         commands = None
-        if has_moved:
-            if filled_us >= 0:
+        if moved:
+            if moved == MARKED_FILLS:
                 self.curve.draw_fills()
             commands = NO_COMMANDS if flags <= TOUCHED else self._decide(flags)
         return flags, cursor, touched_us, count, commands
@@ -204,7 +204,7 @@ class Engine:
     @property
     def run_id(self) -> str:
         """Give the run that orders are named by."""
-        return self.footing.run_id
+        return self.entries.run_id
 
     @property
     def level(self) -> str:
@@ -250,7 +250,8 @@ class Engine:
 
     def _open_session(self, event: e.SessionOpened) -> list[Command]:
         """A new day: its bounds, its equity, no candidate yet."""
-        self.footing.session, self.footing.run_id = event.session, event.run_id
+        self.footing.session = event.session
+        self.entries.begin_run(event.run_id)
         self.books.begin_session()
         if event.rates:
             self.books.price(event.rates)
@@ -301,12 +302,12 @@ class Engine:
         else:
             first, last = event.first, event.last
         flags, *_ = self._scan(first, last, event.ts_us, event.ts_us, self.books.filled_us, False)
-        self.curve.draw_fills()
+        self.curve.draw_marked()
         return flags
 
     def _scan_first(
         self, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
-    ) -> tuple[int, int, int, int, bool]:
+    ) -> tuple[int, int, int, int, int]:
         """Scan on for the first time: with the first bar steps are asked for, until then nothing needs the compiler."""
         put_steps(self.board, self.plan)
         scanned = self.frame.advance(first, last, horizon_us, matched_us, filled_us, is_watched)

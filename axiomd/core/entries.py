@@ -24,7 +24,7 @@ from axiomd.core.guards.chain import PASSED
 from axiomd.core.judging import Chain
 from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.book import Leg
-from axiomd.core.orders.bracket import group_of, names_of, order_of, signal_of
+from axiomd.core.orders.bracket import Bracket
 from axiomd.core.pauses import Pauses
 from axiomd.core.plan import Plan
 from axiomd.core.strategies.api import MOMENT, SLOT
@@ -46,7 +46,6 @@ class Footing:
     """What a decision stands on besides the board: the session, the line to the broker, the journal."""
 
     session: str = ""
-    run_id: str = ""
     is_connected: bool = False
     is_reconciled: bool = False
     is_journal_ok: bool = True
@@ -82,9 +81,12 @@ class Entries:
         self._slots_of: dict[str, list[tuple[int, int, int]]] = {own.id: [] for own in plan.strategies}
         for slot, (k, _, index) in enumerate(self._precedence):
             self._slots_of[plan.strategies[k].id].append((slot, k, index))
+        self.run_id = plan.run_id
+        """The run that orders are named by."""
+        self._brackets: dict[int, Bracket] = {}
+        """What setups become, by slot, once one had a setup."""
         self._chosen: dict[str, tuple[Sequence[str], list[int]]] = {own.id: ((), []) for own in plan.strategies}
         """What each strategy was handed last, and the places of the board that say so."""
-        self._symbols = plan.symbols
         self._sends: deque[int] = deque()
         self.limit(plan)
 
@@ -93,6 +95,13 @@ class Entries:
         self._plan = plan
         self._chain = Chain(self._frame, plan.guards, explains=self._explains)
         self._rate_us = int(plan.limits[0]["rate_us"])
+        self._brackets.clear()
+
+    def begin_run(self, run_id: str) -> None:
+        """Name orders by a run from here on."""
+        if run_id != self.run_id:
+            self.run_id = run_id
+            self._brackets.clear()
 
     def select(self, strategy: str, symbols: Sequence[str]) -> None:
         """Hand Stage 2 of a strategy these symbols, best first, and no other."""
@@ -123,7 +132,7 @@ class Entries:
 
     def try_rules(self, order: Order) -> None:
         """Size and judge an order without consequence, so that the rules are compiled before they are needed."""
-        self._chain.weigh(0, 0, 0, True, False, True, False, False, 0)
+        self._frame.weigh(0, 0, 0, True, False, True, False, False, 0)
         self._frame.take_stock(True)
         self._frame.add_to_stock(0)
         self._frame.take_stock(False)
@@ -162,11 +171,14 @@ class Entries:
     def _take_setup(self, out: list[Command], row: Sequence[int], at: int) -> bool:
         """One setup, of the scan's row `at`: netting, pauses, then its legs. Says whether an order came of it."""
         books, footing, now_us = self._books, self._footing, row[MOMENT]
-        k, rank, index = self._precedence[row[SLOT]]
-        own, symbol = self._plan.strategies[k], self._symbols[index]
-        if index in books.holdings or index in books.book.open or (books.foreign and books.foreign.get(symbol)):
+        slot = row[SLOT]
+        k, rank, index = self._precedence[slot]
+        bracket = self._brackets.get(slot) or self._bracket(slot, k, index)
+        if index in books.holdings or index in books.book.open or (books.foreign and books.foreign.get(bracket.symbol)):
             outcome = "blocked:netting"
-        elif self._frame.strategies[k * _STRATEGY_SIZE + _IS_PAUSED] or self._pauses.holds(own.id, symbol, now_us):
+        elif self._frame.strategies[k * _STRATEGY_SIZE + _IS_PAUSED] or (
+            self._pauses.until_us and self._pauses.holds(bracket.strategy, bracket.symbol, now_us)
+        ):
             outcome = "blocked:paused"
         elif self._frame.symbols[index * _SYMBOL_SIZE + _IS_UNPRICED]:
             outcome = "blocked:fx_rate"
@@ -174,27 +186,34 @@ class Entries:
             outcome = "missed"
         else:
             outcome = ""
-        signal = signal_of(own, footing.run_id, symbol, row, rank, outcome)
+        signal = bracket.signal(row, rank, outcome)
         if not outcome:
-            return self._take_legs(out, signal, at, k, index, now_us)
+            return self._take_legs(out, bracket, signal, at, k, index, now_us)
         out.append(SignalEmitted(ts_us=now_us, signal=signal))
         return False
 
-    def _take_legs(self, out: list[Command], signal: Signal, at: int, k: int, index: int, now_us: int) -> bool:
+    def _bracket(self, slot: int, k: int, index: int) -> Bracket:
+        """The first setup of a slot."""
+        bracket = self._brackets[slot] = Bracket(self._plan, k, index, self.run_id)
+        return bracket
+
+    def _take_legs(
+        self, out: list[Command], bracket: Bracket, signal: Signal, at: int, k: int, index: int, now_us: int
+    ) -> bool:
         """The legs of a setup: sized, through the guards, an intent or a refusal of each, and one send."""
-        footing, chain, books, session = self._footing, self._chain, self._books, self._footing.session
-        group, flatten_us = group_of(signal, session), self._frame.account[_FLATTEN]
+        footing, frame, books, session = self._footing, self._frame, self._books, self._footing.session
+        group, flatten_us = bracket.group(signal, session), frame.account[_FLATTEN]
         long = short = None
         if signal.long_entry is not None:
-            long = names_of(signal, "BUY", group)
+            long = bracket.names("BUY", group)
         if signal.short_entry is not None:
-            short = names_of(signal, "SELL", group)
+            short = bracket.names("SELL", group)
         is_latched, is_ready = self._kill.level != "", footing.is_connected and footing.is_reconciled
         is_journal_ok = footing.is_journal_ok
         is_long_known = long is not None and books.book.is_known(long)
         is_short_known = short is not None and books.book.is_known(short)
         sends = self._sends_until(now_us)
-        long_qty, short_qty, long_end, short_end = chain.weigh(
+        long_qty, short_qty, long_end, short_end = frame.weigh(
             at, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends
         )
         if not (long_qty or short_qty):
@@ -202,21 +221,19 @@ class Entries:
         out.append(SignalEmitted(ts_us=now_us, signal=signal))
         approved: list[Approved[Order]] = []
         if long is not None:
-            order = order_of(self._plan, signal, index, "BUY", long_qty, session, flatten_us, group, long)
+            order = bracket.order(signal, "BUY", long_qty, session, flatten_us, group, long)
             if not self._settle(out, approved, order, 0, long_end, now_us) and long_qty and long_end == PASSED:
                 # a guard of another package refused what ours let pass: known now, it is no send beside the other leg
-                *_, short_end = chain.weigh(
+                *_, short_end = frame.weigh(
                     at, k, index, is_latched, is_ready, is_journal_ok, True, is_short_known, sends
                 )
         if short is not None:
-            order = order_of(self._plan, signal, index, "SELL", short_qty, session, flatten_us, group, short)
+            order = bracket.order(signal, "SELL", short_qty, session, flatten_us, group, short)
             self._settle(out, approved, order, 1, short_end, now_us)
         if not approved:
             return False
-        for leg in approved:
-            books.intend(leg.value, index, k)
-            self._sends.append(now_us)
-        books.post(index)
+        books.intend([leg.value for leg in approved], index, k)
+        self._sends.extend([now_us] * len(approved))
         out.append(SendEntries(oco_id=group, legs=tuple(approved)))
         return True
 
@@ -291,6 +308,5 @@ class Entries:
         order = event.order
         k = next(k for k, strategy in enumerate(self._plan.strategies) if strategy.id == order.strategy)
         index = self._books.index_of[order.symbol]
-        self._books.intend(order, index, k)
+        self._books.intend((order,), index, k)
         self._sends.append(event.ts_us)
-        self._books.post(index)

@@ -70,6 +70,8 @@ WORK: Final = column(b.SYMBOL, "work_long") * 8
 """Where a symbol's record holds what works in it: both sides' notional, legs, prices and time that concern us."""
 assert b.SYMBOL.names is not None
 assert b.SYMBOL.names[-6:] == ("work_long", "work_short", "work_legs", "touch_high", "touch_low", "deadline_us")
+MARKED_FILLS: Final = 2
+"""What `advance` says where the moment is marked whose books the equity curve waits for."""
 
 
 class Frame:
@@ -119,11 +121,11 @@ class Frame:
         us there, `NEVER_US` for none; the scan stops at the first time of all.
         """
         of = self._bound
-        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, bool]] = of(_advance)
+        self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, int]] = of(_advance)
         """Scan on: `scan.advance` with (first, last, horizon_us, matched_us, filled_us, is_watched).
 
         Gives its flags, the row it came to, the moment that is touched, how many of its bars are for `touched`, and
-        whether anything was taken in.
+        0 where nothing was taken in, `MARKED_FILLS` where it was, and with it the moment `filled_us`, else 1.
         """
         self.begin_session: Callable[[int, int, int], None] = of(_begin_session)
         """Begin a day: `scan.begin_session` with (open_us, close_us, flatten_us)."""
@@ -290,7 +292,7 @@ def _reals(at: int, place: int, width: int) -> Floats:
 @njit
 def _advance(
     at: int, first: int, last: int, horizon_us: int, matched_us: int, filled_us: int, is_watched: bool
-) -> tuple[int, int, int, int, bool]:
+) -> tuple[int, int, int, int, int]:
     account, symbols, bars = _account(at), _symbols(at), _table(at, _BARS, _BAR_SIZE)
     before_us = account[0].now_us
     account[0].cursor = first
@@ -309,7 +311,10 @@ def _advance(
     cursor, touched_us, count = account[0].cursor, account[0].touched_us, 0
     if flags == scan.TOUCHED:
         count = scan.touched(bars, cursor, last, touched_us, account[0], symbols, _table(at, _CLOSED, _BAR_SIZE))
-    return flags, cursor, touched_us, count, cursor != first or account[0].now_us != before_us
+    moved = int(cursor != first or account[0].now_us != before_us)
+    if moved and account[0].snap_us == filled_us:
+        moved = MARKED_FILLS
+    return flags, cursor, touched_us, count, moved
 
 
 @njit

@@ -64,15 +64,6 @@ class Chain:
         )
         return self.end(proposed, 0, position)
 
-    def weigh(
-        self, row: int, k: int, index: int, is_latched: bool, is_ready: bool, is_journal_ok: bool,
-        is_long_known: bool, is_short_known: bool, sends: int,
-    ) -> tuple[int, int, int, int]:  # fmt: skip
-        """Size a setup and judge its legs: `Frame.weigh`. What comes of each is for `end` to say."""
-        return self._frame.weigh(
-            row, k, index, is_latched, is_ready, is_journal_ok, is_long_known, is_short_known, sends
-        )
-
     def end(self, proposed: Order, place: int, position: int) -> Judgement:
         """Say what came of an order judged at a place, where the compiled guards ended: as `judge`."""
         if position != PASSED:

@@ -13,7 +13,6 @@ import numpy as np
 
 from axiomd.contracts.fills import ExitReason
 from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord, Status
-from axiomd.contracts.signals import Signal
 from axiomd.contracts.units import side_of
 from axiomd.core import kernel
 from axiomd.core.board import Board, Ints
@@ -23,7 +22,7 @@ from axiomd.core.kernel_run import Rows, SelectCandidates, run_rows
 from axiomd.core.market.strip import Strip, strip_of
 from axiomd.core.market.tape import Tape
 from axiomd.core.metrics import NOT_TRADED
-from axiomd.core.orders.bracket import group_of, names_of, order_of, signal_of
+from axiomd.core.orders.bracket import Bracket
 from axiomd.core.plan import Plan
 from axiomd.core.portfolio import trade_of
 from axiomd.core.strategies import api
@@ -60,13 +59,15 @@ def record_of(plan: Plan, tape: Tape, rows: Rows, hear_first: Callable[[RunRecor
     strip = strip_of(tape)
     sessions = strip.session.tolist()
     record = RunRecord(plan.initial_cash, plan.currency)
-    slots = rows.board.slots.tolist()
-    ranks = _ranks(rows, strip)
-    record.signals = [_signal(plan, slots, row, rank) for row, rank in zip(rows.signals.tolist(), ranks, strict=True)]
+    brackets = [Bracket(plan, k, index, plan.run_id) for k, index, *_ in rows.board.slots.tolist()]
+    record.signals = [
+        brackets[row[api.SLOT]].signal(row, rank, kernel.OUTCOMES[row[kernel.OUTCOME]])
+        for row, rank in zip(rows.signals.tolist(), _ranks(rows, strip), strict=True)
+    ]
     record.curve = list(map(CurvePoint, *rows.points.T.tolist()))
     if hear_first is not None:
         hear_first(record)
-    _add_orders(plan, tape, rows, slots, sessions, record)
+    _add_orders(plan, tape, rows, brackets, sessions, record)
     _add_trades(plan, rows, record)
     _add_totals(plan, tape, rows, sessions, record)
     return record
@@ -106,18 +107,12 @@ def _ranks(rows: Rows, strip: Strip) -> list[int]:
     return ranks
 
 
-def _signal(plan: Plan, slots: Sequence[tuple[int, ...]], row: Sequence[int], rank: int) -> Signal:
-    k, index, *_ = slots[row[api.SLOT]]
-    symbol = plan.instruments[index].symbol
-    return signal_of(plan.strategies[k], plan.run_id, symbol, row, rank, kernel.OUTCOMES[row[kernel.OUTCOME]])
-
-
 def _add_orders(
-    plan: Plan, tape: Tape, rows: Rows, slots: Sequence[tuple[int, ...]], sessions: Sequence[int], record: RunRecord
+    plan: Plan, tape: Tape, rows: Rows, brackets: Sequence[Bracket], sessions: Sequence[int], record: RunRecord
 ) -> None:
     dates = [tape.sessions.date(session).isoformat() for session in sessions]
     flattens = [int(tape.sessions.close_us[session]) - plan.flatten_us for session in sessions]
-    index_of = [slots[slot][1] for slot in rows.signals[:, api.SLOT].tolist()]
+    slots = rows.signals[:, api.SLOT].tolist()
     for (
         setup, sign, qty, session, end, guard, fill_ts_us, fill_price, commission, slippage_ticks
     ) in _columns(
@@ -125,11 +120,9 @@ def _add_orders(
         kernel.O_SIGNAL, kernel.O_SIDE, kernel.O_QTY, kernel.O_SESSION, kernel.O_STATUS, kernel.O_GUARD,
         kernel.O_FILL_TS, kernel.O_FILL_PRICE, kernel.O_COMMISSION, kernel.O_SLIPPAGE,
     ):  # fmt: skip
-        signal, side, date = record.signals[setup], side_of(sign), dates[session]
-        group = group_of(signal, date)
-        order = order_of(
-            plan, signal, index_of[setup], side, qty, date, flattens[session], group, names_of(signal, side, group)
-        )
+        signal, side, date, bracket = record.signals[setup], side_of(sign), dates[session], brackets[slots[setup]]
+        group = bracket.group(signal, date)
+        order = bracket.order(signal, side, qty, date, flattens[session], group, bracket.names(side, group))
         if end == kernel.REFUSED:
             outcome = OrderOutcome(order, "rejected", f"rejected:{GUARDS[guard]}", False)
         elif end == kernel.FILLED_:

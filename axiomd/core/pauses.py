@@ -14,35 +14,34 @@ _SCOPES: Final = ("symbol", "strategy")
 
 
 class Pauses:
-    """What is paused, and until when in UTC us (`FOR_EVER`: until it is lifted)."""
+    """What a person wants no entries in."""
 
     def __init__(self) -> None:
-        self._until_us: dict[str, int] = {}
+        self.until_us: dict[str, int] = {}
+        """What is paused, and until when in UTC us (`FOR_EVER`: until it is lifted); some may be over."""
 
     def begin(self, args: dict[str, Any]) -> None:
         """Pause what a command names; a pause that is there already ends when this one says."""
-        self._until_us[scope_of(args)] = int(args.get("until") or FOR_EVER)
+        self.until_us[scope_of(args)] = int(args.get("until") or FOR_EVER)
 
     def end(self, args: dict[str, Any]) -> None:
         """Lift what a command names; one that names nothing lifts everything."""
         scope = scope_of(args)
         if scope == EVERYTHING:
-            self._until_us.clear()
+            self.until_us.clear()
         else:
-            self._until_us.pop(scope, None)
+            self.until_us.pop(scope, None)
 
     def holds(self, strategy: str, symbol: str, now_us: int) -> bool:
         """Say whether a strategy may not enter a symbol now."""
-        return bool(self._until_us) and any(
-            self._is_on(scope, now_us) for scope in (EVERYTHING, f"symbol {symbol}", f"strategy {strategy}")
-        )
+        return any(self._is_on(scope, now_us) for scope in (EVERYTHING, f"symbol {symbol}", f"strategy {strategy}"))
 
     def at(self, now_us: int) -> dict[str, int]:
         """Give what is paused at a moment: scope and end."""
-        return {scope: self._until_us[scope] for scope in sorted(self._until_us) if self._is_on(scope, now_us)}
+        return {scope: self.until_us[scope] for scope in sorted(self.until_us) if self._is_on(scope, now_us)}
 
     def _is_on(self, scope: str, now_us: int) -> bool:
-        until_us = self._until_us.get(scope)
+        until_us = self.until_us.get(scope)
         return until_us is not None and (until_us == FOR_EVER or now_us < until_us)
 
 

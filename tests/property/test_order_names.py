@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from axiomd.contracts.orders import (
     CSV_HEADER,
     from_row,
-    idempotency_key,
     missing_columns,
-    oco_id,
+    naming_groups,
+    naming_keys,
     role_kind,
     split_reference,
     to_row,
@@ -29,13 +29,18 @@ MOMENTS = st.integers(0, 4 * 10**15)
 PARTS = st.tuples(WORDS, WORDS, WORDS, WORDS, SIDES, WORDS)
 
 
+def _key(parts: tuple[str, ...]) -> str:
+    *shared, group = parts
+    return naming_keys(*shared)(group)  # type: ignore[arg-type]
+
+
 @given(parts=PARTS)
 def test_key_is_the_head_of_the_sha1_of_its_parts(parts: tuple[str, ...]) -> None:
     run_id, strategy, version, symbol, side, oco = parts
 
     expected = hashlib.sha1(f"{run_id}|{strategy}|{version}|{symbol}|{side}|{oco}".encode()).hexdigest()[:16]
 
-    assert expected == idempotency_key(*parts)  # type: ignore[arg-type]
+    assert expected == _key(parts)
 
 
 @given(strategy=WORDS, symbol=WORDS, day=st.dates(), setup=WORDS, ts_us=MOMENTS)
@@ -44,20 +49,20 @@ def test_group_is_the_head_of_the_sha1_of_its_setup(
 ) -> None:
     expected = hashlib.sha1(f"{strategy}|{symbol}|{day}|{setup}|{ts_us}".encode()).hexdigest()[:12]
 
-    assert expected == oco_id(strategy, symbol, str(day), setup, ts_us)
+    assert expected == naming_groups(strategy, symbol)(f"{day}|{setup}|{ts_us}")
 
 
 @given(first=PARTS, second=PARTS)
 def test_two_orders_never_share_a_key(first: tuple[str, ...], second: tuple[str, ...]) -> None:
-    assert (first == second) == (idempotency_key(*first) == idempotency_key(*second))  # type: ignore[arg-type]
+    assert (first == second) == (_key(first) == _key(second))
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4711"])
 def test_names_do_not_depend_on_the_process(seed: str) -> None:
     code = (
         "from axiomd.contracts.orders import *;"
-        "g = oco_id('inside_bar', 'SPY', '2013-10-04', 'inside_bar', 1380894900000000);"
-        "print(g, idempotency_key('run', 'inside_bar', '1.0.0', 'SPY', 'BUY', g))"
+        "g = naming_groups('inside_bar', 'SPY')('2013-10-04|inside_bar|1380894900000000');"
+        "print(g, naming_keys('run', 'inside_bar', '1.0.0', 'SPY', 'BUY')(g))"
     )
 
     told = subprocess.run(
@@ -65,8 +70,8 @@ def test_names_do_not_depend_on_the_process(seed: str) -> None:
         check=True,
     ).stdout.split()  # fmt: skip
 
-    group = oco_id("inside_bar", "SPY", "2013-10-04", "inside_bar", 1_380_894_900_000_000)
-    assert [group, idempotency_key("run", "inside_bar", "1.0.0", "SPY", "BUY", group)] == told
+    group = naming_groups("inside_bar", "SPY")("2013-10-04|inside_bar|1380894900000000")
+    assert [group, naming_keys("run", "inside_bar", "1.0.0", "SPY", "BUY")(group)] == told
 
 
 @given(key=st.from_regex(r"[0-9a-f]{16}", fullmatch=True), kind=st.sampled_from(["SL", "TP", "EOD", "KILL"]),

@@ -6,6 +6,8 @@ which deadline concern us. It sends nothing and decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from axiomd.contracts.orders import Order
@@ -74,14 +76,16 @@ class Book:
         """Remember an order that stands in the journal, sent or refused."""
         self._known.update((order.idempotency_key, order.order_id))
 
-    def intend(self, order: Order, index: int, strategy: int) -> Leg:
-        """Take an intent in."""
-        key = order.idempotency_key
-        leg = self.legs[key] = leg_of(order, index, strategy)
-        self._known.add(key)
-        self._known.add(order.order_id)
-        self.open.setdefault(index, []).append(leg)
-        return leg
+    def intend(self, orders: Iterable[Order], index: int, strategy: int) -> list[Leg]:
+        """Take intents in one symbol in."""
+        legs = []
+        for order in orders:
+            key = order.idempotency_key
+            leg = self.legs[key] = leg_of(order, index, strategy)
+            self._known.update((key, order.order_id))
+            legs.append(leg)
+        self.open.setdefault(index, []).extend(legs)
+        return legs
 
     def forget_ended(self, held: set[str]) -> None:
         """A new session: orders that ended are history, but for those whose position is still held.
