@@ -116,17 +116,23 @@ def exit_touch(
 
 
 @njit
-def slippage(costs: Row, price: int, tick: int) -> int:
-    """Give by how many ticks a stop, market, EOD or KILL fill moves against us."""
-    fixed: int = costs.slippage_ticks
-    if costs.slippage_bps_e4 == 0:  # two divisions cost more than the rest of a fill
-        return fixed
-    # of a price in two parts, each of whose products stays inside 64 bits
-    whole, rest = price // _BPS_E4_IN_ONE, price % _BPS_E4_IN_ONE
-    moved_e8 = rest * costs.slippage_bps_e4
-    moved = whole * costs.slippage_bps_e4 + (moved_e8 + _BPS_E4_IN_ONE - 1) // _BPS_E4_IN_ONE
-    ticks: int = fixed + (moved + tick - 1) // tick
-    return ticks
+def slipped(costs: Row, side: int, print_: int, tick: int, limit: int) -> tuple[int, int]:
+    """Give (price, by how many ticks it moved against us) of a stop, market, EOD or KILL fill at a print.
+
+    A stop entry with a limit is never filled beyond it; 0 means none.
+    """
+    ticks: int = costs.slippage_ticks
+    if costs.slippage_bps_e4 > 0:  # two divisions cost more than the rest of a fill
+        # of a price in two parts, each of whose products stays inside 64 bits
+        whole, rest = print_ // _BPS_E4_IN_ONE, print_ % _BPS_E4_IN_ONE
+        moved_e8 = rest * costs.slippage_bps_e4
+        moved = whole * costs.slippage_bps_e4 + (moved_e8 + _BPS_E4_IN_ONE - 1) // _BPS_E4_IN_ONE
+        ticks += (moved + tick - 1) // tick
+    price = print_ + side * ticks * tick
+    if limit > 0 and (price - limit) * side > 0 and ticks > 0:
+        price = limit
+        ticks = abs(price - print_) // tick
+    return price, ticks
 
 
 @njit

@@ -165,9 +165,9 @@ def test_costs_are_exact_whatever_a_configuration_takes(
     exact_price = Fraction(price, 10_000)
 
     assert matching.commission(qty, exact_price, numbers) * 10_000 == fills.commission(costs(**numbers), qty, price)
-    assert matching.slippage_ticks(exact_price, numbers, Fraction(1, 100)) == fills.slippage(
-        costs(**numbers), price, TICK
-    )
+    against_us = matching.slippage_ticks(exact_price, numbers, Fraction(1, 100))
+    for side in (1, -1):
+        assert (price + side * against_us * TICK, against_us) == fills.slipped(costs(**numbers), side, price, TICK, 0)
 
 
 @given(
@@ -184,6 +184,16 @@ def test_costs_are_exact(
     exact_price = Fraction(price, 10_000)
 
     assert matching.commission(qty, exact_price, numbers) * 10_000 == fills.commission(costs(**numbers), qty, price)
-    assert matching.slippage_ticks(exact_price, numbers, Fraction(1, 100)) == fills.slippage(
-        costs(**numbers), price, TICK
-    )
+    against_us = matching.slippage_ticks(exact_price, numbers, Fraction(1, 100))
+    for side in (1, -1):
+        assert (price + side * against_us * TICK, against_us) == fills.slipped(costs(**numbers), side, price, TICK, 0)
+
+
+@given(price=st.integers(1_000, 10_000_000), ticks=st.integers(0, 5), room=st.integers(0, 8), side=SIDES)
+def test_no_slippage_carries_an_entry_beyond_its_limit(price: int, ticks: int, room: int, side: int) -> None:
+    free = dict.fromkeys(("commission_per_share", "commission_min", "commission_bps", "slippage_bps"), Fraction(0))
+    limit = price + side * room * TICK
+
+    paid, moved = fills.slipped(costs(**free, slippage_ticks=Fraction(ticks)), side, price, TICK, limit)
+
+    assert (paid, moved) == (price + side * min(ticks, room) * TICK, min(ticks, room))

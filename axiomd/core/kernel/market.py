@@ -19,7 +19,7 @@ from axiomd.core.fills import (
     entry_touch,
     exit_touch,
     first_leg,
-    slippage,
+    slipped,
 )
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.price import is_beyond
@@ -184,11 +184,7 @@ def enter(
     leg, other = legs[index, 0 if side > 0 else 1], legs[index, 1 if side > 0 else 0]
     symbol = symbols[index]
     slips = leg.kind != LIMIT and not leg.is_triggered
-    ticks = slippage(costs, print_, symbol.tick) if slips else 0
-    price = print_ + side * ticks * symbol.tick
-    if leg.limit > 0 and ticks > 0:
-        price = min(price, leg.limit) if side > 0 else max(price, leg.limit)
-        ticks = abs(price - print_) // symbol.tick
+    price, ticks = slipped(costs, side, print_, symbol.tick, leg.limit) if slips else (print_, 0)
     paid = commission(costs, leg.qty, price)
     owner = symbols[index].owner
     flow, charge = book_fill(account, symbols, strategies, index, owner, side * leg.qty, price, paid)
@@ -220,8 +216,8 @@ def leave(
 ) -> None:  # fmt: skip
     """Book an exit and write the trade down."""
     h, symbol = held[index], symbols[index]
-    ticks = slippage(costs, print_, symbol.tick) if code in (EXIT_STOP, EXIT_EOD, EXIT_KILL) else 0
-    price = print_ - h.side * ticks * symbol.tick
+    slips = code in (EXIT_STOP, EXIT_EOD, EXIT_KILL)
+    price, _ = slipped(costs, -h.side, print_, symbol.tick, 0) if slips else (print_, 0)
     flow, charge = book_fill(
         account, symbols, strategies, index, symbol.owner, -h.side * h.qty, price, commission(costs, h.qty, price)
     )
