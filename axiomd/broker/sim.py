@@ -7,11 +7,10 @@ It is what a replay trades against and what paper trading uses without a broker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Mapping, Sequence
 
 from axiomd.broker.port import BrokerCommand
-from axiomd.broker.sim_orders import Costs, OpenPosition, RestingEntry, SymbolState, resting
+from axiomd.broker.sim_orders import OpenPosition, RestingEntry, SymbolState, resting
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.events import (
     FillReceived,
@@ -25,19 +24,10 @@ from axiomd.contracts.fills import Fill
 from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_KILL, SUFFIX_STOP, SUFFIX_TARGET, Order
 from axiomd.contracts.truth import OpenOrder, Report, Truth
 from axiomd.contracts.units import NEVER_US
-from axiomd.core.compiled import plain
-from axiomd.core.fills import (
-    EXIT_STOP,
-    FILLED,
-    LIMIT,
-    NO_EXIT,
-    UNTOUCHED,
-    commission,
-    entry_touch,
-    exit_touch,
-    first_leg,
-    slipped,
-)
+from axiomd.core import matching
+from axiomd.core.compiled import ready
+from axiomd.core.fills import EXIT_EOD, EXIT_KILL, EXIT_STOP, EXIT_TARGET, FILLED, NO_EXIT, UNTOUCHED, Costs
+from axiomd.core.matching import AMBIGUOUS, NO_LEG, Entered
 
 Bar = Sequence[int]
 """A row of a tape: start in UTC us, symbol index, O, H, L, C in price units, V in shares."""
@@ -45,9 +35,13 @@ LastBar = Callable[[int], tuple[int, int, int]]
 """Gives (start in UTC us, CLOSE, VOLUME) of the last bar of a symbol index."""
 
 _IDS_A_LEG = 4
-_ORDER = attrgetter("value")
-_entry_touch, _exit_touch, _first_leg = plain(entry_touch), plain(exit_touch), plain(first_leg)
-_commission, _slipped = plain(commission), plain(slipped)
+_LEGS_A_GROUP_MAX = 2
+_SUFFIXES = {EXIT_STOP: SUFFIX_STOP, EXIT_TARGET: SUFFIX_TARGET, EXIT_EOD: SUFFIX_EOD}
+
+
+def _costs_of(costs: Mapping[str, int]) -> Costs:
+    """Give costs by name as the rules read them; one that is not named is none."""
+    return Costs(**{name: costs.get(name, 0) for name in Costs._fields})
 
 
 class SimBroker:
@@ -65,9 +59,12 @@ class SimBroker:
         self._symbols = tuple(symbols)
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
         self._ticks = tuple(ticks)
-        self._costs = Costs(costs)
+        self._costs = _costs_of(costs)
         self._bar_us = bar_us
         self._skips_ambiguous = skips_ambiguous
+        self._match_legs = ready(matching.match_group, Costs(), 1, NO_LEG, NO_LEG, 0, 0, 0, 0, 0, False)
+        self._match_exit = ready(matching.match_exit, Costs(), 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+        self._price_exit = ready(matching.leave, Costs(), 1, 1, 0, EXIT_KILL, 0)
         self.states = [SymbolState() for _ in symbols]
         """What it holds and works, by symbol index."""
         self._fills = 0
@@ -84,7 +81,7 @@ class SimBroker:
         self._index_of = {symbol: index for index, symbol in enumerate(symbols)}
         self.states += [SymbolState() for _ in symbols[len(self.states) :]]
         self._ticks = tuple(ticks)
-        self._costs = Costs(costs)
+        self._costs = _costs_of(costs)
         self._skips_ambiguous = skips_ambiguous
 
     @property
@@ -118,27 +115,32 @@ class SimBroker:
     def execute(self, command: BrokerCommand, ts_us: int) -> list[Report]:
         """Carry out a command; everything is acknowledged at once."""
         if isinstance(command, SendEntries):
-            return self.place(map(_ORDER, command.legs), ts_us)
+            return self.place([leg.value for leg in command.legs], ts_us)
         if isinstance(command, CancelEntry):
             return self._cancel(command, ts_us)
         return self._close(command, ts_us)
 
-    def place(self, orders: Iterable[Order], ts_us: int) -> list[Report]:
+    def place(self, orders: Sequence[Order], ts_us: int) -> list[Report]:
         """Take the legs of one group as they are: orders of a file were judged when they were exported."""
         out: list[Report] = []
-        group: list[RestingEntry] = []
-        broker_id, expiry_us = self._next_id, self._expiry_us
-        for order in orders:
-            key, until_us = order.idempotency_key, order.valid_to_us
-            group.append(resting(order, self._index_of[order.symbol], broker_id))
+        index, broker_id, expiry_us = self._index_of[orders[0].symbol], self._next_id, self._expiry_us
+        group = []
+        for order in orders[:_LEGS_A_GROUP_MAX]:
+            entry = resting(order, index, broker_id)
+            group.append(entry)
+            key, until_us = entry.key, order.valid_to_us
             if until_us < expiry_us:
                 expiry_us = until_us
             out.append(OrderSent(ts_us=ts_us, key=key))
             out.append(OrderAcked(ts_us=ts_us, key=key, broker_id=broker_id))
             broker_id += _IDS_A_LEG
-        self._expiry_us = expiry_us
-        self._next_id = broker_id
-        self.states[group[0].index].groups.append(group)
+        for order in orders[_LEGS_A_GROUP_MAX:]:
+            reason = f"a group has {_LEGS_A_GROUP_MAX} legs at most"
+            out.append(OrderRejected(ts_us=ts_us, key=order.idempotency_key, reason=reason))
+        self._next_id, self._expiry_us = broker_id, expiry_us
+        if group[0].leg.side < group[-1].leg.side:
+            group.reverse()
+        self.states[index].groups.append(group)
         return out
 
     def _cancel(self, command: CancelEntry, ts_us: int) -> list[Report]:
@@ -171,7 +173,7 @@ class SimBroker:
         last = self.states[position.entry.index].last
         if last is not None:
             start_us, _, _, _, _, close, volume = last
-            self._leave(out, position, position.closing, close, start_us, ts_us, volume, slips=True, is_ambiguous=False)
+            self._leave(out, position, position.closing, EXIT_KILL, close, start_us, ts_us, volume)
 
     def kill(self, ts_us: int, *, flattens: bool) -> list[Report]:
         """Cancel every entry and, at flatten, close every position at the last CLOSE: what `axiomd kill` asks for."""
@@ -217,8 +219,8 @@ class SimBroker:
         for state in self.states:
             for group in list(state.groups):
                 for entry in list(group):
-                    if entry.until_us > now_us:
-                        self._expiry_us = min(self._expiry_us, entry.until_us)
+                    if entry.leg.valid_to_us > now_us:
+                        self._expiry_us = min(self._expiry_us, entry.leg.valid_to_us)
                     else:
                         self._drop(group, entry)
                         out.append(OrderExpired(ts_us=now_us, key=entry.key))
@@ -232,125 +234,100 @@ class SimBroker:
             if position is not None and position.flatten_at_us:
                 start_us, close, volume = last_bar(index)
                 reference = position.entry.key + SUFFIX_EOD
-                self._leave(out, position, reference, close, start_us, close_us, volume, slips=True, is_ambiguous=False)
+                self._leave(out, position, reference, EXIT_EOD, close, start_us, close_us, volume)
         if close_us >= self._expiry_us:
             self._expire(out, close_us)
         return out
 
     def _match_exits(self, out: list[Report], position: OpenPosition, bar: Bar, closes_us: int) -> None:
-        start_us, _, open_, high, low, _, volume = bar
+        start_us, index, open_, high, low, _, volume = bar
         if position.closing:
-            self._leave(
-                out, position, position.closing, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False
-            )
+            self._leave(out, position, position.closing, EXIT_KILL, open_, start_us, closes_us, volume)
             if not position.qty:
                 return
-        if position.flatten_at_us and start_us >= position.flatten_at_us:
-            reference = position.entry.key + SUFFIX_EOD
-            self._leave(out, position, reference, open_, start_us, closes_us, volume, slips=True, is_ambiguous=False)
-        else:
-            code, price, is_ambiguous = _exit_touch(
-                position.entry.sign, position.stop, position.target, False, False, open_, high, low
-            )
-            if code != NO_EXIT:
-                self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=is_ambiguous)
+        code, price, slipped_ticks, commission, is_ambiguous = self._match_exit(
+            self._costs, self._ticks[index], position.sign, position.qty, position.stop, position.target,
+            position.flatten_at_us, start_us, open_, high, low,
+        )  # fmt: skip
+        if code != NO_EXIT:
+            reference = position.entry.key + _SUFFIXES[code]
+            self._left(
+                out, position, reference, position.qty, price, slipped_ticks, commission, start_us, closes_us, volume,
+                is_ambiguous,
+            )  # fmt: skip
 
     def _match_group(
         self, out: list[Report], group: list[RestingEntry], bar: Bar, closes_us: int, is_held: bool
     ) -> None:
-        start_us, _, open_, high, low, _, _ = bar
-        touched: list[tuple[RestingEntry, int, int, bool]] = []
-        for entry in group:
-            if entry.from_us <= start_us and closes_us <= entry.until_us:
-                code, price, is_at_open = _entry_touch(
-                    entry.kind, entry.sign, entry.stop, entry.limit, entry.is_triggered, open_, high, low
-                )
-                if code != UNTOUCHED:
-                    touched.append((entry, code, price, is_at_open))
-        if not touched:
+        start_us, index, open_, high, low, _, _ = bar
+        entered = self._match_legs(
+            self._costs, self._ticks[index], group[0].leg, group[1].leg if len(group) > 1 else NO_LEG, start_us,
+            closes_us, open_, high, low, self._skips_ambiguous,
+        )  # fmt: skip
+        what, triggered = entered[0], entered[-1]
+        if what == UNTOUCHED:
             return
         if is_held:
-            self._end_group(out, group, bar[1], OrderRejected, closes_us, "netting")
-            return
-        is_ambiguous = len(touched) == 2
-        if is_ambiguous and self._skips_ambiguous:
-            self._end_group(out, group, bar[1], OrderCancelled, closes_us, "ambiguous")
+            self._end_group(out, group, index, OrderRejected, closes_us, "netting")
+        elif what == AMBIGUOUS:
+            self._end_group(out, group, index, OrderCancelled, closes_us, "ambiguous")
         else:
-            if is_ambiguous:
-                touched.sort(key=lambda touch: -touch[0].sign)
-                if _first_leg(touched[0][0].level, touched[1][0].level, open_) < 0:
-                    touched.reverse()
-            for entry, code, price, is_at_open in touched:
-                if code == FILLED:
-                    self._enter(out, group, entry, price, is_at_open, bar, closes_us, is_ambiguous=is_ambiguous)
-                    break
-                # it opened beyond its limit and rests there from the next bar on; the other leg, if touched, fills
-                entry.is_triggered = True
+            for place, entry in enumerate(group if triggered else ()):
+                if triggered >> place & 1:
+                    entry.leg = entry.leg._replace(is_triggered=1)
+            if what == FILLED:
+                self._enter(out, group, entered, bar, closes_us)
 
-    def _enter(
-        self, out: list[Report], group: list[RestingEntry], entry: RestingEntry, print_: int, is_at_open: bool,
-        bar: Bar, closes_us: int, *, is_ambiguous: bool,
-    ) -> None:  # fmt: skip
-        start_us, index, open_, high, low, _, volume = bar
-        order, sign = entry.order, entry.sign
-        position = OpenPosition(
-            entry, order.qty, order.stop_loss_price or 0, order.take_profit_price or 0, order.flatten_at_us
-        )
+    def _enter(self, out: list[Report], group: list[RestingEntry], entered: Entered, bar: Bar, closes_us: int) -> None:
+        """A leg fills: its exits wake, the other leg goes, and it may leave again in the same bar."""
+        _, place, price, slipped_ticks, commission, is_ambiguous, code, print_, exit_is_ambiguous, _ = entered
+        start_us, index, _, _, _, _, volume = bar
+        entry = group.pop(place)
+        order, leg = entry.order, entry.leg
+        qty = order.qty
+        position = OpenPosition(entry, leg.side, qty, leg.stop_loss, leg.target, order.flatten_at_us)
         self.states[index].position = position
-        code, price, exit_is_ambiguous = _exit_touch(
-            sign, position.stop, position.target, True, is_at_open, open_, high, low
-        )
-        slips = entry.kind != LIMIT and not entry.is_triggered
-        self._execute(
-            out, entry, entry.key, sign, order.qty, print_, start_us, closes_us, volume,
-            slips=slips, is_ambiguous=is_ambiguous or (exit_is_ambiguous and code == NO_EXIT),
+        self._fills += 1
+        # by place, in the order of the record's fields: it takes a fifth of the time that names take
+        fill = Fill(
+            f"S{self._fills}", entry.key, order.symbol, order.side, qty, price, commission, start_us, slipped_ticks,
+            is_ambiguous, leg.is_triggered == 1, volume < qty * 10,
         )  # fmt: skip
-        group.remove(entry)
+        out.append(FillReceived(ts_us=closes_us, fill=fill))
         self._end_group(out, group, index, OrderCancelled, closes_us, "oco_cancelled")
         if code != NO_EXIT:
-            self._leave_at(out, position, code, price, bar, closes_us, is_ambiguous=exit_is_ambiguous)
-
-    def _leave_at(
-        self, out: list[Report], position: OpenPosition, code: int, price: int, bar: Bar, closes_us: int,
-        *, is_ambiguous: bool,
-    ) -> None:  # fmt: skip
-        is_stop = code == EXIT_STOP
-        reference = position.entry.key + (SUFFIX_STOP if is_stop else SUFFIX_TARGET)
-        self._leave(
-            out, position, reference, price, bar[0], closes_us, bar[6], slips=is_stop, is_ambiguous=is_ambiguous
-        )
+            reference = entry.key + _SUFFIXES[code]
+            self._leave(out, position, reference, code, print_, start_us, closes_us, volume, exit_is_ambiguous)
 
     def _leave(
-        self, out: list[Report], position: OpenPosition, reference: str, price: int, start_us: int, closes_us: int,
-        volume: int, *, slips: bool, is_ambiguous: bool,
+        self, out: list[Report], position: OpenPosition, reference: str, code: int, print_: int, start_us: int,
+        closes_us: int, volume: int, is_ambiguous: bool = False,
     ) -> None:  # fmt: skip
+        """A position, or the part of it that is being closed, leaves at a print."""
         qty = position.qty
         if reference == position.closing:
             qty = position.closing_qty
             position.closed_under = (*position.closed_under, reference)
             position.closing, position.closing_qty = "", 0
+        tick = self._ticks[position.entry.index]
+        price, slipped_ticks, commission = self._price_exit(self._costs, tick, position.sign, qty, code, print_)
+        self._left(
+            out, position, reference, qty, price, slipped_ticks, commission, start_us, closes_us, volume, is_ambiguous
+        )
+
+    def _left(
+        self, out: list[Report], position: OpenPosition, reference: str, qty: int, price: int, slipped_ticks: int,
+        commission: int, start_us: int, closes_us: int, volume: int, is_ambiguous: bool,
+    ) -> None:  # fmt: skip
+        entry = position.entry
         position.qty -= qty
         if not position.qty:
-            self.states[position.entry.index].position = None
-        self._execute(
-            out, position.entry, reference, -position.entry.sign, qty, price, start_us, closes_us, volume,
-            slips=slips, is_ambiguous=is_ambiguous,
-        )  # fmt: skip
-
-    def _execute(
-        self, out: list[Report], entry: RestingEntry, reference: str, sign: int, qty: int, print_: int, start_us: int,
-        closes_us: int, volume: int, *, slips: bool, is_ambiguous: bool,
-    ) -> None:  # fmt: skip
-        price, slipped_ticks, is_entry = print_, 0, reference == entry.key
-        if slips:
-            limit = entry.limit if is_entry else 0
-            price, slipped_ticks = _slipped(self._costs, sign, print_, self._ticks[entry.index], limit)
+            self.states[entry.index].position = None
         self._fills += 1
         # by place, in the order of the record's fields: it takes a fifth of the time that names take
         fill = Fill(
-            f"S{self._fills}", reference, entry.order.symbol, "BUY" if sign > 0 else "SELL", qty, price,
-            _commission(self._costs, qty, price), start_us, slipped_ticks, is_ambiguous,
-            is_entry and entry.is_triggered, volume < qty * 10,
+            f"S{self._fills}", reference, entry.order.symbol, "SELL" if position.sign > 0 else "BUY", qty, price,
+            commission, start_us, slipped_ticks, is_ambiguous, False, volume < qty * 10,
         )  # fmt: skip
         out.append(FillReceived(ts_us=closes_us, fill=fill))
 
@@ -400,9 +377,7 @@ class SimBroker:
         for position in positions:
             orders.extend(position.working_exits())
         return Truth(
-            positions={
-                self._symbols[position.entry.index]: position.entry.sign * position.qty for position in positions
-            },
+            positions={self._symbols[position.entry.index]: position.sign * position.qty for position in positions},
             orders=tuple(orders),
             reports=tuple(reports),
         )

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
 from axiomd.contracts.orders import SUFFIX_EOD, SUFFIX_STOP, SUFFIX_TARGET, Order
 from axiomd.contracts.truth import OpenOrder
 from axiomd.contracts.units import side_of
-from axiomd.core.fills import COSTS, KINDS
+from axiomd.core.fills import KINDS
+from axiomd.core.matching import RestingLeg
 
-
-class Costs:
-    """Costs by name as what the rules read them from; one that is not named is none."""
-
-    def __init__(self, costs: Mapping[str, int]) -> None:
-        for name in COSTS:
-            setattr(self, name, costs.get(name, 0))
+_leg = partial(tuple.__new__, RestingLeg)
+"""Makes one of its fields; by itself a named tuple takes three times as long."""
 
 
 class RestingEntry(msgspec.Struct, eq=False, gc=False):
@@ -28,28 +25,17 @@ class RestingEntry(msgspec.Struct, eq=False, gc=False):
     index: int
     broker_id: int
     key: str
-    kind: int
-    sign: int
-    stop: int
-    limit: int
-    from_us: int
-    """It works in bars that start from here on."""
-    until_us: int
-    """It ends here: of a bar that closes later it sees nothing."""
-    is_triggered: bool = False
-
-    @property
-    def level(self) -> int:
-        """Give the price it is compared by: of one that rests as a limit, its limit."""
-        return self.limit if self.is_triggered else self.stop or self.limit
+    leg: RestingLeg
 
 
 def resting(order: Order, index: int, broker_id: int) -> RestingEntry:
     """Give an order as it lies at the broker from here on."""
-    return RestingEntry(
-        order, index, broker_id, order.idempotency_key, KINDS[order.entry_type], 1 if order.side == "BUY" else -1,
-        order.stop_price or 0, order.limit_price or 0, order.valid_from_us, order.valid_to_us,
-    )  # fmt: skip
+    leg = _leg((
+        broker_id, 1 if order.side == "BUY" else -1, order.qty, KINDS[order.entry_type], order.stop_price or 0,
+        order.limit_price or 0, order.stop_loss_price or 0, order.take_profit_price or 0, order.valid_from_us,
+        order.valid_to_us, 0,
+    ))  # fmt: skip
+    return RestingEntry(order, index, broker_id, order.idempotency_key, leg)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,13 +46,15 @@ class SymbolState:
     """The last bar matched."""
     position: OpenPosition | None = None
     groups: list[list[RestingEntry]] = field(default_factory=list)
-    """Resting entries by OCO group, in the order in which they came."""
+    """Resting entries by OCO group, in the order in which they came; of two sides the long one stands first."""
 
 
 class OpenPosition(msgspec.Struct, eq=False, gc=False):
     """What is held in a symbol, with its exits awake; while `closing_qty` of it is closed, they cover the rest."""
 
     entry: RestingEntry
+    sign: int
+    """+1 where it is long."""
     qty: int
     stop: int
     target: int
@@ -89,7 +77,7 @@ class OpenPosition(msgspec.Struct, eq=False, gc=False):
 
     def working_exits(self) -> list[OpenOrder]:
         """Give the orders that lie at the broker for it: its exits, and a close that is under way."""
-        order, side = self.entry.order, side_of(-self.entry.sign)
+        order, side = self.entry.order, side_of(-self.sign)
         key, oca = order.idempotency_key, order.idempotency_key
         closes = [
             OpenOrder(

@@ -123,6 +123,13 @@ def machine_code(made: Callable[..., Any]) -> Callable[..., Any]:
     return known[0].entry_point if len(known) == 1 else made
 
 
+def ready(rule: Callable[..., Any], *args: object) -> Callable[..., Any]:
+    """Give the machine code of a rule, compiled for arguments like these, with which it is called once."""
+    made = getattr(rule, "made", rule)
+    made(*args)
+    return machine_code(made)
+
+
 def _by_numba(function: Callable[..., object], options: dict[str, bool]) -> Any:
     from axiomd.core.kept_code import kept
 

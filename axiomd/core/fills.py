@@ -7,7 +7,7 @@ all call these and nothing else. `side` is +1 for a buy, -1 for a sell.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from axiomd.contracts.fills import ExitReason
 from axiomd.core.compiled import Row, njit
@@ -30,8 +30,16 @@ EXIT_KILL: Final = 4
 EXIT_NAMES: Final[tuple[ExitReason, ...]] = ("MANUAL", "SL", "TP", "EOD", "KILL")
 """By exit code; the kernel knows no operator, so that no exit of its is MANUAL."""
 
-COSTS: Final = ("per_share_e8", "minimum_e12", "notional_bps_e4", "slippage_bps_e4", "slippage_ticks")
-"""What a record of costs holds, as integers."""
+
+class Costs(NamedTuple):
+    """What a fill costs, as integers; a record of an array has the same columns."""
+
+    per_share_e8: int = 0
+    minimum_e12: int = 0
+    notional_bps_e4: int = 0
+    slippage_bps_e4: int = 0
+    slippage_ticks: int = 0
+
 
 _CENT_E12: Final = 10**10
 _CENT_UNITS: Final = 100

@@ -21,7 +21,7 @@ from axiomd.contracts.runs import CostsConfig, RunConfig, SizingConfig, Stage1, 
 from axiomd.contracts.units import MINUTE_US, NEVER_UNITS, NEVER_US, PRICE_SCALE, SECOND_US, to_ppm, to_units
 from axiomd.core import board as b
 from axiomd.core.compiled import Row
-from axiomd.core.fills import COSTS
+from axiomd.core.fills import Costs
 from axiomd.core.guards.api import LIMITS, OFF, Guard
 from axiomd.core.guards.loss import ALL_LOSSES
 from axiomd.core.market.rates import UNKNOWN, DailyRates, Rate, columns_of
@@ -30,7 +30,7 @@ from axiomd.core.sizing import MODES, SIZING
 from axiomd.core.steps import step_address, walk_address
 from axiomd.core.strategies.api import Strategy, WindowSpec
 
-COSTS_RECORD: Final = np.dtype([(name, "i8") for name in COSTS], align=True)
+COSTS_RECORD: Final = np.dtype([(name, "i8") for name in Costs._fields], align=True)
 
 FindStrategy = Callable[[str, str], Strategy]
 ReadParams = Callable[[Strategy, StrategyConfig], Any]
@@ -89,7 +89,7 @@ class Plan:
     @property
     def costs_by_name(self) -> dict[str, int]:
         """Give the costs as plain numbers, as a broker is told them."""
-        return {name: int(self.costs[0][name]) for name in COSTS}
+        return {name: int(self.costs[0][name]) for name in Costs._fields}
 
 
 def plan_of(
@@ -286,7 +286,7 @@ def _sizing(config: SizingConfig, budget_pct: Decimal) -> b.Records:
 def costs_of(config: CostsConfig) -> b.Records:
     """Turn the costs of a configuration into the record that the fill rules read."""
     numbers = cost_numbers(config)
-    return np.array([tuple(numbers[name] for name in COSTS)], COSTS_RECORD)
+    return np.array([tuple(numbers[name] for name in Costs._fields)], COSTS_RECORD)
 
 
 def cost_numbers(config: CostsConfig) -> dict[str, int]:

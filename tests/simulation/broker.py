@@ -10,12 +10,16 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from random import Random
 from typing import Protocol
 
+import msgspec
+
 from axiomd.broker.sim import SimBroker
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import CancelEntry, ClosePosition, SendEntries
 from axiomd.contracts.errors import BrokerUnavailable
 from axiomd.contracts.orders import Order
 from axiomd.contracts.truth import Report, Truth
+from axiomd.core.compiled import plain
+from axiomd.core.fills import commission
 from axiomd.core.plan import Plan
 from axiomd.daemon.sim_link import Leave, SimLink
 
@@ -44,15 +48,16 @@ class PartialSim(SimBroker):
 
     part: Callable[[int], int] = staticmethod(lambda qty: qty)
 
-    def _enter(self, out, group, entry, print_, is_at_open, bar, closes_us, *, is_ambiguous):  # type: ignore[no-untyped-def]
+    def _enter(self, out, group, entered, bar, closes_us):  # type: ignore[no-untyped-def]
+        entry = group[entered[1]]
         whole = entry.order
         qty = self.part(whole.qty)
         if qty < whole.qty:
-            import msgspec
-
             entry.order = msgspec.structs.replace(whole, qty=qty)
+            what, place, price, slipped_ticks, _, *rest = entered
+            entered = (what, place, price, slipped_ticks, plain(commission)(self._costs, qty, price), *rest)
         before = len(out)
-        super()._enter(out, group, entry, print_, is_at_open, bar, closes_us, is_ambiguous=is_ambiguous)
+        super()._enter(out, group, entered, bar, closes_us)
         if qty < whole.qty:
             out.insert(
                 before + 1,

@@ -1,26 +1,14 @@
 """The market's part of a moment: which resting orders fill in its bars, what leaves again, what is over.
 
-It calls the rules of `core.fills` and books by `core.portfolio`, as the simulated broker and the engine do.
+It matches by `core.matching` and books by `core.portfolio`, as the simulated broker and the engine do.
 """
 
 from __future__ import annotations
 
+from axiomd.core import matching
 from axiomd.core.board import Ints, Records
 from axiomd.core.compiled import Row, njit
-from axiomd.core.fills import (
-    EXIT_EOD,
-    EXIT_KILL,
-    EXIT_STOP,
-    LIMIT,
-    NO_EXIT,
-    TRIGGERED,
-    UNTOUCHED,
-    commission,
-    entry_touch,
-    exit_touch,
-    first_leg,
-    slipped,
-)
+from axiomd.core.fills import EXIT_EOD, EXIT_KILL, EXIT_STOP, FILLED, NO_EXIT
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.price import is_beyond
 from axiomd.core.kernel.rows import (
@@ -46,6 +34,7 @@ from axiomd.core.kernel.rows import (
 )
 from axiomd.core.kernel.standing import end_leg, obey_fills, repost
 from axiomd.core.market.strip import OF_HIGH, OF_LOW, OF_OPEN, OF_VOLUME, Int32Array
+from axiomd.core.matching import exit_of, level_of, match_legs
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import fraction
 
@@ -98,16 +87,15 @@ def match_exits(
     open_, high, low = prices
     start_us = now_us - account[0].bar_us
     h = held[index]
-    code, price, is_ambiguous = NO_EXIT, 0, False
     if h.is_closing:
-        code, price = EXIT_KILL, open_
-    elif start_us >= account[0].flatten_us:
-        code, price = EXIT_EOD, open_
+        code, print_, is_ambiguous = EXIT_KILL, open_, False
     else:
-        code, price, is_ambiguous = exit_touch(h.side, h.stop_loss, h.target, False, False, open_, high, low)
+        code, print_, is_ambiguous = exit_of(
+            h.side, h.stop_loss, h.target, account[0].flatten_us, start_us, open_, high, low
+        )
     if code != NO_EXIT:
         leave(
-            index, code, price, start_us, volume, now_us, is_ambiguous, account, symbols, strategies, limit, costs,
+            index, code, print_, start_us, volume, now_us, is_ambiguous, account, symbols, strategies, limit, costs,
             held, z, r, bursts, trades,
         )  # fmt: skip
     return is_ambiguous
@@ -121,71 +109,40 @@ def match_entries(
     """Whether a group fills in a bar, which leg, and whether it leaves again in it; True where it was ambiguous."""
     open_, high, low = prices
     start_us = now_us - account[0].bar_us
-    long_code, long_price, long_at_open = touch(legs[index, 0], 1, start_us, now_us, open_, high, low)
-    short_code, short_price, short_at_open = touch(legs[index, 1], -1, start_us, now_us, open_, high, low)
-    if long_code == UNTOUCHED and short_code == UNTOUCHED:
-        return False
-    is_both = long_code != UNTOUCHED and short_code != UNTOUCHED
-    if is_both and r.skips_ambiguous:
-        end_leg(legs[index, 0], orders, AMBIGUOUS)
-        end_leg(legs[index, 1], orders, AMBIGUOUS)
+    long, short = legs[index, 0], legs[index, 1]
+    what, place, price, ticks, paid, is_ambiguous, exit_code, exit_print, exit_is_ambiguous, triggered = match_legs(
+        costs, symbols[index].tick, long, short, 1, -1, start_us, now_us, open_, high, low, r.skips_ambiguous != 0
+    )
+    if triggered:
+        long.is_triggered |= triggered & 1
+        short.is_triggered |= triggered >> 1
+    if what == matching.AMBIGUOUS:
+        end_leg(long, orders, AMBIGUOUS)
+        end_leg(short, orders, AMBIGUOUS)
         return True
-    side = 1 if long_code != UNTOUCHED else -1
-    if is_both:
-        side = first_leg(level_of(legs[index, 0]), level_of(legs[index, 1]), open_)
-    code = long_code if side > 0 else short_code
-    if code == TRIGGERED:
-        legs[index, 0 if side > 0 else 1].is_triggered = 1
-        if not is_both:
-            return False
-        side = -side
-        code = long_code if side > 0 else short_code
-        if code == TRIGGERED:
-            legs[index, 0 if side > 0 else 1].is_triggered = 1
-            return False
-    leg = legs[index, 0 if side > 0 else 1]
-    price, at_open = (long_price, long_at_open) if side > 0 else (short_price, short_at_open)
-    exit_code, exit_price, exit_ambiguous = exit_touch(side, leg.stop_loss, leg.target, True, at_open, open_, high, low)
-    is_ambiguous = is_both or (exit_ambiguous and exit_code == NO_EXIT)
+    if what != FILLED:
+        return False
     enter(
-        index, side, price, start_us, volume, now_us, is_ambiguous, account, symbols, strategies, limit, costs,
-        legs, held, z, bursts, orders,
+        index, 1 if place == 0 else -1, price, ticks, paid, start_us, volume, now_us, is_ambiguous, account, symbols,
+        strategies, limit, legs, held, z, bursts, orders,
     )  # fmt: skip
     if exit_code != NO_EXIT:
         leave(
-            index, exit_code, exit_price, start_us, volume, now_us, exit_ambiguous, account, symbols, strategies, limit,
-            costs, held, z, r, bursts, trades,
+            index, exit_code, exit_print, start_us, volume, now_us, exit_is_ambiguous, account, symbols, strategies,
+            limit, costs, held, z, r, bursts, trades,
         )  # fmt: skip
-    return is_ambiguous or exit_ambiguous
-
-
-@njit
-def touch(leg: Row, side: int, start_us: int, now_us: int, open_: int, high: int, low: int) -> tuple[int, int, bool]:
-    """First touch of one leg, where it works and is valid in the bar."""
-    if leg.order < 0 or leg.valid_from_us > start_us or now_us > leg.valid_to_us:
-        return UNTOUCHED, 0, False
-    return entry_touch(leg.kind, side, leg.stop, leg.limit, leg.is_triggered != 0, open_, high, low)
-
-
-@njit
-def level_of(leg: Row) -> int:
-    """The level a leg is compared by: of one that rests as a limit, its limit."""
-    level: int = leg.limit if leg.is_triggered or leg.stop == 0 else leg.stop
-    return level
+    return is_ambiguous or exit_is_ambiguous
 
 
 @njit
 def enter(
-    index: int, side: int, print_: int, start_us: int, volume: int, now_us: int, is_ambiguous: bool, account: Records,
-    symbols: Records, strategies: Records, limit: Row, costs: Row, legs: Records, held: Records, z: Row, bursts: Ints,
-    orders: Ints,
+    index: int, side: int, price: int, ticks: int, paid: int, start_us: int, volume: int, now_us: int,
+    is_ambiguous: bool, account: Records, symbols: Records, strategies: Records, limit: Row, legs: Records,
+    held: Records, z: Row, bursts: Ints, orders: Ints,
 ) -> None:  # fmt: skip
     """Book an entry: the position, its exits awake, the other leg gone."""
     leg, other = legs[index, 0 if side > 0 else 1], legs[index, 1 if side > 0 else 0]
     symbol = symbols[index]
-    slips = leg.kind != LIMIT and not leg.is_triggered
-    price, ticks = slipped(costs, side, print_, symbol.tick, leg.limit) if slips else (print_, 0)
-    paid = commission(costs, leg.qty, price)
     owner = symbols[index].owner
     flow, charge = book_fill(account, symbols, strategies, index, owner, side * leg.qty, price, paid)
     row = leg.order
@@ -196,7 +153,7 @@ def enter(
     h.order, h.side, h.qty = row, side, leg.qty
     h.stop_loss, h.target = leg.stop_loss, leg.target
     h.flow, h.costs, h.is_ambiguous, h.is_closing = flow, charge, is_ambiguous, 0
-    level = leg.limit if leg.is_triggered else (leg.stop if leg.stop > 0 else leg.limit)
+    level = level_of(leg)
     leg.order = -1
     if other.order >= 0:
         end_leg(other, orders, OCO_CANCELLED)
@@ -216,11 +173,8 @@ def leave(
 ) -> None:  # fmt: skip
     """Book an exit and write the trade down."""
     h, symbol = held[index], symbols[index]
-    slips = code in (EXIT_STOP, EXIT_EOD, EXIT_KILL)
-    price, _ = slipped(costs, -h.side, print_, symbol.tick, 0) if slips else (print_, 0)
-    flow, charge = book_fill(
-        account, symbols, strategies, index, symbol.owner, -h.side * h.qty, price, commission(costs, h.qty, price)
-    )
+    price, _, paid = matching.leave(costs, symbol.tick, h.side, h.qty, code, print_)
+    flow, charge = book_fill(account, symbols, strategies, index, symbol.owner, -h.side * h.qty, price, paid)
     t = z.trades
     trades[t, T_ORDER], trades[t, T_EXIT] = h.order, code
     trades[t, T_EXIT_TS], trades[t, T_EXIT_PRICE] = start_us, price

@@ -196,6 +196,25 @@ def test_kill_takes_every_entry_off_and_closes_only_at_flatten(expected: dict[st
         assert {"buy1-SL", "buy1-TP", "buy1-EOD"} == {open_.reference for open_ in sim.truth().orders}
 
 
+def test_of_two_sides_the_long_leg_goes_first_whichever_was_named_first() -> None:
+    sim, legs = broker(), (leg("SELL", 2), leg("BUY", 1))
+    sim.place(legs, START_US)
+
+    told = sim.match([(START_US, 0, 1_000_000, 1_011_000, 989_000, 1_000_000, 1_000)], START_US + MINUTE_US)
+
+    assert [fill.fill.side for fill in told if isinstance(fill, e.FillReceived)] == ["BUY", "SELL"]
+
+
+def test_a_third_leg_is_rejected_and_the_group_works_without_it() -> None:
+    sim, legs = broker(), (leg("BUY", 1), leg("SELL", 2), leg("BUY", 3))
+
+    told = sim.place(legs, START_US)
+
+    rejected = [report.key for report in told if isinstance(report, e.OrderRejected)]
+    assert [legs[2].idempotency_key] == rejected
+    assert {each.idempotency_key for each in legs[:2]} == {order.reference for order in sim.truth().orders}
+
+
 def test_cancel_ends_one_leg_and_of_an_unknown_order_nothing_is_said() -> None:
     sim = broker()
     sim.place([leg("BUY"), leg("SELL")], START_US)
