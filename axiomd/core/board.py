@@ -71,6 +71,14 @@ STRATEGY = np.dtype(
     align=True,
 )
 
+ENTRY = np.dtype([("side", "i8"), ("qty", "i8"), ("stop", "i8"), ("limit", "i8"), ("ends_us", "i8")], align=True)
+"""An entry that works: `qty` is what is open of it, 0 where there is none; a price of 0 is none."""
+
+POSITION = np.dtype(
+    [("side", "i8"), ("stop", "i8"), ("target", "i8"), ("ends_us", "i8"), ("is_closing", "i8")], align=True
+)
+"""A position's exits: `side` 0 where nothing is held; a price of 0 is none; `ends_us` closes the bar that ends it."""
+
 SLOT = np.dtype([("strategy", "i8"), ("symbol", "i8"), ("is_candidate", "i8"), ("rank", "i8")], align=True)
 
 ACCOUNT = np.dtype(
@@ -149,3 +157,7 @@ class Board:
     windows: Ints
     limits: Records
     setups: Ints
+    entries: Records
+    """`ENTRY`[n * S]: a symbol's stand a whole number of S behind its first, which is at its index."""
+    positions: Records
+    """`POSITION`[S]."""

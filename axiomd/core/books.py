@@ -6,6 +6,7 @@ leads to `kill_switch`'s.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -14,8 +15,8 @@ from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import Order, role_kind
 from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core import board as b
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, column
-from axiomd.core.frame import WORK, Frame
+from axiomd.core.board import column
+from axiomd.core.frame import Frame
 from axiomd.core.market.rates import Rate, columns_of
 from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.closing import manual_reference
@@ -24,21 +25,22 @@ from axiomd.core.plan import Plan
 from axiomd.core.portfolio import Holding, held_by
 
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
-_FILLED, _PARTLY_FILLED = Happening.FILLED, Happening.PARTLY_FILLED
-_SYMBOL_BYTES: Final = b.SYMBOL.itemsize
-_SYMBOL_SIZE: Final = _SYMBOL_BYTES // 8
+_SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
 assert b.SYMBOL.names is not None
 assert b.SYMBOL.names[2:5] == ("fx_num", "fx_den", "is_unpriced")
 _FX_NUM: Final = column(b.SYMBOL, "fx_num")
-_POSITION, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
+_HELD, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
+_POSITION_SIZE: Final = b.POSITION.itemsize // 8
+_POSITION: Final = struct.Struct(f"{_POSITION_SIZE}q")
+"""A position's exits on the board, in the order of the record's fields."""
+_SIDE, _IS_CLOSING = column(b.POSITION, "side"), column(b.POSITION, "is_closing")
 
 
 class Books:
     """Entry legs, positions and executions of one account."""
 
     def __init__(self, plan: Plan, frame: Frame) -> None:
-        self.book = Book()
-        self._open = self.book.open
+        self.book = Book(frame)
         self.holdings: dict[int, Holding] = {}
         self.foreign: dict[str, int] = {}
         """Shares at the broker that an operator adopted: they are his, known and never touched."""
@@ -52,7 +54,6 @@ class Books:
         self._bar_us, self._currency = plan.bar_us, plan.currency
         self._frame = frame
         self._symbols = frame.symbols
-        self._post = frame.post
         self.early: dict[str, list[e.FillReceived]] = {}
         """Exits that were told before their entry was, by its key."""
         self.executions: set[str] = set()
@@ -76,7 +77,7 @@ class Books:
 
     def position(self, index: int) -> int:
         """Give the signed shares held in a symbol."""
-        return self._symbols[index * _SYMBOL_SIZE + _POSITION]
+        return self._symbols[index * _SYMBOL_SIZE + _HELD]
 
     # --- executions ---
 
@@ -106,52 +107,45 @@ class Books:
     def book_fill(self, event: e.FillReceived, leg: Leg, role: str) -> Trade | None:
         """Book an execution: money, position, and the trade that it closes, if it closes one."""
         fill, index = event.fill, leg.index
-        qty = fill.qty
         self.filled_us = event.ts_us
-        signed_qty = qty if fill.side == "BUY" else -qty
-        flow, charge = self._frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
         holding = self.holdings.get(index)
-        trade = None
+        is_over = False
         if not role:
             if holding is None:
-                self.holdings[index] = held_by(leg.order, index, leg.strategy, self._bar_us, fill, flow, charge)
-            else:
-                holding.enter(fill, flow, charge)
-            filled = leg.filled = leg.filled + qty
-            if filled >= leg.qty:
-                self.book.happen(leg, _FILLED)
-            else:
-                self.book.happen(leg, _PARTLY_FILLED)
-                leg.stake = self._stake_of(leg)
-            if leg.ending is not None and filled >= leg.ends_at:
-                self.book.happen(leg, leg.ending)
-        elif holding is not None and holding.leave(fill, flow, charge):
-            reason: ExitReason = _EXITS.get(role) or _EXITS.get(role_kind(role), "MANUAL")
-            trade = holding.trade(fill, reason, self._symbols, self.rates[fill.symbol], self._currency)
-            del self.holdings[index]
-        self.post(index)
-        return trade
+                self._hold(leg)
+            self.book.fill(leg, fill.qty)
+        elif holding is not None:
+            is_over = holding.leave(fill)
+            self._show_position(holding, is_over)
+        signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
+        flow, charge = self._frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
+        if holding is None:
+            if not role:
+                self.holdings[index] = held_by(leg.order, index, leg.strategy, leg.sign, fill, flow, charge)
+            return None
+        if not role:
+            holding.enter(fill, flow, charge)
+            return None
+        holding.exit_flow += flow
+        holding.commission += charge
+        if not is_over:
+            return None
+        del self.holdings[index]
+        reason: ExitReason = _EXITS.get(role) or _EXITS.get(role_kind(role), "MANUAL")
+        return holding.trade(fill, reason, self._symbols, self.rates[fill.symbol], self._currency)
 
     # --- entries ---
 
     def intend(self, orders: Iterable[Order], index: int, strategy: int) -> None:
         """Take the intents of one group in."""
-        for leg in self.book.intend(orders, index, strategy):
-            leg.stake = self._stake_of(leg)
-        self.post(index)
-
-    def _stake_of(self, leg: Leg) -> int:
-        num, den = self.rates[leg.order.symbol]
-        return (
-            (leg.qty - leg.filled) * (leg.level or self._symbols[leg.index * _SYMBOL_SIZE + _LAST_CLOSE]) * num // den
-        )
+        self.book.intend(orders, index, strategy)
 
     def move(self, leg: Leg, happening: Happening) -> bool:
         """Move an entry on; False where that cannot happen to it, and then nothing has changed."""
         was_open = leg.is_open
         can_be = self.book.happen(leg, happening)
         if leg.is_open is not was_open:
-            self.post(leg.index)
+            self._frame.post(leg.index)
         return can_be
 
     def end_closing(self, reference: str) -> None:
@@ -187,25 +181,22 @@ class Books:
     # --- what the board must know ---
 
     def post(self, index: int) -> None:
-        """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-        legs, holding, at = self._open.get(index), self.holdings.get(index), index * _SYMBOL_BYTES + WORK
-        if holding is None:
-            high, low, deadline_us = ABOVE_ALL, BELOW_ALL, NEVER_US
+        """Tell the board whether a position is being closed."""
+        self._show_position(self.holdings[index], is_over=False)
+        self._frame.post(index)
+
+    def _hold(self, leg: Leg) -> None:
+        """Put a position's exits on the board when an entry opens it; at the latest its flatten time's bar ends it."""
+        order = leg.order
+        ends_us = order.flatten_at_us + self._bar_us if order.flatten_at_us else NEVER_US
+        _POSITION.pack_into(
+            self._frame.positions, leg.index * _POSITION.size, leg.sign, order.stop_loss_price or 0,
+            order.take_profit_price or 0, ends_us, 0,
+        )  # fmt: skip
+
+    def _show_position(self, holding: Holding, is_over: bool) -> None:
+        at, positions = holding.index * _POSITION_SIZE, self._frame.positions
+        if is_over:
+            positions[at + _SIDE] = 0
         else:
-            high, low, deadline_us = BELOW_ALL if holding.closing else holding.high, holding.low, holding.ends_us
-        if legs is None:
-            self._post(at, 0, 0, 0, high, low, deadline_us)
-            return
-        long = short = 0
-        for leg in legs:
-            if leg.sign > 0:
-                long += leg.stake
-            else:
-                short += leg.stake
-            if leg.ends_us < deadline_us:
-                deadline_us = leg.ends_us
-            if leg.high < high:
-                high = leg.high
-            if leg.low > low:
-                low = leg.low
-        self._post(at, long, short, len(legs), high, low, deadline_us)
+            positions[at + _IS_CLOSING] = 1 if holding.closing else 0

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from axiomd.contracts.units import NEVER_US
 from axiomd.core import board as b
 from axiomd.core import scan
-from axiomd.core.board import Board, Floats, Ints, Records, column
+from axiomd.core.board import Board, Floats, Ints, Records
 from axiomd.core.compiled import carray, intrinsic, machine_code, njit, types
 from axiomd.core.fills import resting_prices
 from axiomd.core.guards import written
@@ -29,6 +29,7 @@ from axiomd.core.guards.loss import floor_broken
 from axiomd.core.portfolio import book_fill
 from axiomd.core.sizing import SIZING, quantity, stakes
 from axiomd.core.strategies import api
+from axiomd.core.working import NO_WORK, put, with_entry, with_position
 
 _BARS: Final = 0
 _ACCOUNT: Final = 2
@@ -50,13 +51,16 @@ _STOCK: Final = 32
 _CLOSED: Final = 34
 _NAMES: Final = 36
 _TEXT: Final = 38
-_SIZE: Final = 40
+_ENTRIES: Final = 40
+_POSITIONS: Final = 42
+_SIZE: Final = 44
 """Each part is an address and a number of rows."""
 
 _INTS: Final = np.dtype(np.int64)
 _REALS: Final = np.dtype(np.float64)
 _CHARS: Final = np.dtype(np.uint8)
 _BOARD_ACCOUNT, _BOARD_SYMBOL, _BOARD_STRATEGY, _BOARD_SLOT = b.ACCOUNT, b.SYMBOL, b.STRATEGY, b.SLOT
+_BOARD_ENTRY, _BOARD_POSITION = b.ENTRY, b.POSITION
 _INT_STATE_SIZE, _FLOAT_STATE_SIZE = b.INT_STATE_SIZE, b.FLOAT_STATE_SIZE
 _INT_PARAMS_SIZE, _FLOAT_PARAMS_SIZE, _SETUP_SIZE = b.INT_PARAMS_SIZE, b.FLOAT_PARAMS_SIZE, b.SETUP_SIZE
 _BAR_SIZE: Final = 7
@@ -66,26 +70,23 @@ _STOCK_SIZE: Final = 9
 _SYMBOL_WIDTH: Final = b.SYMBOL.itemsize // 8
 _INTERVAL_SIZE: Final = 6
 _LEGS: Final = 2
-WORK: Final = column(b.SYMBOL, "work_long") * 8
-"""Where a symbol's record holds what works in it: both sides' notional, legs, prices and time that concern us."""
-assert b.SYMBOL.names is not None
-assert b.SYMBOL.names[-6:] == ("work_long", "work_short", "work_legs", "touch_high", "touch_low", "deadline_us")
 MARKED_FILLS: Final = 2
 """What `advance` says where the moment is marked whose books the equity curve waits for."""
 
 
 class Frame:
     """A board's arrays by address. It keeps them alive, and its rules are good as long as it lives; the arrays must
-    never be replaced, but for the bars.
+    never be replaced, but for the bars and the entries.
 
-    `account`, `symbols`, `strategies` and `slots` read and write single columns as plain numbers: `account[NOW_US]`,
-    `symbols[index * SYMBOL_SIZE + CLOSE]`. Of float columns they show the bits.
+    `account`, `symbols`, `strategies`, `slots`, `entries` and `positions` read and write single columns as plain
+    numbers: `account[NOW_US]`, `symbols[index * SYMBOL_SIZE + CLOSE]`. Of float columns they show the bits.
     """
 
     __slots__ = (
         "_addresses", "_closed", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill",
-        "close_session", "floor_broken", "is_stale", "judge", "post", "setups", "slots", "snapshot",
-        "strategies", "strategy_equity", "symbols", "take_stock", "tell", "text", "verdicts", "weigh",
+        "close_session", "entries", "floor_broken", "is_stale", "judge", "positions", "post", "setups", "slots",
+        "snapshot", "strategies", "strategy_equity", "symbols", "take_stock", "tell", "text", "verdicts", "weigh",
+        "work",
     )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
@@ -97,7 +98,7 @@ class Frame:
             np.zeros((0, _BAR_SIZE), np.int64), board.account, board.symbols, board.strategies, board.slots,
             board.intervals, board.int_state, board.float_state, board.int_params, board.float_params, board.windows,
             board.limits, board.setups, sizings, proposal, verdicts, np.zeros(_STOCK_SIZE, np.int64), closed,
-            written.names(), text,
+            written.names(), text, board.entries, board.positions,
         )  # fmt: skip
         self._kept = list(parts)
         self._addresses = np.zeros(_SIZE, np.int64)
@@ -112,14 +113,8 @@ class Frame:
         self.text: memoryview[int] = text.data
         self.setups = ints_of(board.setups)
         self._closed = ints_of(closed)
-        self.post: Callable[[int, int, int, int, int, int, int], None] = partial(
-            struct.Struct("6q").pack_into, self.symbols.cast("B")
-        )
-        """Write down what works in a symbol: (place, long, short, legs, high, low, deadline_us).
-
-        The place is that of `WORK` in the symbol's record, in bytes. The two prices and the time are those that concern
-        us there, `NEVER_US` for none; the scan stops at the first time of all.
-        """
+        self.entries = ints_of(board.entries)
+        self.positions = ints_of(board.positions)
         of = self._bound
         self.advance: Callable[[int, int, int, int, int, bool], tuple[int, int, int, int, int]] = of(_advance)
         """Scan on: `scan.advance` with (first, last, horizon_us, matched_us, filled_us, is_watched).
@@ -148,8 +143,15 @@ class Frame:
         quantities of long and short leg, 0 for none, and where the chain ended for each; what `verdicts` and `figures`
         hold of them is at places 0 and 1. The short one's sends count a long one that passed.
         """
+        self.work: Callable[[int, int, int, int, int, int, int], int] = of(_work)
+        """Put an entry at a place of `entries`: (place, index, side, qty, stop, limit, ends_us), then `post`.
+
+        At place -1 it goes where none of its symbol stands; gives the place, -1 where there is none left.
+        """
+        self.post: Callable[[int], None] = of(_post)
+        """Take notice of a symbol's entries and position: what works there, and what concerns us (`core.working`)."""
         self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = of(_book_fill)
-        """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission)."""
+        """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission), then `post`."""
         self.take_stock: Callable[[bool], None] = of(_take_stock)
         """Look through all symbols once for the orders that are judged from here on, until it is called with False.
 
@@ -194,6 +196,14 @@ class Frame:
         assert bars.flags.c_contiguous
         self._kept[0] = bars
         self._addresses[_BARS], self._addresses[_BARS + 1] = address_of(bars), len(bars)
+
+    def widen(self) -> None:
+        """Make room for twice as many entries in every symbol."""
+        before = self._kept[_ENTRIES // 2]
+        entries = np.zeros(2 * len(before), before.dtype)
+        entries[: len(before)] = before
+        self._kept[_ENTRIES // 2], self.entries = entries, ints_of(entries)
+        self._addresses[_ENTRIES], self._addresses[_ENTRIES + 1] = address_of(entries), len(entries)
 
     def touched(self, count: int) -> list[tuple[int, ...]]:
         """Give the bars of the moment that `advance` stopped before whose symbols have a price or deadline there."""
@@ -416,7 +426,44 @@ def _weigh(
 
 @njit
 def _book_fill(at: int, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
-    return book_fill(_account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission)
+    booked = book_fill(_account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission)
+    _post(at, index)
+    return booked
+
+
+@njit
+def _entries(at: int) -> Records:
+    array: Records = carray(_pointer(_word(at, _ENTRIES)), (_word(at, _ENTRIES + 1),), _BOARD_ENTRY)
+    return array
+
+
+@njit
+def _work(at: int, place: int, index: int, side: int, qty: int, stop: int, limit: int, ends_us: int) -> int:
+    entries, symbols = _entries(at), len(_symbols(at))
+    if place < 0:
+        place = index
+        while place < len(entries) and entries[place].qty > 0:
+            place += symbols
+        if place >= len(entries):
+            return -1
+    entry = entries[place]
+    entry.side, entry.qty, entry.stop, entry.limit, entry.ends_us = side, qty, stop, limit, ends_us
+    _post(at, index)
+    return place
+
+
+@njit
+def _post(at: int, index: int) -> None:
+    symbol, entries, work = _symbols(at)[index], _entries(at), NO_WORK
+    for place in range(index, len(entries), len(_symbols(at))):
+        entry = entries[place]
+        if entry.qty > 0:
+            work = with_entry(work, entry.side, entry.qty, entry.stop, entry.limit, entry.ends_us, symbol)
+    held = carray(_pointer(_word(at, _POSITIONS)), (_word(at, _POSITIONS + 1),), _BOARD_POSITION)[index]
+    if held.side != 0:
+        work = with_position(work, held.side, held.stop, held.target, held.is_closing != 0, held.ends_us)
+    put(work, symbol)
+    symbol.deadline_us = work[5]
 
 
 @njit

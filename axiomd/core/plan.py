@@ -30,6 +30,7 @@ from axiomd.core.sizing import MODES, SIZING
 from axiomd.core.steps import step_address, walk_address
 from axiomd.core.strategies.api import Strategy, WindowSpec
 
+_ENTRIES_A_SYMBOL: Final = 2
 COSTS_RECORD: Final = np.dtype([(name, "i8") for name in Costs._fields], align=True)
 
 FindStrategy = Callable[[str, str], Strategy]
@@ -206,6 +207,8 @@ def board_without_steps(plan: Plan) -> b.Board:
         # as plain numbers: numpy copies records column by column
         limits=plan.limits.view(np.int64).copy().view(LIMITS),
         setups=np.zeros((max(1, len(places)), b.SETUP_SIZE), np.int64),
+        entries=np.zeros(_ENTRIES_A_SYMBOL * len(symbols), b.ENTRY),
+        positions=np.zeros(len(symbols), b.POSITION),
     )
     for index, (instrument, rate) in enumerate(zip(plan.instruments, plan.rates, strict=True)):
         lay_instrument(board, index, instrument, rate, plan.risk)

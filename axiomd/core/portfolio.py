@@ -12,8 +12,7 @@ import msgspec
 
 from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import Order
-from axiomd.contracts.units import NEVER_US
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, SYMBOL, Records, column
+from axiomd.core.board import SYMBOL, Records, column
 from axiomd.core.compiled import njit, plain
 from axiomd.core.sizing import fraction, nearest
 
@@ -75,11 +74,6 @@ class Holding(msgspec.Struct, eq=False, gc=False):
     strategy: int
     sign: int
     entry_ts_us: int
-    high: int = ABOVE_ALL
-    """A bar that comes up so far may close it."""
-    low: int = BELOW_ALL
-    ends_us: int = NEVER_US
-    """When a bar closes it whatever its prices are."""
     entered: int = 0
     exited: int = 0
     entry_value: int = 0
@@ -119,8 +113,8 @@ class Holding(msgspec.Struct, eq=False, gc=False):
         if fill.ambiguous:
             self.is_ambiguous = True
 
-    def leave(self, fill: Fill, flow: int, charge: int) -> bool:
-        """Add an exit execution; says whether nothing is left."""
+    def leave(self, fill: Fill) -> bool:
+        """Add an exit execution but for its money; says whether nothing is left."""
         self.exited += fill.qty
         if fill.reference == self.closing:
             self.closing_qty -= fill.qty
@@ -128,8 +122,6 @@ class Holding(msgspec.Struct, eq=False, gc=False):
                 self.closed_under = (*self.closed_under, self.closing)
                 self.keep()
         self.exit_value += fill.qty * fill.price
-        self.exit_flow += flow
-        self.commission += charge
         if fill.ambiguous:
             self.is_ambiguous = True
         return self.exited == self.entered
@@ -148,15 +140,12 @@ class Holding(msgspec.Struct, eq=False, gc=False):
         )  # fmt: skip
 
 
-def held_by(order: Order, index: int, strategy: int, bar_us: int, fill: Fill, flow: int, charge: int) -> Holding:
-    """Give the position that an entry's first execution opens; the bar that starts at its flatten time closes it."""
-    stop, target = order.stop_loss_price or 0, order.take_profit_price or 0
-    sign, upper, lower = (1, target, stop) if order.side == "BUY" else (-1, stop, target)
-    ends_us = order.flatten_at_us + bar_us if order.flatten_at_us else NEVER_US
+def held_by(order: Order, index: int, strategy: int, sign: int, fill: Fill, flow: int, charge: int) -> Holding:
+    """Give the position that an entry's first execution opens."""
     # by place, in the order of the record's fields: it takes a fifth of the time that names take
     return Holding(
-        order, index, strategy, sign, fill.bar_ts_us, upper or ABOVE_ALL, lower or BELOW_ALL, ends_us,
-        fill.qty, 0, fill.qty * fill.price, 0, flow, 0, charge, fill.ambiguous,
+        order, index, strategy, sign, fill.bar_ts_us, fill.qty, 0, fill.qty * fill.price, 0, flow, 0, charge,
+        fill.ambiguous,
     )  # fmt: skip
 
 

@@ -38,7 +38,6 @@ __all__ = [
     "advance",
     "begin_session",
     "gross_exposure",
-    "post",
     "settle",
     "snapshot",
     "strategy_equity",
@@ -174,17 +173,6 @@ def begin_session(
     for k in range(len(strategies)):
         strategies[k].session_equity = strategy_equity(k, symbols, strategies)
         strategies[k].is_paused = 0
-
-
-@njit
-def post(a: Row, symbol: Row, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
-    """Write down what works in a symbol (notional by side, legs), which prices and, of all symbols, which deadline."""
-    symbol.work_long = long
-    symbol.work_short = short
-    symbol.work_legs = legs
-    symbol.touch_high = high
-    symbol.touch_low = low
-    a.deadline_us = deadline_us
 
 
 @njit

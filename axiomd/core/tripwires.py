@@ -115,7 +115,7 @@ class Tripwires:
 def _level_of(leg: Leg, fill: Fill, role: str) -> int | None:
     """Give the price that an execution should be near, None where it has none."""
     if not role:
-        return leg.order.limit_price if fill.is_rested else leg.level
+        return leg.order.limit_price if fill.is_rested else leg.order.entry_level
     kind = role_kind(role)
     if kind == "SL":
         return leg.order.stop_loss_price

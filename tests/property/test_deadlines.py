@@ -12,9 +12,8 @@ from axiomd.config.binding import bind
 from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import NEVER_US
 from axiomd.core import board as b
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, SYMBOL, column
+from axiomd.core.board import column
 from axiomd.core.engine import Engine
-from axiomd.core.frame import WORK
 from axiomd.feeds.known_sessions import known_sessions
 
 SYMBOLS: Final = ("AAA", "BBB", "CCC", "DDD")
@@ -28,6 +27,6 @@ def test_the_first_one_is_the_least_of_all(told: list[tuple[int, int]]) -> None:
     frame, last = Engine(PLAN).frame, dict[int, int]()
     for index, deadline_us in told:
         last[index] = deadline_us
-        frame.post(index * SYMBOL.itemsize + WORK, 0, 0, 0, ABOVE_ALL, BELOW_ALL, deadline_us)
+        frame.work(index, index, 1, 1, 1, 0, deadline_us)
         frame.advance(0, 0, 0, -1, -1, True)
         assert frame.account[DEADLINE] == min(last.values())

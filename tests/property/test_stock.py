@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from axiomd.config.binding import bind
 from axiomd.contracts.runs import RunConfig
-from axiomd.contracts.units import NEVER_US
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, SYMBOL
+from axiomd.core.board import SYMBOL, column
 from axiomd.core.engine import Engine
-from axiomd.core.frame import WORK, Frame
+from axiomd.core.frame import Frame
 from axiomd.feeds.known_sessions import known_sessions
 
 SYMBOLS: Final = ("AAA", "BBB", "CCC", "DDD", "EEE")
@@ -74,7 +73,8 @@ def test_what_was_counted_once_stays_what_counting_anew_would_give(
 
 
 def post(frame: Frame, index: int, long: int, short: int, legs: int) -> None:
-    frame.post(index * SYMBOL.itemsize + WORK, long, short, legs, ABOVE_ALL, BELOW_ALL, NEVER_US)
+    for name, figure in (("work_long", long), ("work_short", short), ("work_legs", legs)):
+        frame.symbols[index * SYMBOL.itemsize // 8 + column(SYMBOL, name)] = figure
 
 
 def _frame(states: list[dict[str, int]]) -> Frame:

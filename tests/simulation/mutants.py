@@ -16,6 +16,7 @@ import msgspec
 from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.truth import Truth
+from axiomd.core.board import SYMBOL, column
 from axiomd.core.books import Books
 from axiomd.core.engine import Engine
 from axiomd.core.frame import Frame
@@ -123,13 +124,13 @@ def reuses_a_key() -> Iterator[None]:
     """A key without its group: the second setup of a day has the first one's."""
     from axiomd.core.orders import bracket
 
-    real = bracket.idempotency_key
+    real = bracket.naming_keys
 
-    def key(run_id: str, strategy: str, version: str, symbol: str, side: Any, group: str) -> str:
-        return real(run_id, strategy, version, symbol, side, group[:0])
+    def naming(*parts: Any) -> Callable[[str], str]:
+        return lambda group: real(*parts)(group[:0])
 
     with (
-        patch.object(bracket, "idempotency_key", key),
+        patch.object(bracket, "naming_keys", naming),
         patch.object(Book, "is_known", lambda self, names: False),
     ):
         yield
@@ -184,34 +185,50 @@ def protects_with_the_wrong_quantity() -> Iterator[None]:
 @contextmanager
 def opens_before_both_truths_agree() -> Iterator[None]:
     """Orders are placed while journal and broker differ, or the broker is away; limits are not asked."""
-    judges, weighs = Chain.judge, Chain.weigh
+    judges = Chain.judge
 
     def judge(self: Chain, order: Any, index: int, **flags: Any) -> Any:
         flags.update(is_ready=True, is_latched=False)
         return judges(self, order, index, **flags)
 
-    def weigh(self: Chain, row: int, k: int, index: int, is_latched: bool, is_ready: bool, *flags: Any) -> Any:
-        del is_latched, is_ready
-        return weighs(self, row, k, index, False, True, *flags)
+    def weigh(frame: Frame, weighs: Callable[..., Any], row: int, k: int, index: int, *flags: Any) -> Any:
+        _, _, *others = flags
+        return weighs(row, k, index, False, True, *others)
 
-    with patch.object(Chain, "judge", judge), patch.object(Chain, "weigh", weigh), ignores_the_latch():
+    with patch.object(Chain, "judge", judge), _through("weigh", weigh), ignores_the_latch():
         yield
 
 
 @contextmanager
 def does_not_count_working_orders() -> Iterator[None]:
     """Exposure is that of positions alone: two orders each within the limit break it together."""
+
+    def work(frame: Frame, works: Callable[..., Any], place: int, index: int, *entry: int) -> Any:
+        place = works(place, index, *entry)
+        for name in ("work_long", "work_short", "work_legs"):
+            frame.symbols[index * SYMBOL.itemsize // 8 + column(SYMBOL, name)] = 0
+        return place
+
+    with _through("work", work):
+        yield
+
+
+@contextmanager
+def _through(name: str, change: Callable[..., Any]) -> Iterator[None]:
+    """Have every call of a frame's rule go through `change`: (frame, the rule, what it is called with)."""
     real = Frame.__init__
 
     def bind(self: Frame, board: Any, sizings: Any) -> None:
         real(self, board, sizings)
-        post = self.post
+        rule = getattr(self, name)
 
-        def posts(place: int, long: int, short: int, legs: int, high: int, low: int, deadline_us: int) -> None:
-            del long, short, legs
-            post(place, 0, 0, 0, high, low, deadline_us)
+        def through(*args: Any) -> Any:
+            result = change(self, rule, *args)
+            # a first call binds the rule to its machine code
+            setattr(self, name, through)
+            return result
 
-        self.post = posts
+        setattr(self, name, through)
 
     with patch.object(Frame, "__init__", bind):
         yield

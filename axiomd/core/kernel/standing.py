@@ -6,13 +6,12 @@ Everything that takes a leg off or changes what concerns a symbol is here, so th
 from __future__ import annotations
 
 from axiomd.contracts.units import NEVER_US
-from axiomd.core.board import ABOVE_ALL, BELOW_ALL, Ints, Records
+from axiomd.core.board import Ints, Records
 from axiomd.core.compiled import Row, njit
-from axiomd.core.fills import MARKET
 from axiomd.core.guards.loss import ALL_LOSSES, DRAWDOWN, floor_broken
 from axiomd.core.kernel.rows import KILLED, O_STATUS, STALE_
-from axiomd.core.scan import gross_exposure, post, symbol_is_stale
-from axiomd.core.sizing import fraction
+from axiomd.core.scan import gross_exposure, symbol_is_stale
+from axiomd.core.working import NO_WORK, put, with_entry, with_position
 
 
 @njit
@@ -25,42 +24,17 @@ def end_leg(leg: Row, orders: Ints, status: int) -> None:
 @njit
 def post_symbol(a: Row, symbols: Records, legs: Records, held: Records, index: int) -> None:
     """Tell the board what works in a symbol, and which prices and deadline concern us there."""
-    symbol, h = symbols[index], held[index]
-    high, low, deadline_us, count = ABOVE_ALL, BELOW_ALL, NEVER_US, 0
-    notional_long, notional_short = 0, 0
+    symbol, h, work = symbols[index], held[index], NO_WORK
     for place in range(2):
         leg = legs[index, place]
-        if leg.order < 0:
-            continue
-        count += 1
-        entry = leg.stop if leg.stop > 0 else (leg.limit if leg.limit > 0 else symbol.close)
-        value = fraction(leg.qty * entry, symbol.fx_num, symbol.fx_den)
-        deadline_us = min(deadline_us, leg.valid_to_us)
-        if leg.kind == MARKET:
-            high = BELOW_ALL
-        if place == 0:
-            notional_long = value
-            if leg.stop > 0:
-                high = min(high, leg.stop)
-            if leg.limit > 0:
-                low = max(low, leg.limit)
-        else:
-            notional_short = value
-            if leg.stop > 0:
-                low = max(low, leg.stop)
-            if leg.limit > 0:
-                high = min(high, leg.limit)
+        if leg.order >= 0:
+            side = 1 if place == 0 else -1
+            work = with_entry(work, side, leg.qty, leg.stop, leg.limit, leg.valid_to_us, symbol)
     if h.order >= 0:
-        deadline_us = min(deadline_us, a.flatten_us + a.bar_us)
-        if h.is_closing:
-            high = BELOW_ALL
-        elif h.side > 0:
-            high = min(high, h.target) if h.target > 0 else high
-            low = max(low, h.stop_loss)
-        else:
-            high = min(high, h.stop_loss) if h.stop_loss > 0 else high
-            low = max(low, h.target)
-    post(a, symbol, notional_long, notional_short, count, high, low, min(a.deadline_us, deadline_us))
+        ends_us = a.flatten_us + a.bar_us
+        work = with_position(work, h.side, h.stop_loss, h.target, h.is_closing != 0, ends_us)
+    put(work, symbol)
+    a.deadline_us = min(a.deadline_us, work[5])
 
 
 @njit

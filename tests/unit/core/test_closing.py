@@ -28,6 +28,6 @@ def test_what_fills_behind_a_close_is_closed_under_a_further_name() -> None:
     holding.enter(executed("ab12", "BUY", 50), 0, 0)
     assert kill_reference(holding) == "ab12-KILL"
 
-    holding.leave(executed("ab12-KILL", "SELL", 50), 0, 0)
+    holding.leave(executed("ab12-KILL", "SELL", 50))
 
     assert (kill_reference(holding), holding.closing, holding.qty) == ("ab12-KILL2", "", 50)
