@@ -6,9 +6,11 @@ of how the run was driven. Prices and money are 1/10,000 units, times UTC micros
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import starmap
+from typing import Final, Literal, overload
 
 import msgspec
 
@@ -46,6 +48,68 @@ class CurvePoint(msgspec.Struct, frozen=True, gc=False):
     drawdown: int
 
 
+_POINT: Final = struct.Struct(f"{len(CurvePoint.__struct_fields__)}q")
+
+
+class EquityCurve(Sequence[CurvePoint]):
+    """Points in order of time, kept as bytes, int64 in the order of a point's fields: some runs have a million.
+
+    Of two points of one moment, a fill and the session's close, the later stays.
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, points: Iterable[CurvePoint] = ()) -> None:
+        self._rows = bytearray()
+        for point in points:
+            self.append(point)
+
+    @classmethod
+    def of(cls, rows: bytearray) -> EquityCurve:
+        """Give the curve of these bytes, no two of one moment; they are the curve's from here on."""
+        curve = cls()
+        curve._rows = rows
+        return curve
+
+    def append(self, point: CurvePoint) -> None:
+        """Add a point."""
+        self._add(_POINT.pack(*msgspec.structs.astuple(point)))
+
+    def extend(self, curve: EquityCurve) -> None:
+        """Add the points of another curve, which begins no earlier than this one ends."""
+        self._add(curve._rows)
+
+    def _add(self, rows: bytes | bytearray) -> None:
+        if self._rows[-_POINT.size :][:8] == rows[:8]:
+            del self._rows[-_POINT.size :]
+        self._rows += rows
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether another curve has the same points."""
+        return isinstance(other, EquityCurve) and self._rows == other._rows
+
+    def __len__(self) -> int:
+        """Count the points."""
+        return len(self._rows) // _POINT.size
+
+    def __iter__(self) -> Iterator[CurvePoint]:
+        """Give one after the other."""
+        return starmap(CurvePoint, _POINT.iter_unpack(self._rows))
+
+    @overload
+    def __getitem__(self, place: int) -> CurvePoint: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[CurvePoint]: ...
+
+    def __getitem__(self, place: int | slice) -> CurvePoint | list[CurvePoint]:
+        """Give a point, or some of them."""
+        where = range(len(self))[place]
+        if isinstance(where, int):
+            return CurvePoint(*_POINT.unpack_from(self._rows, where * _POINT.size))
+        return [CurvePoint(*_POINT.unpack_from(self._rows, at * _POINT.size)) for at in where]
+
+
 @dataclass(slots=True)
 class RunRecord:
     """All that a run left behind, in the order in which it happened."""
@@ -55,7 +119,7 @@ class RunRecord:
     signals: list[Signal] = field(default_factory=list)
     orders: list[OrderOutcome] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
-    curve: list[CurvePoint] = field(default_factory=list)
+    curve: EquityCurve = field(default_factory=EquityCurve)
     session_closes: list[tuple[int, int]] = field(default_factory=list)
     """(close in UTC us, equity there) of every traded session that has at least one bar; for sharpe."""
     final_cash: int = 0

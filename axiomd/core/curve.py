@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from axiomd.contracts.outcome import CurvePoint
+from axiomd.contracts.outcome import EquityCurve
 from axiomd.core import board as b
 from axiomd.core.board import column
 from axiomd.core.books import Books
@@ -53,10 +53,12 @@ class Curve:
         self._books.filled_us = -1
 
     def draw(self) -> None:
-        """Draw the point that was kept last."""
+        """Draw the point that was kept last, instead of one of its moment."""
+        if self._drawn[-_SNAP.size :][:8] == self._kept[:8]:
+            del self._drawn[-_SNAP.size :]
         self._drawn += self._kept
 
-    def take(self) -> list[CurvePoint]:
+    def take(self) -> EquityCurve:
         """Give what was drawn since it was asked for last."""
         drawn, self._drawn = self._drawn, bytearray()
-        return [CurvePoint(*point) for point in _SNAP.iter_unpack(drawn)]
+        return EquityCurve.of(drawn)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from axiomd.contracts.fills import ExitReason
-from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord, Status
+from axiomd.contracts.outcome import EquityCurve, OrderOutcome, RunRecord, Status
 from axiomd.contracts.units import side_of
 from axiomd.core import kernel
 from axiomd.core.board import Board, Ints
@@ -64,7 +64,7 @@ def record_of(plan: Plan, tape: Tape, rows: Rows, hear_first: Callable[[RunRecor
         brackets[row[api.SLOT]].signal(row, rank, kernel.OUTCOMES[row[kernel.OUTCOME]])
         for row, rank in zip(rows.signals.tolist(), _ranks(rows, strip), strict=True)
     ]
-    record.curve = list(map(CurvePoint, *rows.points.T.tolist()))
+    record.curve = EquityCurve.of(bytearray(rows.points.tobytes()))
     if hear_first is not None:
         hear_first(record)
     _add_orders(plan, tape, rows, brackets, sessions, record)

@@ -75,7 +75,7 @@ class Days:
             self._first_row, self._loaded_before = journal_count, tuple(self._loaded)
             self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rate_of)
             self._moments = (int(account["moments"]), int(account["moments_exposed"]))
-            self._recorder.point(
+            self._recorder.record.curve.append(
                 CurvePoint(
                     ts_us=event.open_us,
                     equity=int(account["equity"]),
@@ -96,12 +96,10 @@ class Days:
     def mark(self, point: CurvePoint) -> None:
         """Take a point of the equity curve in."""
         if self._recorder is not None:
-            self._recorder.point(point)
+            self._recorder.record.curve.append(point)
         elif self._closed is not None:
             # the close's own point comes after the event
-            late = Recorder(0, "", self._rate_of)
-            late.record = self._closed
-            late.point(point)
+            self._closed.curve.append(point)
 
     def _close(
         self, recorder: Recorder, opened: e.SessionOpened, closed: e.SessionClosed, head: str, count: int

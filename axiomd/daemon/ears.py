@@ -5,7 +5,7 @@ What a moment decides is told behind its orders, which should wait for nobody, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from axiomd.contracts import events as e
@@ -30,7 +30,7 @@ class Ears:
     untold: list[tuple[int, Sequence[e.Event]]] = field(default_factory=list)
     """Each with the seq of the first."""
 
-    def see(self, points: Sequence[CurvePoint]) -> None:
+    def see(self, points: Iterable[CurvePoint]) -> None:
         """Show them what was drawn of the equity curve."""
         for point in points:
             for ear in self.mark:

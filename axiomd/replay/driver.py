@@ -211,8 +211,7 @@ class Replay:
         """Put on the record what happened. Rates are the day's: where they change it may not wait for another day."""
         self.recorder.take_all(self._told)
         self._told.clear()
-        for point in self.engine.curve.take():
-            self.recorder.point(point)
+        self.recorder.record.curve.extend(self.engine.curve.take())
 
     def _trade(self, first: int, last: int, close_us: int) -> None:
         """The session between its opening and its close."""

@@ -1,7 +1,7 @@
 """The record of a run, folded from its events as they pass.
 
-It takes each event once, in order, and the points of the equity curve; it decides nothing and asks nobody. What it
-cannot see in an event (drawdown at every close, exposure) is handed in at the end.
+It takes each event once, in order; it decides nothing and asks nobody. What it cannot see in an event (the equity
+curve, drawdown at every close, exposure) is put on the record by whoever does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from axiomd.contracts import events as e
-from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord
+from axiomd.contracts.outcome import OrderOutcome, RunRecord
 
 _REASONS: Final = {"ambiguous": "ambiguous", "oco_cancelled": "oco_cancelled"}
 
@@ -46,13 +46,6 @@ class Recorder:
         stations = self.stations
         for event in events:
             stations[type(event)](event)
-
-    def point(self, point: CurvePoint) -> None:
-        """Take a point of the equity curve in."""
-        curve = self.record.curve
-        if curve and curve[-1].ts_us == point.ts_us:  # a fill and the session's close in one moment: the later stays
-            curve.pop()
-        curve.append(point)
 
     def close_session(self, close_us: int, equity: int) -> None:
         """Take the equity at a traded session's close in."""

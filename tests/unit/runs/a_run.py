@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from axiomd.contracts.fills import Trade
 from axiomd.contracts.orders import Order
-from axiomd.contracts.outcome import CurvePoint, OrderOutcome, RunRecord
+from axiomd.contracts.outcome import CurvePoint, EquityCurve, OrderOutcome, RunRecord
 from axiomd.contracts.quality import QualityReport, QualitySummary, Sla, summarise
 from axiomd.contracts.runs import CostsConfig, Manifest
 from axiomd.contracts.signals import Signal
@@ -67,13 +67,15 @@ def record() -> RunRecord:
             trade(1, 200, OPEN_US + 15 * MINUTE_US, OPEN_US + 30 * MINUTE_US),
             trade(2, -100, NEXT_OPEN_US, NEXT_OPEN_US + 30 * MINUTE_US),
         ],
-        curve=[
-            point(OPEN_US, 0, 0),
-            point(OPEN_US + 31 * MINUTE_US, 200, 0),
-            point(OPEN_US + SESSION_US, 200, 0),
-            point(NEXT_OPEN_US + 31 * MINUTE_US, 100, -100),
-            point(NEXT_OPEN_US + SESSION_US, 100, -100),
-        ],
+        curve=EquityCurve(
+            [
+                point(OPEN_US, 0, 0),
+                point(OPEN_US + 31 * MINUTE_US, 200, 0),
+                point(OPEN_US + SESSION_US, 200, 0),
+                point(NEXT_OPEN_US + 31 * MINUTE_US, 100, -100),
+                point(NEXT_OPEN_US + SESSION_US, 100, -100),
+            ]
+        ),
         session_closes=[
             (OPEN_US + SESSION_US, CASH + 200 * PRICE_SCALE),
             (NEXT_OPEN_US + SESSION_US, CASH + 100 * PRICE_SCALE),

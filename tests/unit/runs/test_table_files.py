@@ -11,7 +11,7 @@ import pytest
 
 from axiomd.cli.main import main
 from axiomd.contracts.errors import InputError
-from axiomd.contracts.outcome import RunRecord
+from axiomd.contracts.outcome import EquityCurve, RunRecord
 from axiomd.core.metrics import metrics_of
 from axiomd.runs import table_files
 from axiomd.runs.artifacts import FILES, write_run
@@ -33,7 +33,7 @@ def _long_record() -> RunRecord:
     record.signals = [a_run.signal(f'"{n}", or so') for n in range(2 * ROWS_TOGETHER + 3)]
     start_us = a_run.OPEN_US
     record.trades = [a_run.trade(n, n - 5, start_us + n, start_us + 2 * n) for n in range(ROWS_TOGETHER + 1)]
-    record.curve = []
+    record.curve = EquityCurve()
     return record
 
 
