@@ -53,6 +53,13 @@ def compare(reading: Reading, record: RunRecord) -> list[str]:
                 break
         if len(theirs) != len(ours):
             out.append(f"{len(theirs)} {name}s read, {len(ours)} replayed")
+    for name, (notional, exposed, beyond) in reading.activity.items():
+        ours = record.by_strategy[name]
+        # each fill's notional is cut to a whole unit
+        short = _units(notional) - ours.turnover_units
+        counts = (exposed, beyond), (ours.moments_exposed, ours.fills_beyond_volume)
+        if not 0 <= short <= 2 * len(record.trades) + 1 or counts[0] != counts[1]:
+            out.append(f"activity of {name}: read {notional} {counts[0]}, replayed {ours}")
     return out
 
 

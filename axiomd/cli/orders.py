@@ -62,7 +62,7 @@ def _outcomes(path: Path) -> list[OrderOutcome]:
     from axiomd.journal.reading import chained, entries
     from axiomd.runs.recorder import Recorder
 
-    recorder = Recorder(0, "", lambda _: (1, 1))
+    recorder = Recorder(0, "")
     for entry in entries(path, chained(path)):
         recorder.take(entry.event)
     return recorder.record.orders

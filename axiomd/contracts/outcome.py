@@ -111,6 +111,17 @@ class EquityCurve(Sequence[CurvePoint]):
 
 
 @dataclass(slots=True)
+class Activity:
+    """What one strategy did in a run beyond its orders and trades."""
+
+    turnover_units: int = 0
+    """Sum of quantity * price over its fills, in account currency."""
+    moments_exposed: int = 0
+    """Closes of the fill timeframe with a position of its open."""
+    fills_beyond_volume: int = 0
+
+
+@dataclass(slots=True)
 class RunRecord:
     """All that a run left behind, in the order in which it happened."""
 
@@ -130,10 +141,9 @@ class RunRecord:
     moments: int = 0
     moments_exposed: int = 0
     """Closes of the fill timeframe in traded sessions, and those of them with a position open."""
-    turnover_units: int = 0
-    """Sum of quantity * price over all fills, in account currency."""
+    by_strategy: dict[str, Activity] = field(default_factory=dict)
+    """Of every strategy of the run, by its id."""
     ambiguous_bars: int = 0
-    fills_beyond_volume: int = 0
     operator_resumes: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     """Why there was no setup, and what was left out of the data, by name."""

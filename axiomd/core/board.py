@@ -67,6 +67,11 @@ STRATEGY = np.dtype(
         ("walk", "i8"),
         ("window_first", "i8"),
         ("window_end", "i8"),
+        # what it did since the run began
+        ("turnover", "i8"),
+        ("beyond_volume", "i8"),
+        ("moments_exposed", "i8"),
+        ("exposed_us", "i8"),
     ],
     align=True,
 )

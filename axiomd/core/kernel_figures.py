@@ -38,9 +38,9 @@ def basis_of(plan: Plan, rows: Rows) -> Basis:
         max_drawdown=int(account["max_drawdown"]),
         max_drawdown_pct=float(account["max_drawdown_pct"]),
         exposure=share_of(int(account["moments_exposed"]), int(account["moments"])),
-        turnover_units=(int(z["turnover"]), 1),
+        turnover_units=int(rows.board.strategies["turnover"].sum()),
         ambiguous_bars=int(z["ambiguous_bars"]),
-        fills_beyond_volume=int(z["beyond_volume"]),
+        fills_beyond_volume=int(rows.board.strategies["beyond_volume"].sum()),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from axiomd.contracts.fills import ExitReason
-from axiomd.contracts.outcome import EquityCurve, OrderOutcome, RunRecord, Status
+from axiomd.contracts.outcome import Activity, EquityCurve, OrderOutcome, RunRecord, Status
 from axiomd.contracts.units import side_of
 from axiomd.core import kernel
 from axiomd.core.board import Board, Ints
@@ -84,11 +84,23 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     record.max_drawdown = int(account["max_drawdown"])
     record.max_drawdown_pct = float(account["max_drawdown_pct"])
     record.moments, record.moments_exposed = int(account["moments"]), int(account["moments_exposed"])
-    record.turnover_units = int(z["turnover"])
     record.ambiguous_bars = int(z["ambiguous_bars"])
-    record.fills_beyond_volume = int(z["beyond_volume"])
     record.operator_resumes = int(z["resumes"])
+    note_activity(record, plan, rows.board)
+    for own, strategy in zip(plan.strategies, rows.board.strategies, strict=True):
+        record.by_strategy[own.id].fills_beyond_volume = int(strategy["beyond_volume"])
     record.counts = counts_of(plan, tape, rows.board)
+
+
+def note_activity(record: RunRecord, plan: Plan, board: Board) -> None:
+    """Put on the record what the board knows of each strategy."""
+    account = board.account[0]
+    for own, strategy in zip(plan.strategies, board.strategies, strict=True):
+        activity = record.by_strategy.setdefault(own.id, Activity())
+        activity.turnover_units = int(strategy["turnover"])
+        # of one that is alone the account's count is its own
+        exposed = strategy if len(board.strategies) > 1 else account
+        activity.moments_exposed = int(exposed["moments_exposed"])
 
 
 def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:

@@ -198,6 +198,17 @@ def gross_exposure(symbols: Records) -> int:
 
 
 @njit
+def expose(now_us: int, symbols: Records, strategies: Records) -> None:
+    """Count a moment for every strategy that holds a position."""
+    for index in range(len(symbols)):
+        if symbols[index].position != 0:
+            strategy = strategies[symbols[index].owner]
+            if strategy.exposed_us != now_us:
+                strategy.exposed_us = now_us
+                strategy.moments_exposed += 1
+
+
+@njit
 def snapshot(a: Row, books: Row, gross: int) -> None:
     """Keep on the account the books as they stand right after the marks of a moment with a fill."""
     a.snap_us = books.now_us

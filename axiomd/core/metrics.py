@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from axiomd.contracts.fills import Trade
-from axiomd.contracts.outcome import RunRecord
+from axiomd.contracts.outcome import Activity, RunRecord
 from axiomd.contracts.runs import Metrics, StrategyMetrics
 from axiomd.contracts.units import PRICE_SCALE
 from axiomd.core.board import Floats, Ints
@@ -74,7 +74,7 @@ class Basis:
     max_drawdown: int
     max_drawdown_pct: float
     exposure: Share
-    turnover_units: Share
+    turnover_units: int
     ambiguous_bars: int
     fills_beyond_volume: int
 
@@ -90,7 +90,6 @@ def figure_values(basis: Basis, initial_cash: int) -> dict[str, Any]:
     net, lost, wins, multiples = totals(basis.nets, basis.multiples)
     average = net / (count * PRICE_SCALE) if count else None
     exposed, moments = basis.exposure
-    turned, of_turned = basis.turnover_units
     return {
         "net_pnl": _money(net),
         "max_drawdown": _money(basis.max_drawdown),
@@ -103,7 +102,7 @@ def figure_values(basis: Basis, initial_cash: int) -> dict[str, Any]:
         "profit_factor": (net + lost) / lost if lost else None,
         "expectancy_r": multiples / len(basis.multiples) if len(basis.multiples) else None,
         "exposure_pct": 100 * exposed / moments,
-        "turnover": turned / (of_turned * initial_cash),
+        "turnover": basis.turnover_units / initial_cash,
         "total_costs": _money(basis.costs),
         "ambiguous_bars": basis.ambiguous_bars,
         "num_signals": basis.num_signals,
@@ -216,9 +215,9 @@ def _whole(record: RunRecord) -> Basis:
         max_drawdown=record.max_drawdown,
         max_drawdown_pct=record.max_drawdown_pct,
         exposure=share_of(record.moments_exposed, record.moments),
-        turnover_units=(record.turnover_units, 1),
+        turnover_units=sum(activity.turnover_units for activity in record.by_strategy.values()),
         ambiguous_bars=record.ambiguous_bars,
-        fills_beyond_volume=record.fills_beyond_volume,
+        fills_beyond_volume=sum(activity.fills_beyond_volume for activity in record.by_strategy.values()),
     )
 
 
@@ -226,6 +225,7 @@ def _part(record: RunRecord, name: str) -> StrategyMetrics:
     trades = [trade for trade in record.trades if trade.strategy == name]
     outcomes = [outcome for outcome in record.orders if outcome.order.strategy == name]
     drawdown, drawdown_pct = _drawdown_of_trades(record.initial_cash, trades)
+    activity = record.by_strategy.get(name, Activity())
     neither = {outcome.order.oco_id for outcome in outcomes if outcome.reason == "ambiguous"}
     basis = Basis(
         nets=_nets(trades),
@@ -237,10 +237,10 @@ def _part(record: RunRecord, name: str) -> StrategyMetrics:
         returns=_returns_of_trades(record, trades),
         max_drawdown=drawdown,
         max_drawdown_pct=drawdown_pct,
-        exposure=share_of(record.moments_exposed * _held_us(trades), record.moments * _held_us(record.trades)),
-        turnover_units=share_of(record.turnover_units * _notional(trades), _notional(record.trades)),
+        exposure=share_of(activity.moments_exposed, record.moments),
+        turnover_units=activity.turnover_units,
         ambiguous_bars=sum(trade.ambiguous for trade in trades) + len(neither),
-        fills_beyond_volume=record.fills_beyond_volume if trades else 0,
+        fills_beyond_volume=activity.fills_beyond_volume,
     )
     return figures_of(basis, record.initial_cash)
 
@@ -276,19 +276,6 @@ def _nets(trades: Sequence[Trade]) -> Ints:
 
 def _multiples(trades: Sequence[Trade]) -> Floats:
     return np.array([trade.r_multiple for trade in trades if trade.r_multiple is not None], np.float64)
-
-
-def _held_us(trades: Sequence[Trade]) -> int:
-    """Give the time with at least one position, from the start of the entry's bar to the start of the exit's."""
-    held, until_us = 0, 0
-    for start_us, end_us in sorted((trade.entry_ts_us, trade.exit_ts_us) for trade in trades):
-        held += max(0, end_us - max(start_us, until_us))
-        until_us = max(until_us, end_us)
-    return held
-
-
-def _notional(trades: Sequence[Trade]) -> int:
-    return sum((trade.entry_price + trade.exit_price) * trade.qty for trade in trades)
 
 
 def _money(units: int) -> float:

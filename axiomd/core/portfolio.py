@@ -63,6 +63,7 @@ def book_fill(
     a.cash += flow - charge
     a.equity += flow - charge + after - before
     strategies[owner].cash += flow - charge
+    strategies[owner].turnover += fraction(abs(signed_qty) * price, symbol.fx_num, symbol.fx_den)
     return flow, charge
 
 

@@ -17,6 +17,7 @@ from axiomd.core.marks import (
     SETUPS,
     STALE,
     average_range,
+    expose,
     gross_exposure,
     is_touched,
     mark,
@@ -107,6 +108,8 @@ def advance(
             a.moments += 1
             if a.positions > 0:
                 a.moments_exposed += 1
+                if len(strategies) > 1:
+                    expose(closes_us, symbols, strategies)
         if closes_us == filled_us:
             snapshot(a, a, gross_exposure(symbols))
         flags = LOSS if floor_broken(a, limits[0]) else 0

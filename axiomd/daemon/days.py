@@ -25,6 +25,7 @@ from axiomd.contracts.quality import summarise
 from axiomd.contracts.runs import DataFile, Manifest
 from axiomd.contracts.units import iso_time
 from axiomd.core.engine import Engine
+from axiomd.core.kernel_record import note_activity
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.sla import measure_bars
 from axiomd.core.market.tape import TAPE_WIDTH, TS_US, bars_sha256
@@ -55,10 +56,9 @@ class Days:
     def __init__(self, engine: Engine, artifacts_dir: Path) -> None:
         self._engine = engine
         self._artifacts_dir = artifacts_dir
-        self._rate_of = engine.books.rates.__getitem__
         self._recorder: Recorder | None = None
         self._opened: e.SessionOpened | None = None
-        self._moments = (0, 0)
+        self._before = self._so_far()
         self._first_row = 0
         self._loaded: list[e.ConfigLoaded] = []
         self._loaded_before: tuple[e.ConfigLoaded, ...] = ()
@@ -73,8 +73,8 @@ class Days:
             account = self._engine.account
             self._opened, self._closed = event, None
             self._first_row, self._loaded_before = journal_count, tuple(self._loaded)
-            self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency, self._rate_of)
-            self._moments = (int(account["moments"]), int(account["moments_exposed"]))
+            self._recorder = Recorder(int(account["cash"]), self._engine.plan.currency)
+            self._before = self._so_far()
             self._recorder.record.curve.append(
                 CurvePoint(
                     ts_us=event.open_us,
@@ -101,6 +101,13 @@ class Days:
             # the close's own point comes after the event
             self._closed.curve.append(point)
 
+    def _so_far(self) -> RunRecord:
+        """Give what the board has counted up to now."""
+        account, counted = self._engine.account, RunRecord(0, "")
+        counted.moments, counted.moments_exposed = int(account["moments"]), int(account["moments_exposed"])
+        note_activity(counted, self._engine.plan, self._engine.board)
+        return counted
+
     def _close(
         self, recorder: Recorder, opened: e.SessionOpened, closed: e.SessionClosed, head: str, count: int
     ) -> None:
@@ -110,8 +117,13 @@ class Days:
         record.session_closes.append((closed.ts_us, int(account["equity"])))
         record.max_drawdown = int(account["session_drawdown"])
         record.max_drawdown_pct = float(account["session_drawdown_pct"])
-        record.moments = int(account["moments"]) - self._moments[0]
-        record.moments_exposed = int(account["moments_exposed"]) - self._moments[1]
+        now, before = self._so_far(), self._before
+        record.moments = now.moments - before.moments
+        record.moments_exposed = now.moments_exposed - before.moments_exposed
+        for name, activity in now.by_strategy.items():
+            own = record.by_strategy.setdefault(name, activity)
+            own.turnover_units = activity.turnover_units - before.by_strategy[name].turnover_units
+            own.moments_exposed = activity.moments_exposed - before.by_strategy[name].moments_exposed
         if not (self._artifacts_dir / "runs" / opened.run_id / "manifest.json").is_file():
             rows = Span(self._first_row, count, self._loaded_before)
             self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, rows))

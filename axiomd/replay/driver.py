@@ -28,7 +28,7 @@ from axiomd.contracts.events import BarsClosed, FillReceived, OrderIntent, Signa
 from axiomd.contracts.orders import split_reference
 from axiomd.contracts.truth import Report
 from axiomd.core.engine import Engine
-from axiomd.core.kernel_record import counts_of
+from axiomd.core.kernel_record import counts_of, note_activity
 from axiomd.core.market.strip import find_first_rows
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
@@ -114,7 +114,7 @@ class Replay:
             bar_us=plan.bar_us,
             skips_ambiguous=plan.skips_ambiguous,
         )
-        self.recorder = Recorder(plan.initial_cash, plan.currency, self.engine.books.rates.__getitem__)
+        self.recorder = Recorder(plan.initial_cash, plan.currency)
         self._tape = tape
         self._log = log
         self._append = None if log is None else log.append
@@ -202,13 +202,13 @@ class Replay:
         """The broker closes what should be flat, then our books close."""
         self._hear(self.broker.end_session(close_us, self._last_bar))
         self._take(e.SessionClosed(ts_us=close_us, session=day))
-        if self.plan.daily_rates or len(self._told) >= RECORDED_TOGETHER:
+        if len(self._told) >= RECORDED_TOGETHER:
             self._record()
         if session >= self._first_session:
             self.recorder.close_session(close_us, self.engine.equity)
 
     def _record(self) -> None:
-        """Put on the record what happened. Rates are the day's: where they change it may not wait for another day."""
+        """Put on the record what happened."""
         self.recorder.take_all(self._told)
         self._told.clear()
         self.recorder.record.curve.extend(self.engine.curve.take())
@@ -362,6 +362,7 @@ class Replay:
         record.max_drawdown_pct = float(account["max_drawdown_pct"])
         record.moments = int(account["moments"])
         record.moments_exposed = int(account["moments_exposed"])
+        note_activity(record, self.plan, self.engine.board)
         record.counts = counts_of(self.plan, self._tape, self.engine.board)
 
 

@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from axiomd.contracts import events as e
-from axiomd.contracts.outcome import OrderOutcome, RunRecord
+from axiomd.contracts.fills import Fill
+from axiomd.contracts.orders import split_reference
+from axiomd.contracts.outcome import Activity, OrderOutcome, RunRecord
 
 _REASONS: Final = {"ambiguous": "ambiguous", "oco_cancelled": "oco_cancelled"}
 
 
 class Recorder:
-    """Fold events into a `RunRecord`. `rate_of` gives (numerator, denominator) into account currency by symbol."""
+    """Fold events into a `RunRecord`."""
 
-    def __init__(self, initial_cash: int, currency: str, rate_of: Callable[[str], tuple[int, int]]) -> None:
+    def __init__(self, initial_cash: int, currency: str) -> None:
         self.record = RunRecord(initial_cash, currency)
-        self._rate_of = rate_of
         self._outcomes: dict[str, OrderOutcome] = {}
         self._ambiguous: set[tuple[str, int]] = set()
         self.stations: Mapping[type[e.Event], Callable[[Any], None]] = {
@@ -84,11 +85,9 @@ class Recorder:
         self._end(event.key, "rejected", f"rejected:{reason}")
 
     def _fill(self, event: e.FillReceived) -> None:
-        fill, record = event.fill, self.record
-        num, den = self._rate_of(fill.symbol)
-        record.turnover_units += fill.qty * fill.price * num // den
+        fill = event.fill
         if fill.beyond_volume:
-            record.fills_beyond_volume += 1
+            self._note_beyond(fill)
         if fill.ambiguous:
             self._note_ambiguous(fill.symbol, event.ts_us)
         # an exit's reference is no entry's key
@@ -101,6 +100,11 @@ class Recorder:
         outcome.fill_qty += fill.qty
         outcome.commission += fill.commission
         outcome.slippage_ticks = fill.slippage_ticks
+
+    def _note_beyond(self, fill: Fill) -> None:
+        outcome = self._outcomes.get(split_reference(fill.reference).key)
+        if outcome is not None:
+            self.record.by_strategy.setdefault(outcome.order.strategy, Activity()).fills_beyond_volume += 1
 
     def _note_ambiguous(self, symbol: str, closes_us: int) -> None:
         self._ambiguous.add((symbol, closes_us))

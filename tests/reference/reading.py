@@ -7,6 +7,7 @@ says what was taken. It must stay apart from the product: it imports nothing of 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,6 +38,8 @@ class Reading:
     trades: list[dict[str, Any]] = field(default_factory=list)
     equity_curve: list[dict[str, Any]] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
+    activity: dict[str, tuple[Fraction, int, int]] = field(default_factory=dict)
+    """By strategy: notional of its fills, closes with a position of its open, fills beyond a tenth of VOLUME."""
     trips: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -131,6 +134,7 @@ class _Walk:
         self.closes: list[Fraction] = []
         self.moments = 0
         self.moments_exposed = 0
+        self.exposed: Counter[str] = Counter()
         self.positions: dict[str, Position] = {}
         self.legs: list[Leg] = []
         self.fills: list[dict[str, Any]] = []
@@ -196,6 +200,7 @@ class _Walk:
             if self._closing(bars, now_us):
                 self.moments += 1
                 self.moments_exposed += bool(self.positions)
+                self.exposed.update({position.leg.strategy for position in self.positions.values()})
             self._judge_account(now_us)
             self._cancel_stale(session, now_us)
             completed = self._five_minutes(session, bars, now_us)
@@ -628,6 +633,12 @@ class _Walk:
                 reading.orders.append(row)
             fill = leg.fill or dict.fromkeys(("fill_ts_us", "fill_price", "fill_qty", "commission", "slippage_ticks"))
             reading.filled_orders.append({**row, **fill, "status": leg.status, "reason": leg.reason})
+        for name in self.strategy_money:
+            fills = [fill for fill in self.fills if fill["strategy"] == name]
+            reading.activity[name] = (
+                sum((fill["notional"] for fill in fills), Fraction(0)), self.exposed[name],
+                sum(fill["beyond_volume"] for fill in fills),
+            )  # fmt: skip
         reading.metrics = figures(
             initial_cash=self.settings.initial_cash,
             final_cash=self.cash,

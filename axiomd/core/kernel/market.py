@@ -36,7 +36,6 @@ from axiomd.core.kernel.standing import end_leg, obey_fills, repost
 from axiomd.core.market.strip import OF_HIGH, OF_LOW, OF_OPEN, OF_VOLUME, Int32Array
 from axiomd.core.matching import exit_of, level_of, match_legs
 from axiomd.core.portfolio import book_fill
-from axiomd.core.sizing import fraction
 
 Prices = tuple[int, int, int]
 """OPEN, HIGH and LOW of a bar."""
@@ -142,7 +141,6 @@ def enter(
 ) -> None:  # fmt: skip
     """Book an entry: the position, its exits awake, the other leg gone."""
     leg, other = legs[index, 0 if side > 0 else 1], legs[index, 1 if side > 0 else 0]
-    symbol = symbols[index]
     owner = symbols[index].owner
     flow, charge = book_fill(account, symbols, strategies, index, owner, side * leg.qty, price, paid)
     row = leg.order
@@ -157,7 +155,7 @@ def enter(
     leg.order = -1
     if other.order >= 0:
         end_leg(other, orders, OCO_CANCELLED)
-    note_fill(index, side, leg.qty, price, volume, now_us, z, symbol, limit, bursts)
+    note_fill(index, side, leg.qty, volume, now_us, z, strategies[owner], limit, bursts)
     if level > 0:
         beyond, _, _ = is_beyond(price, level, limit.fill_ppm)
         if beyond:
@@ -187,7 +185,7 @@ def leave(
     level = h.stop_loss if code == EXIT_STOP else (h.target if code not in (EXIT_EOD, EXIT_KILL) else 0)
     side, qty = -h.side, h.qty
     h.order = -1
-    note_fill(index, side, qty, price, volume, now_us, z, symbol, limit, bursts)
+    note_fill(index, side, qty, volume, now_us, z, strategies[symbol.owner], limit, bursts)
     if level > 0:
         beyond, _, _ = is_beyond(price, level, limit.fill_ppm)
         if beyond:
@@ -201,13 +199,12 @@ def leave(
 
 @njit
 def note_fill(
-    index: int, side: int, qty: int, price: int, volume: int, now_us: int, z: Row, symbol: Row, limit: Row, bursts: Ints
+    index: int, side: int, qty: int, volume: int, now_us: int, z: Row, strategy: Row, limit: Row, bursts: Ints
 ) -> None:
     """Count what every fill counts for; remember its time for RepeatedExecution."""
     z.filled_us = now_us
-    z.turnover += fraction(qty * price, symbol.fx_num, symbol.fx_den)
     if qty * 10 > volume:
-        z.beyond_volume += 1
+        strategy.beyond_volume += 1
     if limit.execution_fills != OFF:
         own = bursts[index, 0 if side > 0 else 1]
         for place in range(len(own) - 1, 0, -1):

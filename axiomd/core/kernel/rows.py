@@ -60,8 +60,6 @@ STATE = np.dtype(
         ("sends_head", "i8"),
         ("sends", "i8"),
         ("ambiguous_bars", "i8"),
-        ("beyond_volume", "i8"),
-        ("turnover", "i8"),
     ],
     align=True,
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from axiomd.contracts.fills import Trade
 from axiomd.contracts.orders import Order
-from axiomd.contracts.outcome import OrderOutcome, RunRecord, Status
+from axiomd.contracts.outcome import Activity, OrderOutcome, RunRecord, Status
 from axiomd.contracts.runs import StrategyMetrics
 from axiomd.contracts.units import MINUTE_US, PRICE_SCALE
 from axiomd.core.metrics import NOT_TRADED, Basis, figure_values, metrics_of, session_returns, sharpe_of
@@ -55,7 +55,7 @@ def test_figures_of_three_trades() -> None:
     record = RunRecord(
         CASH, "USD", trades=trades, final_cash=CASH + 75 * PRICE_SCALE, max_drawdown=-125 * PRICE_SCALE,
         max_drawdown_pct=-0.125, moments=60, moments_exposed=15,
-        turnover_units=CASH // 2, ambiguous_bars=1, fills_beyond_volume=2, operator_resumes=1, counts={"warm_up": 3},
+        by_strategy={"a": Activity(CASH // 2, 15, 2)}, ambiguous_bars=1, operator_resumes=1, counts={"warm_up": 3},
         orders=[outcome("filled", filled=True), outcome("cancelled"), outcome("rejected", sent=False)],
     )  # fmt: skip
     metrics = metrics_of(record)
@@ -85,7 +85,7 @@ def test_two_strategies_share_the_run() -> None:
     trades = [trade(30, at=0, strategy="a"), trade(-10, at=5, strategy="b", ambiguous=True)]
     record = RunRecord(
         CASH, "USD", trades=trades, final_cash=CASH + 20 * PRICE_SCALE, moments=20, moments_exposed=10,
-        turnover_units=CASH, ambiguous_bars=1,
+        by_strategy={"a": Activity(CASH // 4, 6, 3), "b": Activity(CASH // 2, 5, 1)}, ambiguous_bars=1,
     )  # fmt: skip
     metrics = metrics_of(record, ["a", "b", "idle"])
 
@@ -94,7 +94,10 @@ def test_two_strategies_share_the_run() -> None:
     assert (30.0, -10.0, 0.0) == tuple(part.net_pnl for part in parts.values())
     assert (0.0, -10.0, 0.0) == tuple(part.max_drawdown for part in parts.values())
     assert (0.0, pytest.approx(-0.01), 0.0) == tuple(part.max_drawdown_pct for part in parts.values())
-    assert (25.0, 25.0, 0.0) == tuple(part.exposure_pct for part in parts.values())
+    assert (30.0, 25.0, 0.0) == tuple(part.exposure_pct for part in parts.values())
+    assert (0.25, 0.5, 0.0) == tuple(part.turnover for part in parts.values())
+    assert (3, 1, 0) == tuple(part.fills_beyond_volume for part in parts.values())
+    assert (0.75, 4) == (metrics.turnover, metrics.fills_beyond_volume)
     assert (0, 1, 0) == tuple(part.ambiguous_bars for part in parts.values())
 
 
@@ -130,9 +133,7 @@ def test_parts_add_up_to_the_whole(nets: list[int], owners: list[str]) -> None:
 
 
 def test_figures_come_in_the_order_of_their_model() -> None:
-    basis = Basis(
-        np.zeros(0, np.int64), np.zeros(0), 0, 0, 0, 0, np.zeros((0, 2), np.int64), 0, 0.0, (0, 1), (0, 1), 0, 0
-    )
+    basis = Basis(np.zeros(0, np.int64), np.zeros(0), 0, 0, 0, 0, np.zeros((0, 2), np.int64), 0, 0.0, (0, 1), 0, 0, 0)
 
     assert list(StrategyMetrics.model_fields) == list(figure_values(basis, CASH))
 

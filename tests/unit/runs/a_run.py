@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from axiomd.contracts.fills import Trade
 from axiomd.contracts.orders import Order
-from axiomd.contracts.outcome import CurvePoint, EquityCurve, OrderOutcome, RunRecord
+from axiomd.contracts.outcome import Activity, CurvePoint, EquityCurve, OrderOutcome, RunRecord
 from axiomd.contracts.quality import QualityReport, QualitySummary, Sla, summarise
 from axiomd.contracts.runs import CostsConfig, Manifest
 from axiomd.contracts.signals import Signal
@@ -85,7 +85,7 @@ def record() -> RunRecord:
         max_drawdown_pct=-0.12,
         moments=780,
         moments_exposed=60,
-        turnover_units=4 * 10_101 * PRICE_SCALE,
+        by_strategy={"inside_bar": Activity(4 * 10_101 * PRICE_SCALE, 60)},
         ambiguous_bars=1,
         counts={"warm_up": 2},
     )
