@@ -71,7 +71,11 @@ def share_of(equity: int, percent_ppm: int) -> int:
         return 0
     if percent_ppm == _PERCENT_PPM:  # all of it, the usual budget and cap
         return equity
-    return bounded(equity, percent_ppm, _PERCENT_PPM, NOTIONAL_UNITS_MAX)
+    if equity * 1.0 * percent_ppm >= NOTIONAL_UNITS_MAX * 1.0 * _PERCENT_PPM:
+        return NOTIONAL_UNITS_MAX
+    # times and rest apart: ten thousand times an equity, a cap for whoever wants none, has a rest beyond 64 bits
+    times = percent_ppm // _PERCENT_PPM
+    return equity * times + fraction(equity, percent_ppm - times * _PERCENT_PPM, _PERCENT_PPM)
 
 
 @njit

@@ -24,9 +24,10 @@ LIMITS: Final = frozenset(
 async def rejudge(desk: Desk) -> tuple[str, ...]:
     """Cancel what is beyond today's limits and give the keys."""
     engine, chain = desk.engine, Chain(desk.engine.frame)
-    legs = [leg for group in engine.book.open.values() for leg in group]
+    # as they were placed, those of one moment too
+    legs = [leg for leg in engine.book.legs.values() if leg.is_open]
     beyond = []
-    for leg in sorted(legs, key=lambda leg: (-leg.order.created_at_us, leg.order.idempotency_key)):
+    for leg in reversed(legs):
         if _is_beyond(engine, chain, leg.order.idempotency_key):
             beyond.append(leg.order.idempotency_key)
             await desk.cancel([leg.order.idempotency_key], "cancelled:limits")

@@ -116,6 +116,15 @@ def test_no_number_that_a_configuration_takes_makes_a_size_leave_its_cap(
     assert Fraction(qty * entry * tick * num, den) <= equity * cap / 100
 
 
+@given(equity=st.integers(0, 10**17), percent_ppm=st.integers(0, 10**12))
+@example(99_990_000, 93_000 * PPM)
+def test_a_share_is_the_floor_of_the_exact_one_up_to_ten_thousand_times_the_equity(
+    equity: int, percent_ppm: int
+) -> None:
+    """The example came out negative, and with it a cap that let nothing through."""
+    assert min(equity * percent_ppm // (100 * PPM), NOTIONAL_UNITS_MAX) == sizing.share_of(equity, percent_ppm)
+
+
 @given(amount=st.integers(0, 2**45), numerator=st.integers(0, 10**9), denominator=st.integers(1, 10**9))
 def test_fraction_is_the_floor_of_the_exact_product(amount: int, numerator: int, denominator: int) -> None:
     exact = amount * numerator // denominator
