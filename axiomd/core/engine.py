@@ -197,6 +197,11 @@ class Engine:
         return int(self.account["open_us"])
 
     @property
+    def is_in_session(self) -> bool:
+        """Say whether a session is under way."""
+        return int(self.account["open_us"]) <= self.now_us < int(self.account["close_us"])
+
+    @property
     def session(self) -> str:
         """Give the date of the session under way, or of the last one."""
         return self.footing.session

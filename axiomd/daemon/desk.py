@@ -8,7 +8,7 @@ without it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +69,8 @@ class Desk:
         self.looks = 0
         self.protection: dict[str, str] = {}
         """Exits that the broker has, by symbol; an entry's children lie with it before it fills."""
+        self.between_sessions: Callable[[int], int] | None = None
+        """Gives market time where no session is under way, by the time of the newest thing that happened."""
         self._state_dir = state_dir
         self._age_us_max = age_us_max
 
@@ -93,8 +95,11 @@ class Desk:
 
     @property
     def market_us(self) -> int:
-        """Market time of the newest thing that happened."""
-        return self.engine.now_us
+        """Market time: of the newest thing that happened, and the clock's where no session is under way."""
+        newest_us = self.engine.now_us
+        if self.between_sessions is None or self.engine.is_in_session:
+            return newest_us
+        return self.between_sessions(newest_us)
 
     def open_keys(self) -> tuple[str, ...]:
         """Give the keys of the entries that may still fill."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import anyio
@@ -39,7 +40,7 @@ from axiomd.daemon.journal_thread import JournalThread
 from axiomd.daemon.memory import Memory, open_journal, remember
 from axiomd.daemon.metrics_server import MetricsServer
 from axiomd.daemon.operator import OperatorDesk
-from axiomd.daemon.pacing import Pacing
+from axiomd.daemon.pacing import Pacing, between_sessions
 from axiomd.daemon.player import READY_LOOK_S, play
 from axiomd.daemon.portrait import Portrait
 from axiomd.daemon.reconciler import Reconciler
@@ -197,6 +198,8 @@ class Daemon:
         own, inbox, standing, beats = self._identity, self._inbox, self._standing, self._beats
         engine = desk.engine
         pacing = pacing_of(own, source, memory)
+        if not own.follows_feed:
+            desk.between_sessions = partial(between_sessions, pacing, source.table.open_us)
         reconciler = Reconciler(
             desk, own, self._process, inbox=inbox, standing=standing, alarms=self._alarms, beats=beats
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import anyio
 
+from axiomd.core.market.sessions import Int64Array
 from axiomd.daemon.clock import monotonic_us
 
 
@@ -43,3 +44,13 @@ class Pacing:
             await anyio.sleep(ahead_s)
         if self._follows_feed:
             self._market_us, self._machine_us = market_us, monotonic_us()
+
+
+def between_sessions(pacing: Pacing, opens_us: Int64Array, newest_us: int) -> int:
+    """Give market time where no session is under way: that of the newest thing that happened, or the clock's since.
+
+    It never comes past the next session's open, at which the next thing happens. `opens_us` is sorted, in UTC us.
+    """
+    following = opens_us[opens_us.searchsorted(newest_us) :]
+    now_us = min(pacing.now_us(), int(following[0])) if len(following) else pacing.now_us()
+    return max(newest_us, now_us)

@@ -90,6 +90,8 @@ class Recovery:
         if not self._memory.count:
             table = self._source.table
             now_us = int(table.open_us[0]) if len(table) else wall_us()
+            if self._source.is_endless and not own.follows_feed:
+                now_us = min(now_us, wall_us())
         run_id = own.run_id(self._memory.position.session_date)
         desk.journal.run_id = run_id
         await desk.take(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -208,5 +209,24 @@ def test_a_clock_that_jumps_trips_and_no_event_goes_back(stage: Stage, step_us: 
     assert running.stop() == EXIT_OK
     (skewed,) = stage.events(e.ClockSkewed)
     assert abs(skewed.skew_us - step_us) < 500_000
+    times = [entry.event.ts_us for entry in stage.entries()]
+    assert times == sorted(times)
+
+
+def test_at_night_market_time_is_the_clocks_where_it_is_the_clock(stage: Stage) -> None:
+    """A new state dir five hours before an open: what an operator asks for then happens then."""
+    night = datetime(2026, 11, 30, 5, tzinfo=UTC)
+    offset_us = round((night.timestamp() - time.time()) * 1e6)
+    stage.write_config(clock={"kind": "system"}, feed={"kind": "synthetic", "speed": 1})
+    running = stage.start_ready(AXIOMD_CLOCK_OFFSET_US=str(offset_us))
+
+    until = stage.run("pause", SYMBOLS[0], "--until", (night + timedelta(hours=5)).isoformat())
+    over = stage.run("pause", SYMBOLS[0], "--until", (night - timedelta(minutes=5)).isoformat())
+    stage.run("kill", "--reason", "it is night")
+    running.stop()
+
+    assert (0, 1) == (until.returncode, over.returncode)
+    tripped = stage.events(e.KillTripped)[0]
+    assert 0 <= tripped.ts_us - night.timestamp() * 1e6 < 120e6
     times = [entry.event.ts_us for entry in stage.entries()]
     assert times == sorted(times)
