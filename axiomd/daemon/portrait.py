@@ -128,4 +128,4 @@ class Portrait:
         )
 
     def _run_id(self) -> str:
-        return self._desk.engine.run_id or self._identity.run_id("")
+        return self._desk.engine.run_id or self._desk.journal.run_id

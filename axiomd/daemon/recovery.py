@@ -86,13 +86,15 @@ class Recovery:
 
     async def _begin(self) -> None:
         desk, own = self._desk, self._identity
-        now_us = max(desk.market_us, 0)
+        now_us, date, table = max(desk.market_us, 0), self._memory.position.session_date, self._source.table
+        if not date and len(table):
+            # a tape's first rows are of its own time, whenever it is played
+            date = table.date(0).isoformat()
         if not self._memory.count:
-            table = self._source.table
             now_us = int(table.open_us[0]) if len(table) else wall_us()
             if self._source.is_endless and not own.follows_feed:
                 now_us = min(now_us, wall_us())
-        run_id = own.run_id(self._memory.position.session_date)
+        run_id = own.run_id(date)
         desk.journal.run_id = run_id
         await desk.take(
             e.RunStarted(

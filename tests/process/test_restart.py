@@ -188,6 +188,8 @@ def test_a_wrong_clock_changes_nothing_where_the_feed_is_the_clock(stage: Stage)
     assert code == EXIT_OK
     assert not stage.latch().is_tripped
     assert expected == stage.trades()
+    (started,) = stage.events(e.RunStarted)
+    assert started.run_id == f"paper-SIM-{HALF_DAY[0]}"
 
 
 @pytest.mark.parametrize("step_us", [-3_000_000, 3_600_000_000])
