@@ -120,6 +120,14 @@ class Activity:
     """Closes of the fill timeframe with a position of its open."""
     fills_beyond_volume: int = 0
 
+    def since(self, before: Activity) -> Activity:
+        """Give what it did since it had done so much."""
+        return Activity(
+            self.turnover_units - before.turnover_units,
+            self.moments_exposed - before.moments_exposed,
+            self.fills_beyond_volume - before.fills_beyond_volume,
+        )
+
 
 @dataclass(slots=True)
 class RunRecord:

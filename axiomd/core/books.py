@@ -118,7 +118,9 @@ class Books:
             is_over = holding.leave(fill)
             self._show_position(holding, is_over)
         signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
-        flow, charge = self._frame.book_fill(index, leg.strategy, signed_qty, fill.price, fill.commission)
+        flow, charge = self._frame.book_fill(
+            index, leg.strategy, signed_qty, fill.price, fill.commission, fill.beyond_volume
+        )
         if holding is None:
             if not role:
                 self.holdings[index] = held_by(leg.order, index, leg.strategy, leg.sign, fill, flow, charge)

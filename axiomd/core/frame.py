@@ -150,8 +150,8 @@ class Frame:
         """
         self.post: Callable[[int], None] = of(_post)
         """Take notice of a symbol's entries and position: what works there, and what concerns us (`core.working`)."""
-        self.book_fill: Callable[[int, int, int, int, int], tuple[int, int]] = of(_book_fill)
-        """Book one execution: `portfolio.book_fill` with (index, owner, signed_qty, price, commission), then `post`."""
+        self.book_fill: Callable[[int, int, int, int, int, bool], tuple[int, int]] = of(_book_fill)
+        """Book one execution: `portfolio.book_fill` from `index` to `is_beyond_volume`, then `post`."""
         self.take_stock: Callable[[bool], None] = of(_take_stock)
         """Look through all symbols once for the orders that are judged from here on, until it is called with False.
 
@@ -425,8 +425,12 @@ def _weigh(
 
 
 @njit
-def _book_fill(at: int, index: int, owner: int, signed_qty: int, price: int, commission: int) -> tuple[int, int]:
-    booked = book_fill(_account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission)
+def _book_fill(
+    at: int, index: int, owner: int, signed_qty: int, price: int, commission: int, is_beyond_volume: bool
+) -> tuple[int, int]:
+    booked = book_fill(
+        _account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission, is_beyond_volume
+    )
     _post(at, index)
     return booked
 

@@ -87,8 +87,6 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     record.ambiguous_bars = int(z["ambiguous_bars"])
     record.operator_resumes = int(z["resumes"])
     note_activity(record, plan, rows.board)
-    for own, strategy in zip(plan.strategies, rows.board.strategies, strict=True):
-        record.by_strategy[own.id].fills_beyond_volume = int(strategy["beyond_volume"])
     record.counts = counts_of(plan, tape, rows.board)
 
 
@@ -96,11 +94,11 @@ def note_activity(record: RunRecord, plan: Plan, board: Board) -> None:
     """Put on the record what the board knows of each strategy."""
     account = board.account[0]
     for own, strategy in zip(plan.strategies, board.strategies, strict=True):
-        activity = record.by_strategy.setdefault(own.id, Activity())
-        activity.turnover_units = int(strategy["turnover"])
         # of one that is alone the account's count is its own
         exposed = strategy if len(board.strategies) > 1 else account
-        activity.moments_exposed = int(exposed["moments_exposed"])
+        record.by_strategy[own.id] = Activity(
+            int(strategy["turnover"]), int(exposed["moments_exposed"]), int(strategy["beyond_volume"])
+        )
 
 
 def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:

@@ -30,6 +30,7 @@ def book_fill(
     signed_qty: int,
     price: int,
     commission: int,
+    is_beyond_volume: bool,
 ) -> tuple[int, int]:
     """Book one execution on the board and give (money in, commission) in account units.
 
@@ -63,6 +64,7 @@ def book_fill(
     a.cash += flow - charge
     a.equity += flow - charge + after - before
     strategies[owner].cash += flow - charge
+    strategies[owner].beyond_volume += is_beyond_volume
     strategies[owner].turnover += fraction(abs(signed_qty) * price, symbol.fx_num, symbol.fx_den)
     return flow, charge
 

@@ -120,10 +120,7 @@ class Days:
         now, before = self._so_far(), self._before
         record.moments = now.moments - before.moments
         record.moments_exposed = now.moments_exposed - before.moments_exposed
-        for name, activity in now.by_strategy.items():
-            own = record.by_strategy.setdefault(name, activity)
-            own.turnover_units = activity.turnover_units - before.by_strategy[name].turnover_units
-            own.moments_exposed = activity.moments_exposed - before.by_strategy[name].moments_exposed
+        record.by_strategy = {name: own.since(before.by_strategy[name]) for name, own in now.by_strategy.items()}
         if not (self._artifacts_dir / "runs" / opened.run_id / "manifest.json").is_file():
             rows = Span(self._first_row, count, self._loaded_before)
             self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, rows))

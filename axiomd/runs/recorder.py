@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from axiomd.contracts import events as e
-from axiomd.contracts.fills import Fill
-from axiomd.contracts.orders import split_reference
-from axiomd.contracts.outcome import Activity, OrderOutcome, RunRecord
+from axiomd.contracts.outcome import OrderOutcome, RunRecord
 
 _REASONS: Final = {"ambiguous": "ambiguous", "oco_cancelled": "oco_cancelled"}
 
@@ -86,8 +84,6 @@ class Recorder:
 
     def _fill(self, event: e.FillReceived) -> None:
         fill = event.fill
-        if fill.beyond_volume:
-            self._note_beyond(fill)
         if fill.ambiguous:
             self._note_ambiguous(fill.symbol, event.ts_us)
         # an exit's reference is no entry's key
@@ -100,11 +96,6 @@ class Recorder:
         outcome.fill_qty += fill.qty
         outcome.commission += fill.commission
         outcome.slippage_ticks = fill.slippage_ticks
-
-    def _note_beyond(self, fill: Fill) -> None:
-        outcome = self._outcomes.get(split_reference(fill.reference).key)
-        if outcome is not None:
-            self.record.by_strategy.setdefault(outcome.order.strategy, Activity()).fills_beyond_volume += 1
 
     def _note_ambiguous(self, symbol: str, closes_us: int) -> None:
         self._ambiguous.add((symbol, closes_us))

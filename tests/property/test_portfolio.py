@@ -44,8 +44,10 @@ def test_cash_is_what_every_fill_left_of_it(moves: list[tuple[int, int, int, int
     cash, positions = CASH, [0, 0]
 
     for index, signed_qty, price, commission in moves:
-        flow, charge = book_fill(own.account, own.symbols, own.strategies, index, 0, signed_qty, price, commission)
-        assert (-signed_qty * price, commission) == (flow, charge)
+        booked = book_fill(
+            own.account, own.symbols, own.strategies, index, 0, signed_qty, price, commission, False
+        )
+        assert (-signed_qty * price, commission) == booked
         cash -= signed_qty * price + commission
         positions[index] += signed_qty
 
@@ -74,7 +76,7 @@ def test_a_trade_in_another_currency_is_converted_once(
     fills = [(side * qty, price) for qty, price in entries]
     fills.append((-sum(qty for qty, _ in fills), exit_price))
 
-    booked = [book_fill(own.account, own.symbols, own.strategies, 0, 0, *fill, commission) for fill in fills]
+    booked = [book_fill(own.account, own.symbols, own.strategies, 0, 0, *fill, commission, False) for fill in fills]
 
     gross, costs = (sum(part) for part in zip(*booked, strict=True))
     assert abs(gross - Fraction(rate) * sum(-qty * price for qty, price in fills)) <= Fraction(1, 2)

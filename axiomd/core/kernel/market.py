@@ -142,7 +142,9 @@ def enter(
     """Book an entry: the position, its exits awake, the other leg gone."""
     leg, other = legs[index, 0 if side > 0 else 1], legs[index, 1 if side > 0 else 0]
     owner = symbols[index].owner
-    flow, charge = book_fill(account, symbols, strategies, index, owner, side * leg.qty, price, paid)
+    flow, charge = book_fill(
+        account, symbols, strategies, index, owner, side * leg.qty, price, paid, leg.qty * 10 > volume
+    )
     row = leg.order
     orders[row, O_STATUS] = FILLED_
     orders[row, O_FILL_TS], orders[row, O_FILL_PRICE] = start_us, price
@@ -155,7 +157,7 @@ def enter(
     leg.order = -1
     if other.order >= 0:
         end_leg(other, orders, OCO_CANCELLED)
-    note_fill(index, side, leg.qty, volume, now_us, z, strategies[owner], limit, bursts)
+    note_fill(index, side, now_us, z, limit, bursts)
     if level > 0:
         beyond, _, _ = is_beyond(price, level, limit.fill_ppm)
         if beyond:
@@ -172,7 +174,9 @@ def leave(
     """Book an exit and write the trade down."""
     h, symbol = held[index], symbols[index]
     price, _, paid = matching.leave(costs, symbol.tick, h.side, h.qty, code, print_)
-    flow, charge = book_fill(account, symbols, strategies, index, symbol.owner, -h.side * h.qty, price, paid)
+    flow, charge = book_fill(
+        account, symbols, strategies, index, symbol.owner, -h.side * h.qty, price, paid, h.qty * 10 > volume
+    )
     t = z.trades
     trades[t, T_ORDER], trades[t, T_EXIT] = h.order, code
     trades[t, T_EXIT_TS], trades[t, T_EXIT_PRICE] = start_us, price
@@ -183,9 +187,9 @@ def leave(
     z.trades += 1
     net = h.flow + flow - h.costs - charge
     level = h.stop_loss if code == EXIT_STOP else (h.target if code not in (EXIT_EOD, EXIT_KILL) else 0)
-    side, qty = -h.side, h.qty
+    side = -h.side
     h.order = -1
-    note_fill(index, side, qty, volume, now_us, z, strategies[symbol.owner], limit, bursts)
+    note_fill(index, side, now_us, z, limit, bursts)
     if level > 0:
         beyond, _, _ = is_beyond(price, level, limit.fill_ppm)
         if beyond:
@@ -198,13 +202,9 @@ def leave(
 
 
 @njit
-def note_fill(
-    index: int, side: int, qty: int, volume: int, now_us: int, z: Row, strategy: Row, limit: Row, bursts: Ints
-) -> None:
-    """Count what every fill counts for; remember its time for RepeatedExecution."""
+def note_fill(index: int, side: int, now_us: int, z: Row, limit: Row, bursts: Ints) -> None:
+    """Remember a fill's time, for the curve and for RepeatedExecution."""
     z.filled_us = now_us
-    if qty * 10 > volume:
-        strategy.beyond_volume += 1
     if limit.execution_fills != OFF:
         own = bursts[index, 0 if side > 0 else 1]
         for place in range(len(own) - 1, 0, -1):
