@@ -80,9 +80,21 @@ ENTRY = np.dtype([("side", "i8"), ("qty", "i8"), ("stop", "i8"), ("limit", "i8")
 """An entry that works: `qty` is what is open of it, 0 where there is none; a price of 0 is none."""
 
 POSITION = np.dtype(
-    [("side", "i8"), ("stop", "i8"), ("target", "i8"), ("ends_us", "i8"), ("is_closing", "i8")], align=True
+    [
+        # its exits
+        ("side", "i8"),
+        ("stop", "i8"),
+        ("target", "i8"),
+        ("ends_us", "i8"),
+        ("is_closing", "i8"),
+        # what it made so far, in account units, and quantity * price of its exits
+        ("flow", "i8"),
+        ("charge", "i8"),
+        ("exit_value", "i8"),
+    ],
+    align=True,
 )
-"""A position's exits: `side` 0 where nothing is held; a price of 0 is none; `ends_us` closes the bar that ends it."""
+"""A position: `side` 0 where nothing is held; a price of 0 is none; `ends_us` closes the bar that ends it."""
 
 SLOT = np.dtype([("strategy", "i8"), ("symbol", "i8"), ("is_candidate", "i8"), ("rank", "i8")], align=True)
 

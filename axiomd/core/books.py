@@ -22,7 +22,7 @@ from axiomd.core.orders.book import Book, Leg
 from axiomd.core.orders.closing import manual_reference
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.plan import Plan
-from axiomd.core.portfolio import Holding, held_by
+from axiomd.core.portfolio import Holding, trade_of
 
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
 _SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
@@ -32,7 +32,7 @@ _FX_NUM: Final = column(b.SYMBOL, "fx_num")
 _HELD, _LAST_CLOSE, _LAST_TS = (column(b.SYMBOL, name) for name in ("position", "close", "last_ts_us"))
 _POSITION_SIZE: Final = b.POSITION.itemsize // 8
 _POSITION: Final = struct.Struct(f"{_POSITION_SIZE}q")
-"""A position's exits on the board, in the order of the record's fields."""
+"""A position on the board, in the order of the record's fields."""
 _SIDE, _IS_CLOSING = column(b.POSITION, "side"), column(b.POSITION, "is_closing")
 
 
@@ -112,29 +112,34 @@ class Books:
         is_over = False
         if not role:
             if holding is None:
-                self._hold(leg)
+                self._hold(leg, fill)
+            else:
+                holding.enter(fill)
             self.book.fill(leg, fill.qty)
         elif holding is not None:
             is_over = holding.leave(fill)
             self._show_position(holding, is_over)
-        signed_qty = fill.qty if fill.side == "BUY" else -fill.qty
-        flow, charge = self._frame.book_fill(
-            index, leg.strategy, signed_qty, fill.price, fill.commission, fill.beyond_volume
-        )
-        if holding is None:
-            if not role:
-                self.holdings[index] = held_by(leg.order, index, leg.strategy, leg.sign, fill, flow, charge)
-            return None
-        if not role:
-            holding.enter(fill, flow, charge)
-            return None
-        holding.exit_flow += flow
-        holding.commission += charge
-        if not is_over:
+        self._frame.book_fill(
+            index, leg.strategy, fill.qty if fill.side == "BUY" else -fill.qty, fill.price, fill.commission,
+            fill.beyond_volume, role != "",
+        )  # fmt: skip
+        if holding is None or not is_over:
             return None
         del self.holdings[index]
         reason: ExitReason = _EXITS.get(role) or _EXITS.get(role_kind(role), "MANUAL")
-        return holding.trade(fill, reason, self._symbols, self.rates[fill.symbol], self._currency)
+        return self._trade(holding, fill, reason)
+
+    def _trade(self, holding: Holding, fill: Fill, reason: ExitReason) -> Trade:
+        """Give the trade that an execution closed."""
+        order, qty, exit_us = holding.order, holding.entered, fill.bar_ts_us
+        entry_price, exit_price, gross, costs, has_risk, multiple, mae, mfe, bars_held = self._frame.close_position(
+            holding.index, holding.sign, qty, holding.entry_value, exit_us, order.entry_level,
+            order.stop_loss_price or 0,
+        )  # fmt: skip
+        return trade_of(
+            order, qty, holding.entry_ts_us, entry_price, exit_us, exit_price, reason, gross, costs,
+            multiple if has_risk else None, mae, mfe, bars_held, holding.is_ambiguous, self._currency,
+        )  # fmt: skip
 
     # --- entries ---
 
@@ -187,13 +192,16 @@ class Books:
         self._show_position(self.holdings[index], is_over=False)
         self._frame.post(index)
 
-    def _hold(self, leg: Leg) -> None:
-        """Put a position's exits on the board when an entry opens it; at the latest its flatten time's bar ends it."""
-        order = leg.order
+    def _hold(self, leg: Leg, fill: Fill) -> None:
+        """An entry opens a position; at the latest the bar of its flatten time ends it."""
+        order, index, sign, qty = leg.order, leg.index, leg.sign, fill.qty
+        self.holdings[index] = Holding(
+            order, index, leg.strategy, sign, fill.bar_ts_us, qty, qty * fill.price, fill.ambiguous
+        )
         ends_us = order.flatten_at_us + self._bar_us if order.flatten_at_us else NEVER_US
         _POSITION.pack_into(
-            self._frame.positions, leg.index * _POSITION.size, leg.sign, order.stop_loss_price or 0,
-            order.take_profit_price or 0, ends_us, 0,
+            self._frame.positions, index * _POSITION.size, sign, order.stop_loss_price or 0,
+            order.take_profit_price or 0, ends_us, 0, 0, 0, 0,
         )  # fmt: skip
 
     def _show_position(self, holding: Holding, is_over: bool) -> None:

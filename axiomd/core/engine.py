@@ -178,6 +178,7 @@ class Engine:
         """Call the rules without consequence, so that they are compiled before they are needed."""
         self.entries.try_rules(order)
         self.frame.strategy_equity(0)
+        self.frame.close_position(0, 1, 1, 1, 0, 0, 0)
         self.frame.is_stale(0)
         self.frame.floor_broken()
 

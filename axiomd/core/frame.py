@@ -26,7 +26,7 @@ from axiomd.core.guards import written
 from axiomd.core.guards.api import LIMITS, PROPOSAL
 from axiomd.core.guards.chain import PASSED, Stake, heard_of, judge_beside, stake_of, stake_of_all
 from axiomd.core.guards.loss import floor_broken
-from axiomd.core.portfolio import book_fill
+from axiomd.core.portfolio import average, book_fill, result_of
 from axiomd.core.sizing import SIZING, quantity, stakes
 from axiomd.core.strategies import api
 from axiomd.core.working import NO_WORK, put, with_entry, with_position
@@ -84,9 +84,9 @@ class Frame:
 
     __slots__ = (
         "_addresses", "_closed", "_kept", "account", "add_to_stock", "advance", "begin_session", "book_fill",
-        "close_session", "entries", "floor_broken", "is_stale", "judge", "positions", "post", "setups", "slots",
-        "snapshot", "strategies", "strategy_equity", "symbols", "take_stock", "tell", "text", "verdicts", "weigh",
-        "work",
+        "close_position", "close_session", "entries", "floor_broken", "is_stale", "judge", "positions", "post",
+        "setups", "slots", "snapshot", "strategies", "strategy_equity", "symbols", "take_stock", "tell", "text",
+        "verdicts", "weigh", "work",
     )  # fmt: skip
 
     def __init__(self, board: Board, sizings: Records) -> None:
@@ -150,8 +150,16 @@ class Frame:
         """
         self.post: Callable[[int], None] = of(_post)
         """Take notice of a symbol's entries and position: what works there, and what concerns us (`core.working`)."""
-        self.book_fill: Callable[[int, int, int, int, int, bool], tuple[int, int]] = of(_book_fill)
-        """Book one execution: `portfolio.book_fill` from `index` to `is_beyond_volume`, then `post`."""
+        self.book_fill: Callable[[int, int, int, int, int, bool, bool], None] = of(_book_fill)
+        """Book one execution: `portfolio.book_fill` from `index` on, and whether it is an exit; then `post`."""
+        self.close_position: Callable[
+            [int, int, int, int, int, int, int], tuple[int, int, int, int, bool, float, int, int, int]
+        ] = of(_close_position)
+        """Say what a position came to: with (index, side, qty, entry_value, bar_ts_us, level, stop).
+
+        `bar_ts_us` is the start of the bar it left in; `level` and `stop` are those of `portfolio.result_of`. Gives
+        average prices of entry and exit, what it made and cost, what `result_of` says, and the bars it was held.
+        """
         self.take_stock: Callable[[bool], None] = of(_take_stock)
         """Look through all symbols once for the orders that are judged from here on, until it is called with False.
 
@@ -426,13 +434,39 @@ def _weigh(
 
 @njit
 def _book_fill(
-    at: int, index: int, owner: int, signed_qty: int, price: int, commission: int, is_beyond_volume: bool
-) -> tuple[int, int]:
-    booked = book_fill(
+    at: int, index: int, owner: int, signed_qty: int, price: int, commission: int, is_beyond_volume: bool,
+    is_exit: bool,
+) -> None:  # fmt: skip
+    flow, charge = book_fill(
         _account(at), _symbols(at), _strategies(at), index, owner, signed_qty, price, commission, is_beyond_volume
     )
+    held = _positions(at)[index]
+    held.flow += flow
+    held.charge += charge
+    if is_exit:
+        held.exit_value += abs(signed_qty) * price
     _post(at, index)
-    return booked
+
+
+@njit
+def _close_position(
+    at: int, index: int, side: int, qty: int, entry_value: int, bar_ts_us: int, level: int, stop: int
+) -> tuple[int, int, int, int, bool, float, int, int, int]:
+    symbol, held = _symbols(at)[index], _positions(at)[index]
+    entry_price, exit_price = average(entry_value, qty), average(held.exit_value, qty)
+    has_risk, multiple, mae, mfe = result_of(
+        side, qty, entry_price, exit_price, held.flow - held.charge, symbol.worst, symbol.best, level, stop,
+        symbol.fx_num, symbol.fx_den,
+    )  # fmt: skip
+    # the CLOSE of a bar that is marked already: it was counted as held
+    bars_held = symbol.bars_held - (1 if bar_ts_us == symbol.last_ts_us else 0)
+    return entry_price, exit_price, held.flow, held.charge, has_risk, multiple, mae, mfe, bars_held
+
+
+@njit
+def _positions(at: int) -> Records:
+    array: Records = carray(_pointer(_word(at, _POSITIONS)), (_word(at, _POSITIONS + 1),), _BOARD_POSITION)
+    return array
 
 
 @njit
@@ -463,7 +497,7 @@ def _post(at: int, index: int) -> None:
         entry = entries[place]
         if entry.qty > 0:
             work = with_entry(work, entry.side, entry.qty, entry.stop, entry.limit, entry.ends_us, symbol)
-    held = carray(_pointer(_word(at, _POSITIONS)), (_word(at, _POSITIONS + 1),), _BOARD_POSITION)[index]
+    held = _positions(at)[index]
     if held.side != 0:
         work = with_position(work, held.side, held.stop, held.target, held.is_closing != 0, held.ends_us)
     put(work, symbol)

@@ -11,10 +11,11 @@ import numpy as np
 from axiomd.core import kernel
 from axiomd.core.board import Floats, Ints, Records
 from axiomd.core.compiled import njit
+from axiomd.core.fills import MARKET
 from axiomd.core.kernel_run import Rows
 from axiomd.core.metrics import Basis, fill_returns, share_of
 from axiomd.core.plan import Plan
-from axiomd.core.portfolio import multiple_of
+from axiomd.core.portfolio import result_of
 from axiomd.core.strategies import api
 
 
@@ -56,21 +57,47 @@ def outcomes(
     """
     costs, risked = 0, 0
     for k in range(len(trades)):
-        order = orders[trades[k, kernel.T_ORDER]]
-        setup = signals[order[kernel.O_SIGNAL]]
-        if order[kernel.O_SIDE] > 0:
-            level, stop = setup[api.LONG_ENTRY], setup[api.LONG_STOP]
-        else:
-            level, stop = setup[api.SHORT_ENTRY], setup[api.SHORT_STOP]
-        rate = rates[order[kernel.O_SESSION] % len(rates), slots[setup[api.SLOT]].symbol]
-        risk = abs(level - stop) * order[kernel.O_QTY]
         nets[k] = trades[k, kernel.T_GROSS] - trades[k, kernel.T_COSTS]
         costs += trades[k, kernel.T_COSTS]
-        if risk != 0:
-            multiples[risked] = multiple_of(nets[k], risk, rate[0], rate[1])
+        has_risk, multiple, _, _ = result_at(k, trades, orders, signals, slots, rates)
+        if has_risk:
+            multiples[risked] = multiple
             risked += 1
     refused, filled = 0, 0
     for k in range(len(orders)):
         refused += orders[k, kernel.O_STATUS] == kernel.REFUSED
         filled += orders[k, kernel.O_STATUS] == kernel.FILLED_
     return costs, risked, refused, filled, fill_returns(initial_cash, session_equity, returns)
+
+
+@njit
+def result_at(
+    k: int, trades: Ints, orders: Ints, signals: Ints, slots: Records, rates: Ints
+) -> tuple[bool, float, int, int]:
+    """Give what a trade's row came to: `portfolio.result_of`."""
+    trade = trades[k]
+    order = orders[trade[kernel.T_ORDER]]
+    setup = signals[order[kernel.O_SIGNAL]]
+    is_long = order[kernel.O_SIDE] > 0
+    level, stop = setup[api.LONG_ENTRY], setup[api.LONG_STOP]
+    if not is_long:
+        level, stop = setup[api.SHORT_ENTRY], setup[api.SHORT_STOP]
+    if setup[api.ENTRY_KIND] == MARKET:
+        level = 0
+    rate = rates[order[kernel.O_SESSION] % len(rates), slots[setup[api.SLOT]].symbol]
+    return result_of(
+        1 if is_long else -1, order[kernel.O_QTY], order[kernel.O_FILL_PRICE], trade[kernel.T_EXIT_PRICE],
+        trade[kernel.T_GROSS] - trade[kernel.T_COSTS], trade[kernel.T_WORST], trade[kernel.T_BEST], level, stop,
+        rate[0], rate[1],
+    )  # fmt: skip
+
+
+@njit
+def results(
+    trades: Ints, orders: Ints, signals: Ints, slots: Records, rates: Ints, multiples: Floats, excursions: Ints
+) -> None:
+    """Fill in what every trade came to: `multiples` float64[t], NaN where it had no risk, `excursions` int64[t, 2]."""
+    for k in range(len(trades)):
+        has_risk, multiple, mae, mfe = result_at(k, trades, orders, signals, slots, rates)
+        multiples[k] = multiple if has_risk else np.nan
+        excursions[k, 0], excursions[k, 1] = mae, mfe

@@ -18,6 +18,7 @@ from axiomd.core import kernel
 from axiomd.core.board import Board, Ints
 from axiomd.core.fills import EXIT_NAMES
 from axiomd.core.guards.chain import GUARDS
+from axiomd.core.kernel_figures import results
 from axiomd.core.kernel_run import Rows, SelectCandidates, run_rows
 from axiomd.core.market.strip import Strip, strip_of
 from axiomd.core.market.tape import Tape
@@ -122,7 +123,7 @@ def _add_orders(
 ) -> None:
     dates = [tape.sessions.date(session).isoformat() for session in sessions]
     flattens = [int(tape.sessions.close_us[session]) - plan.flatten_us for session in sessions]
-    slots = rows.signals[:, api.SLOT].tolist()
+    slots, named, group = rows.signals[:, api.SLOT].tolist(), -1, ""
     for (
         setup, sign, qty, session, end, guard, fill_ts_us, fill_price, commission, slippage_ticks
     ) in _columns(
@@ -131,7 +132,8 @@ def _add_orders(
         kernel.O_FILL_TS, kernel.O_FILL_PRICE, kernel.O_COMMISSION, kernel.O_SLIPPAGE,
     ):  # fmt: skip
         signal, side, date, bracket = record.signals[setup], side_of(sign), dates[session], brackets[slots[setup]]
-        group = bracket.group(signal, date)
+        if setup != named:  # the legs of a setup follow each other
+            named, group = setup, bracket.group(signal, date)
         order = bracket.order(signal, side, qty, date, flattens[session], group, bracket.names(side, group))
         if end == kernel.REFUSED:
             outcome = OrderOutcome(order, "rejected", f"rejected:{GUARDS[guard]}", False)
@@ -143,23 +145,24 @@ def _add_orders(
 
 
 def _add_trades(plan: Plan, rows: Rows, record: RunRecord) -> None:
-    index_of = {symbol: index for index, symbol in enumerate(plan.symbols)}
-    rates = [[(num, den) for num, den, _ in columns] for columns in rows.rates.tolist()]
-    sessions = rows.orders[:, kernel.O_SESSION].tolist()
-    for place, way, exit_us, exit_price, gross, costs, worst, best, bars_held, is_ambiguous in _columns(
+    multiples, excursions = np.empty(len(rows.trades)), np.empty((len(rows.trades), 2), np.int64)
+    results(rows.trades, rows.orders, rows.signals, rows.board.slots, rows.rates, multiples, excursions)
+    columns = _columns(
         rows.trades,
         kernel.T_ORDER, kernel.T_EXIT, kernel.T_EXIT_TS, kernel.T_EXIT_PRICE, kernel.T_GROSS, kernel.T_COSTS,
-        kernel.T_WORST, kernel.T_BEST, kernel.T_BARS, kernel.T_AMBIGUOUS,
-    ):  # fmt: skip
+        kernel.T_BARS, kernel.T_AMBIGUOUS,
+    )  # fmt: skip
+    for (place, way, exit_us, exit_price, gross, costs, bars_held, is_ambiguous), multiple, (mae, mfe) in zip(
+        columns, multiples.tolist(), excursions.tolist(), strict=True
+    ):
         outcome = record.orders[place]
         order = outcome.order
         assert outcome.fill_ts_us is not None
         assert outcome.fill_price is not None
         reason: ExitReason = EXIT_NAMES[way]
-        rate = rates[sessions[place] % len(rates)][index_of[order.symbol]]
         trade = trade_of(
             order, order.qty, outcome.fill_ts_us, outcome.fill_price, exit_us, exit_price, reason, gross, costs,
-            worst, best, rate, bars_held, bool(is_ambiguous), plan.currency,
+            None if multiple != multiple else multiple, mae, mfe, bars_held, bool(is_ambiguous), plan.currency,
         )  # fmt: skip
         record.trades.append(trade)
 

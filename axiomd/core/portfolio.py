@@ -1,23 +1,18 @@
 """Cash, positions and trades: a fold over fills, exact to 1/10,000.
 
-Money moves on the board in one compiled function, which the compiled backtest calls too; what a trade was is kept here.
+Money moves on the board in compiled functions, which the compiled backtest calls too; what a trade was is kept here.
 It knows nothing of orders but their key, level and stop, and asks nobody for a price.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from axiomd.contracts.fills import ExitReason, Fill, Trade
 from axiomd.contracts.orders import Order
-from axiomd.core.board import SYMBOL, Records, column
-from axiomd.core.compiled import njit, plain
+from axiomd.core.board import Records
+from axiomd.core.compiled import njit
 from axiomd.core.sizing import fraction, nearest
-
-_SYMBOL_SIZE: Final = SYMBOL.itemsize // 8
-_WORST, _BEST, _BARS_HELD, _LAST_TS = (column(SYMBOL, name) for name in ("worst", "best", "bars_held", "last_ts_us"))
 
 
 @njit
@@ -69,8 +64,47 @@ def book_fill(
     return flow, charge
 
 
+@njit
+def result_of(
+    side: int, qty: int, entry_price: int, exit_price: int, net: int, worst: int, best: int, level: int, stop: int,
+    num: int, den: int,
+) -> tuple[bool, float, int, int]:  # fmt: skip
+    """Give what a closed trade came to: whether it had a risk, by how many times that it won or lost, and mae and mfe.
+
+    `worst` and `best` are the extreme prices of the bars at whose close the position was open; entry and exit count
+    as well. `level` is what its entry was judged by, 0 for its price; `stop` 0 is none. Money is in account units,
+    `num / den` account currency for one of the instrument's.
+    """
+    loss = gain = 0
+    if side > 0:
+        loss, gain = min(worst, exit_price) - entry_price, max(best, exit_price) - entry_price
+    else:
+        loss, gain = entry_price - max(worst, exit_price), entry_price - min(best, exit_price)
+    mae = nearest(loss * qty, num, den) if loss < 0 else 0
+    mfe = nearest(gain * qty, num, den) if gain > 0 else 0
+    risked = abs((level if level > 0 else entry_price) - stop) * qty if stop > 0 else 0
+    if risked == 0:
+        return False, 0.0, mae, mfe
+    return True, multiple_of(net, risked, num, den), mae, mfe
+
+
+@njit
+def multiple_of(net: int, risked: int, num: int, den: int) -> float:
+    """Give by how many times its risk a trade won or lost.
+
+    `net` is in account units, `risked` in the instrument's, `num / den` is account currency for one of its.
+    """
+    return net / risked * den / num
+
+
+@njit
+def average(value: int, qty: int) -> int:
+    """Give the average price in units, half up: exact wherever one price was paid."""
+    return (2 * value + qty) // (2 * qty)
+
+
 class Holding(msgspec.Struct, eq=False, gc=False):
-    """An open position and what it took so far; money in account units, `value` sums quantity * price in units."""
+    """An open position but for its money, which the board keeps; `entry_value` sums quantity * price in units."""
 
     order: Order
     index: int
@@ -78,13 +112,9 @@ class Holding(msgspec.Struct, eq=False, gc=False):
     sign: int
     entry_ts_us: int
     entered: int = 0
-    exited: int = 0
     entry_value: int = 0
-    exit_value: int = 0
-    entry_flow: int = 0
-    exit_flow: int = 0
-    commission: int = 0
     is_ambiguous: bool = False
+    exited: int = 0
     closing: str = ""
     """The reference of the order that closes it, or a part of it, right now."""
     closing_qty: int = 0
@@ -107,94 +137,38 @@ class Holding(msgspec.Struct, eq=False, gc=False):
         """The order that closes it is over; what is left of it goes on."""
         self.closing, self.closing_qty = "", 0
 
-    def enter(self, fill: Fill, flow: int, charge: int) -> None:
+    def enter(self, fill: Fill) -> None:
         """Add an entry execution to the first."""
         self.entered += fill.qty
         self.entry_value += fill.qty * fill.price
-        self.entry_flow += flow
-        self.commission += charge
         if fill.ambiguous:
             self.is_ambiguous = True
 
     def leave(self, fill: Fill) -> bool:
-        """Add an exit execution but for its money; says whether nothing is left."""
+        """Add an exit execution; says whether nothing is left."""
         self.exited += fill.qty
         if fill.reference == self.closing:
             self.closing_qty -= fill.qty
             if self.closing_qty <= 0 and self.qty:
                 self.closed_under = (*self.closed_under, self.closing)
                 self.keep()
-        self.exit_value += fill.qty * fill.price
         if fill.ambiguous:
             self.is_ambiguous = True
         return self.exited == self.entered
 
-    def trade(
-        self, fill: Fill, reason: ExitReason, symbols: memoryview[int], rate: tuple[int, int], currency: str
-    ) -> Trade:
-        """Give the closed trade; `symbols` are the columns of the board's records, for its extremes."""
-        at = self.index * _SYMBOL_SIZE
-        # the CLOSE of a bar that is marked already: it was counted as held
-        bars_held = symbols[at + _BARS_HELD] - (fill.bar_ts_us == symbols[at + _LAST_TS])
-        return trade_of(
-            self.order, self.entered, self.entry_ts_us, _average(self.entry_value, self.entered), fill.bar_ts_us,
-            _average(self.exit_value, self.exited), reason, self.entry_flow + self.exit_flow, self.commission,
-            symbols[at + _WORST], symbols[at + _BEST], rate, bars_held, self.is_ambiguous, currency,
-        )  # fmt: skip
-
-
-def held_by(order: Order, index: int, strategy: int, sign: int, fill: Fill, flow: int, charge: int) -> Holding:
-    """Give the position that an entry's first execution opens."""
-    # by place, in the order of the record's fields: it takes a fifth of the time that names take
-    return Holding(
-        order, index, strategy, sign, fill.bar_ts_us, fill.qty, 0, fill.qty * fill.price, 0, flow, 0, charge,
-        fill.ambiguous,
-    )  # fmt: skip
-
 
 def trade_of(
     order: Order, qty: int, entry_us: int, entry_price: int, exit_us: int, exit_price: int, reason: ExitReason,
-    gross: int, costs: int, worst: int, best: int, rate: tuple[int, int], bars_held: int, is_ambiguous: bool,
+    gross: int, costs: int, multiple: float | None, mae: int, mfe: int, bars_held: int, is_ambiguous: bool,
     currency: str,
 ) -> Trade:  # fmt: skip
     """Put a closed trade together: entry and exit are the start of their bar and the average price in units.
 
-    `worst` and `best` are the extreme prices of the bars at whose close the position was open; entry and exit count
-    as well. Money is in account units.
+    Money is in account units; what it came to is `result_of`'s.
     """
-    num, den = rate
-    if order.side == "BUY":
-        loss = (worst if worst < exit_price else exit_price) - entry_price
-        gain = (best if best > exit_price else exit_price) - entry_price
-    else:
-        loss = entry_price - (worst if worst > exit_price else exit_price)
-        gain = entry_price - (best if best < exit_price else exit_price)
-    stop, level = order.stop_loss_price, order.entry_level or entry_price
-    risked = 0 if stop is None else abs(level - stop) * qty
-    net = gross - costs
-    multiple = _multiple_of(net, risked, num, den) if risked else None
+    key = order.idempotency_key
     # by place, in the order of the record's fields: it takes a fifth of the time that names take
     return Trade(
-        "T-" + order.idempotency_key, order.idempotency_key, order.symbol, order.side, qty, entry_us, entry_price,
-        exit_us, exit_price, reason, gross, costs, net, multiple, currency, bars_held,
-        _nearest(loss * qty, num, den) if loss < 0 else 0, _nearest(gain * qty, num, den) if gain > 0 else 0,
-        is_ambiguous, order.strategy,
+        "T-" + key, key, order.symbol, order.side, qty, entry_us, entry_price, exit_us, exit_price, reason, gross,
+        costs, gross - costs, multiple, currency, bars_held, mae, mfe, is_ambiguous, order.strategy,
     )  # fmt: skip
-
-
-@njit
-def multiple_of(net: int, risked: int, num: int, den: int) -> float:
-    """Give by how many times its risk a trade won or lost.
-
-    `net` is in account units, `risked` in the instrument's, `num / den` is account currency for one of its.
-    """
-    return net / risked * den / num
-
-
-_multiple_of = plain(multiple_of)
-_nearest = plain(nearest)
-
-
-def _average(value: int, qty: int) -> int:
-    """Give the average price in units, half up: exact wherever one price was paid."""
-    return (2 * value + qty) // (2 * qty)

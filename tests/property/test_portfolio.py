@@ -44,9 +44,7 @@ def test_cash_is_what_every_fill_left_of_it(moves: list[tuple[int, int, int, int
     cash, positions = CASH, [0, 0]
 
     for index, signed_qty, price, commission in moves:
-        booked = book_fill(
-            own.account, own.symbols, own.strategies, index, 0, signed_qty, price, commission, False
-        )
+        booked = book_fill(own.account, own.symbols, own.strategies, index, 0, signed_qty, price, commission, False)
         assert (-signed_qty * price, commission) == booked
         cash -= signed_qty * price + commission
         positions[index] += signed_qty

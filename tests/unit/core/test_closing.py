@@ -23,9 +23,9 @@ def executed(reference: str, side: str, qty: int) -> Fill:
 
 def test_what_fills_behind_a_close_is_closed_under_a_further_name() -> None:
     holding = Holding(ORDER, 0, 0, 1, 1)
-    holding.enter(executed("ab12", "BUY", 50), 0, 0)
+    holding.enter(executed("ab12", "BUY", 50))
     holding.close(kill_reference(holding), 50, is_manual=False)
-    holding.enter(executed("ab12", "BUY", 50), 0, 0)
+    holding.enter(executed("ab12", "BUY", 50))
     assert kill_reference(holding) == "ab12-KILL"
 
     holding.leave(executed("ab12-KILL", "SELL", 50))
