@@ -79,7 +79,7 @@ def test_a_step_that_cannot_be_compiled_ends_latched_with_7(stage: Stage) -> Non
     ("module", "owner", "what", "n"),
     [
         ("axiomd.core.entries", "Entries", "_take_setup", 12),
-        ("axiomd.core.judging", "Chain", "weigh", 6),
+        ("axiomd.core.judging", "Chain", "end", 12),
         ("axiomd.core.reports", "Reports", "fill", 6),
     ],
     ids=["engine", "guard", "books"],
