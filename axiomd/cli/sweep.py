@@ -29,10 +29,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the sweep."""
     from axiomd.cli.unwinding import unwinding
+    from axiomd.replay.cluster import dask_blocks
+    from axiomd.replay.grid import read_sweep
     from axiomd.replay.sweep import (
-        dask_blocks,
         local_blocks,
-        read_sweep,
         run_sweep,
         summary_of,
         trial_count,

@@ -20,13 +20,13 @@ from axiomd.core.ahead import KEPT_MAX
 from axiomd.core.kernel_record import backtest
 from axiomd.core.market import strip
 from axiomd.core.metrics import metrics_of
+from axiomd.replay.grid import read_sweep
 from axiomd.replay.prepare import Request, prepare
 from axiomd.replay.sweep import (
     BLOCK_TRIALS,
     blocks_of,
     deflated_sharpe,
     local_blocks,
-    read_sweep,
     run_sweep,
     summary_of,
     tasks_of,
@@ -123,7 +123,7 @@ def test_tasks_are_large_first_and_small_last(symbols: int, sets: int) -> None:
 def test_a_dask_cluster_gives_the_same_rows(grid: Path, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
-    from axiomd.replay.sweep import dask_blocks
+    from axiomd.replay.cluster import dask_blocks
 
     sweep = read_sweep(grid, tmp_path)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:

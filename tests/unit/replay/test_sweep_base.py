@@ -19,8 +19,9 @@ from axiomd.contracts.errors import ConfigError
 from axiomd.core.kernel_record import backtest
 from axiomd.core.market.columns import DTYPES
 from axiomd.core.metrics import metrics_of
+from axiomd.replay.grid import read_sweep
 from axiomd.replay.prepare import Request, prepare
-from axiomd.replay.sweep import local_blocks, read_sweep, run_sweep
+from axiomd.replay.sweep import local_blocks, run_sweep
 from tests.markets import SPANS, frame_of, random_market, sessions_of
 
 PARAMS: dict[str, Any] = {"min_mother_range_atr": 0, "atr_period": 2}

@@ -1,0 +1,114 @@
+"""A grid file read and checked: which base, bars and symbols a sweep has, and that every set of it can be bound.
+
+Whatever is wrong with a grid is told here, before a bar is read. It runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from axiomd.config.yaml_text import read_yaml
+from axiomd.contracts.errors import ConfigError, InputError
+from axiomd.contracts.runs import Metrics
+from axiomd.contracts.sweep import SweepConfig
+from axiomd.replay.trials import MarketKey, configured
+
+_LEFT_OUT: Final = ("counts", "by_strategy")
+_SHARED: Final = {
+    "symbols": "name them under symbols; each_symbol_alone: true runs each by itself",
+    "calendar": "bars are read once for all sets: write a grid for each calendar",
+}
+"""Keys that all sets have in common, and what to do instead of varying them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """What a grid file asks for, with its paths found."""
+
+    config: SweepConfig
+    market: MarketKey
+    symbols: tuple[str, ...]
+
+
+def read_sweep(path: Path, base_folder: Path) -> Sweep:
+    """Read a grid file. A base written inline is put into `base_folder`. Raises `ConfigError` for anything wrong."""
+    from pydantic import ValidationError
+
+    from axiomd.config.mistakes import config_error
+
+    text = read_yaml(path)
+    try:
+        config = SweepConfig.model_validate(text.mapping)
+    except ValidationError as problem:
+        raise config_error(problem, SweepConfig, text.mapping, str(path), lambda key: f"{path} {key}") from None
+    folder = path.resolve().parent
+    bars = (folder / config.bars).resolve()
+    daily = None if config.daily is None else (folder / config.daily).resolve()
+    for name, place in (("bars", bars), ("daily", daily)):
+        if place is not None and not place.exists():
+            raise InputError("there are no bars", str(place), f"name a file or a folder under {name}")
+    _check_varied(config, path)
+    if isinstance(config.base, str):
+        base = (folder / config.base).resolve()
+    else:
+        base = base_folder / "base.yml"
+        base.write_text(_anchored(config.base, folder), encoding="utf-8")
+    try:
+        symbols = _checked(config, str(base), daily, path)
+    except ConfigError:
+        if not isinstance(config.base, str):
+            base.unlink()
+        raise
+    return Sweep(config, (str(base), str(bars), None if daily is None else str(daily), symbols), symbols)
+
+
+def _checked(config: SweepConfig, base: str, daily: Path | None, path: Path) -> tuple[str, ...]:
+    """Give the symbols of a sweep every set of which can be bound."""
+    run = configured(base, {}, config.symbols)
+    symbols = run.all_symbols()
+    idle = sorted(set(config.symbols or ()) - set(symbols))
+    if idle:
+        raise ConfigError(f"no strategy of the base trades {', '.join(idle)}", f"{path} symbols", "leave it out")
+    for number, values in enumerate(config.parameter_sets()):
+        _check_set(base, values, symbols, daily, f"{path} set {number}")
+    return symbols
+
+
+def _check_varied(config: SweepConfig, path: Path) -> None:
+    """Refuse keys of sets that every set shares, and a figure to choose by that there is none of."""
+    for key in dict.fromkeys(key for values in config.sets or (config.grid or {},) for key in values):
+        if key in _SHARED:
+            raise ConfigError(f"{key} cannot be varied", f"{path} {key}", _SHARED[key])
+    known = sorted(set(Metrics.model_fields) - set(_LEFT_OUT))
+    if config.walk_forward is not None and config.walk_forward.choose not in known:
+        choose = config.walk_forward.choose
+        raise ConfigError(f"{choose} is no figure", f"{path} walk_forward.choose", f"known: {', '.join(known)}")
+
+
+def _check_set(base: str, values: Mapping[str, Any], symbols: Sequence[str], daily: Path | None, where: str) -> None:
+    try:
+        config = configured(base, values, symbols)
+    except ConfigError as problem:
+        raise ConfigError(problem.what, where, problem.remedy) from None
+    # not by its strategies brought into one form, which takes as long as reading a set
+    stages = [config.stage1] if config.strategies is None else [entry.stage1 for entry in config.strategies]
+    if daily is None and any(stage1.mode == "screen" for stage1 in stages):
+        raise ConfigError("stage1 screens daily bars and there are none", where, "name them: daily")
+
+
+def _anchored(base: dict[str, Any], folder: Path) -> str:
+    """Write a base that stands in a grid as a file of its own, whose paths still count from the grid's folder."""
+    import yaml
+
+    written = dict(base)
+    if isinstance(base.get("risk"), str) and (folder / base["risk"]).is_file():  # the packaged one lies nowhere near
+        written["risk"] = str((folder / base["risk"]).resolve())
+    if isinstance(base.get("fx"), dict):
+        written["fx"] = {
+            pair: str((folder / rate).resolve()) if isinstance(rate, str) and (folder / rate).exists() else rate
+            for pair, rate in base["fx"].items()
+        }
+    return yaml.safe_dump(written, sort_keys=False)
