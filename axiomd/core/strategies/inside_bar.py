@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from axiomd.contracts.exact import Count, NotNegative, Positive, PositiveCount
 from axiomd.contracts.units import MINUTE_US, PPM, to_ppm
 from axiomd.core import fills
 from axiomd.core.compiled import njit
@@ -65,17 +66,17 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     inside_bar_mode: Literal["inclusive", "strict"] = "inclusive"
-    min_mother_range_atr: Decimal = Field(default=Decimal("0.5"), ge=0, le=1000)
-    atr_period: int = Field(default=14, ge=1, le=1000)
+    min_mother_range_atr: Annotated[NotNegative, Field(le=1000)] = Decimal("0.5")
+    atr_period: Annotated[PositiveCount, Field(le=1000)] = 14
     windows: tuple[str, ...] = Field(default=("09:30-11:00", "14:00-15:00"), min_length=1, max_length=50)
     windows_tz: str | None = None
-    entry_offset_ticks: int = Field(default=1, ge=0, le=100_000)
-    stop_cap_ticks: int | None = Field(default=None, ge=1, le=1_000_000)
-    risk_reward: Decimal = Field(default=Decimal("2.0"), gt=0, le=1000)
+    entry_offset_ticks: Annotated[Count, Field(le=100_000)] = 1
+    stop_cap_ticks: Annotated[PositiveCount, Field(le=1_000_000)] | None = None
+    risk_reward: Annotated[Positive, Field(le=1000)] = Decimal("2.0")
     sides: Literal["both", "long", "short"] = "both"
     validity: Literal["window_end", "session_end"] = "window_end"
-    entry_limit_ticks: int | None = Field(default=None, ge=0, le=1_000_000)
-    warmup_sessions: int = Field(default=5, ge=0, le=1000)
+    entry_limit_ticks: Annotated[Count, Field(le=1_000_000)] | None = None
+    warmup_sessions: Annotated[Count, Field(le=1000)] = 5
 
 
 @njit
