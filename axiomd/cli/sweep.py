@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"it cannot be written ({error.strerror})", str(args.out), "name another folder") from error
-    sweep = read_sweep(args.grid, args.out)
+    sweep = read_sweep(args.grid)
     with unwinding(), _progress(trial_count(sweep)) as step:
         engine = local_blocks(jobs, step) if args.engine == "local" else dask_blocks(args.scheduler, step)
         frame = run_sweep(sweep, engine)

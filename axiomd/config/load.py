@@ -93,7 +93,7 @@ def load_run(
     try:
         config = DaemonConfig.model_validate(merge.mapping)
     except ValidationError as problem:
-        raise config_error(problem, DaemonConfig, merge.mapping, str(source.path), merge.place_of) from None
+        raise config_error(problem, DaemonConfig, merge.mapping, merge.place_of(""), merge.place_of) from None
     return Loaded(config, source.path, merge.origins)
 
 
@@ -104,7 +104,7 @@ class _Merge:
         self.mapping: dict[str, object] = dict(source.mapping)
         file = str(source.path)
         self.origins = {key: Origin("file", f"{file}:{line}") for key, line in source.lines.items() if key}
-        self._source = source.path
+        self._source, self._key = source.path, source.key
         self._read = read
         self._folder = source.path.resolve().parent
 
@@ -198,7 +198,9 @@ class _Merge:
         if origin.layer == "environment" or origin.layer == "flag":
             return str(origin)
         place = origin.place or str(self._source)
-        return f"{place} {key}".strip()
+        is_ours = place == str(self._source) or place.startswith(f"{self._source}:")
+        parts = (self._key if is_ours else "", key)
+        return f"{place} {'.'.join(part for part in parts if part)}".strip()
 
 
 def _is_number(text: str) -> bool:

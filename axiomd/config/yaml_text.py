@@ -42,11 +42,23 @@ _PlainLoader.add_implicit_resolver(
 
 @dataclass(frozen=True, slots=True)
 class YamlText:
-    """Hold what a file says: a mapping, and the line (from 1) of every value by its dotted key."""
+    """Hold what a file says: a mapping, and the line (from 1) of every value by its dotted key.
+
+    ``key`` is the dotted key of the file that the mapping stands under; empty where it is all of it.
+    """
 
     path: Path
     mapping: dict[str, Value]
     lines: dict[str, int]
+    key: str = ""
+
+    def under(self, key: str) -> YamlText:
+        """Give the mapping that stands under a key, as if it were all there is."""
+        mapping = self.mapping[key]
+        assert isinstance(mapping, dict), key
+        inside = f"{key}."
+        lines = {name.removeprefix(inside): line for name, line in self.lines.items() if name.startswith(inside)}
+        return YamlText(self.path, mapping, lines, f"{self.key}.{key}" if self.key else key)
 
 
 def read_yaml(path: Path) -> YamlText:

@@ -14,7 +14,8 @@ from axiomd.config.yaml_text import read_yaml
 from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
-from axiomd.replay.trials import MarketKey, configured
+from axiomd.replay.swept_base import Base, configured
+from axiomd.replay.trials import MarketKey
 
 _LEFT_OUT: Final = ("counts", "by_strategy")
 _SHARED: Final = {
@@ -33,8 +34,8 @@ class Sweep:
     symbols: tuple[str, ...]
 
 
-def read_sweep(path: Path, base_folder: Path) -> Sweep:
-    """Read a grid file. A base written inline is put into `base_folder`. Raises `ConfigError` for anything wrong."""
+def read_sweep(path: Path) -> Sweep:
+    """Read a grid file. Raises `ConfigError` for anything wrong, `InputError` for bars that are not there."""
     from pydantic import ValidationError
 
     from axiomd.config.mistakes import config_error
@@ -51,21 +52,12 @@ def read_sweep(path: Path, base_folder: Path) -> Sweep:
         if place is not None and not place.exists():
             raise InputError("there are no bars", str(place), f"name a file or a folder under {name}")
     _check_varied(config, path)
-    if isinstance(config.base, str):
-        base = (folder / config.base).resolve()
-    else:
-        base = base_folder / "base.yml"
-        base.write_text(_anchored(config.base, folder), encoding="utf-8")
-    try:
-        symbols = _checked(config, str(base), daily, path)
-    except ConfigError:
-        if not isinstance(config.base, str):
-            base.unlink()
-        raise
-    return Sweep(config, (str(base), str(bars), None if daily is None else str(daily), symbols), symbols)
+    base = Base(str((folder / config.base).resolve())) if isinstance(config.base, str) else Base.within(text)
+    symbols = _checked(config, base, daily, path)
+    return Sweep(config, (base, str(bars), None if daily is None else str(daily), symbols), symbols)
 
 
-def _checked(config: SweepConfig, base: str, daily: Path | None, path: Path) -> tuple[str, ...]:
+def _checked(config: SweepConfig, base: Base, daily: Path | None, path: Path) -> tuple[str, ...]:
     """Give the symbols of a sweep every set of which can be bound."""
     run = configured(base, {}, config.symbols)
     symbols = run.all_symbols()
@@ -88,7 +80,7 @@ def _check_varied(config: SweepConfig, path: Path) -> None:
         raise ConfigError(f"{choose} is no figure", f"{path} walk_forward.choose", f"known: {', '.join(known)}")
 
 
-def _check_set(base: str, values: Mapping[str, Any], symbols: Sequence[str], daily: Path | None, where: str) -> None:
+def _check_set(base: Base, values: Mapping[str, Any], symbols: Sequence[str], daily: Path | None, where: str) -> None:
     try:
         config = configured(base, values, symbols)
     except ConfigError as problem:
@@ -97,18 +89,3 @@ def _check_set(base: str, values: Mapping[str, Any], symbols: Sequence[str], dai
     stages = [config.stage1] if config.strategies is None else [entry.stage1 for entry in config.strategies]
     if daily is None and any(stage1.mode == "screen" for stage1 in stages):
         raise ConfigError("stage1 screens daily bars and there are none", where, "name them: daily")
-
-
-def _anchored(base: dict[str, Any], folder: Path) -> str:
-    """Write a base that stands in a grid as a file of its own, whose paths still count from the grid's folder."""
-    import yaml
-
-    written = dict(base)
-    if isinstance(base.get("risk"), str) and (folder / base["risk"]).is_file():  # the packaged one lies nowhere near
-        written["risk"] = str((folder / base["risk"]).resolve())
-    if isinstance(base.get("fx"), dict):
-        written["fx"] = {
-            pair: str((folder / rate).resolve()) if isinstance(rate, str) and (folder / rate).exists() else rate
-            for pair, rate in base["fx"].items()
-        }
-    return yaml.safe_dump(written, sort_keys=False)

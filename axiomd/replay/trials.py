@@ -12,7 +12,6 @@ import signal
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +20,7 @@ from zlib import crc32
 import numpy as np
 
 from axiomd.config.binding import bind
-from axiomd.config.load import load_run
-from axiomd.config.yaml_text import YamlText, read_yaml
-from axiomd.contracts.bars import normalise_symbol
-from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import EXIT_OK
-from axiomd.contracts.runs import CANDIDATES_MAX
 from axiomd.contracts.units import MINUTE_US, PRICE_SCALE
 from axiomd.core.board import Ints
 from axiomd.core.kernel_figures import basis_of
@@ -38,6 +32,7 @@ from axiomd.replay.candidates import Select, Stage1, screens
 from axiomd.replay.code_ahead import load_code
 from axiomd.replay.sweep_table import Columns, columns_of
 from axiomd.replay.swept_bars import SharedBars, SweptBars, TapeBars
+from axiomd.replay.swept_base import Base, configured
 
 RUN_ID: Final = "sweep"
 _USUAL_BAR_US: Final = 5 * MINUTE_US
@@ -46,7 +41,7 @@ _LAST: Final = -1
 SETS_KEPT_MAX: Final = 4_096
 """Sets whose configuration and plan a process keeps."""
 
-MarketKey = tuple[str, str, str | None, tuple[str, ...]]
+MarketKey = tuple[Base, str, str | None, tuple[str, ...]]
 """Base, bars, daily bars and symbols of a sweep."""
 
 
@@ -194,7 +189,7 @@ class Market:
 
     def _plan(self, values: Mapping[str, Any], symbols: tuple[str, ...]) -> Plan:
         config = configured(self._base, values, symbols)
-        return bind(config, self.bars.sessions, self.bars.timeframe_us, RUN_ID, "backtest")
+        return bind(config, self.bars.sessions, self.bars.timeframe_us, RUN_ID, "backtest", self._base.where)
 
 
 @dataclass(slots=True, eq=False)
@@ -282,45 +277,6 @@ def begin_worker(key: MarketKey, path: Path) -> None:
 _markets: Final[dict[MarketKey, Market]] = {}
 """The market of the sweep under way."""
 _laid_out: Final[dict[MarketKey, Path]] = {}
-
-
-def configured(base: str, values: Mapping[str, Any], symbols: Sequence[str] | None) -> DaemonConfig:
-    """Read a base with the values of a set, for some symbols or for those it names. Raises `ConfigError`."""
-    flags: dict[str, object] = dict(values)
-    if symbols is not None:
-        document = _read_once(Path(base)).mapping
-        entries = flags.get("strategies", document.get("strategies"))
-        if isinstance(entries, list):
-            flags["strategies"] = _of_symbols(entries, frozenset(symbols))
-        else:
-            flags["symbols"] = list(symbols)
-            if not _is_screened(document, values):  # where it is, the cap decides
-                flags.setdefault("stage1.max_candidates", max(CANDIDATES_MAX, len(symbols)))
-    return load_run(Path(base), flags=flags, read=_read_once).config
-
-
-def _of_symbols(entries: Sequence[object], symbols: frozenset[str]) -> list[object]:
-    """Leave of each strategy what it does in some symbols; one that has none of them is left out."""
-    kept: list[object] = []
-    for entry in entries:
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("symbols"), list):
-            kept.append(entry)  # for the configuration to refuse
-            continue
-        own = [name for name in entry["symbols"] if not isinstance(name, str) or normalise_symbol(name) in symbols]
-        if own or not entry["symbols"]:
-            kept.append({**entry, "symbols": own})
-    return kept
-
-
-def _is_screened(document: Mapping[str, object], values: Mapping[str, Any]) -> bool:
-    stage1 = values.get("stage1", document.get("stage1"))
-    mode = stage1.get("mode") if isinstance(stage1, Mapping) else None
-    return bool(values.get("stage1.mode", mode) == "screen")
-
-
-@lru_cache(maxsize=4)
-def _read_once(path: Path) -> YamlText:
-    return read_yaml(path)
 
 
 def session_rows(tape: Tape) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from axiomd.cli.main import main
 from axiomd.contracts.errors import ConfigError
@@ -32,6 +33,7 @@ from axiomd.replay.sweep import (
     tasks_of,
     trial_count,
 )
+from axiomd.replay.swept_base import Base
 from axiomd.replay.trials import Block, Trial
 from axiomd.runs.sweep_plots import draw_sweep
 from tests.markets import SPANS, frame_of, random_market, sessions_of, write_rates
@@ -59,8 +61,15 @@ def _done(count: int) -> None:
     assert count > 0
 
 
+def _base_of(grid: Path) -> Path:
+    """Write the base of a grid as a file of its own, for a run of it alone."""
+    path = grid.with_name("run.yml")
+    path.write_text(yaml.safe_dump(yaml.safe_load(grid.read_text())["base"]))
+    return path
+
+
 def test_each_row_is_the_backtest_of_its_set(grid: Path, tmp_path: Path) -> None:
-    sweep = read_sweep(grid, tmp_path)
+    sweep = read_sweep(grid)
 
     frame = run_sweep(sweep, local_blocks(1, _done))
 
@@ -68,7 +77,7 @@ def test_each_row_is_the_backtest_of_its_set(grid: Path, tmp_path: Path) -> None
     row = frame.filter((pl.col("set") == 3) & (pl.col("symbol") == "BBB")).row(0, named=True)
     overrides = {"strategy.params.risk_reward": 2, "costs.slippage_ticks": 1}
     alone = prepare(
-        Request(bars=tmp_path / "bars.parquet", config=tmp_path / "base.yml", symbols=("BBB",), overrides=overrides),
+        Request(bars=tmp_path / "bars.parquet", config=_base_of(grid), symbols=("BBB",), overrides=overrides),
         "backtest",
     )
     whole = metrics_of(backtest(alone.plan, alone.tape, None)).model_dump(mode="json")
@@ -84,12 +93,12 @@ def test_symbols_of_two_currencies_have_each_its_own_rates_by_day(grid: Path, tm
     money = f"currency: EUR, fx: {{USDEUR: {path}}}, instruments: {{AAA: {{currency: EUR}}}}"
     grid.write_text(GRID.replace("symbols: [AAA, BBB]", f"symbols: [AAA, BBB], {money}"))
 
-    frame = run_sweep(read_sweep(grid, tmp_path), local_blocks(1, _done))
+    frame = run_sweep(read_sweep(grid), local_blocks(1, _done))
 
     row = frame.filter((pl.col("set") == 0) & (pl.col("symbol") == symbol)).row(0, named=True)
     overrides = {"strategy.params.risk_reward": 1, "costs.slippage_ticks": 0}
     alone = prepare(
-        Request(bars=tmp_path / "bars.parquet", config=tmp_path / "base.yml", symbols=(symbol,), overrides=overrides),
+        Request(bars=tmp_path / "bars.parquet", config=_base_of(grid), symbols=(symbol,), overrides=overrides),
         "backtest",
     )
     whole = metrics_of(backtest(alone.plan, alone.tape, None)).model_dump(mode="json")
@@ -99,7 +108,7 @@ def test_symbols_of_two_currencies_have_each_its_own_rates_by_day(grid: Path, tm
 
 
 def test_rows_do_not_depend_on_the_number_of_processes(grid: Path, tmp_path: Path) -> None:
-    sweep = read_sweep(grid, tmp_path)
+    sweep = read_sweep(grid)
 
     assert run_sweep(sweep, local_blocks(1, _done)).equals(run_sweep(sweep, local_blocks(2, _done)))
 
@@ -107,7 +116,7 @@ def test_rows_do_not_depend_on_the_number_of_processes(grid: Path, tmp_path: Pat
 @pytest.mark.parametrize(("symbols", "sets"), [(500, 20), (3, 20), (1, 1), (40, 200), (7, 1)])
 def test_tasks_are_large_first_and_small_last(symbols: int, sets: int) -> None:
     trials = tuple(Trial(number, {}) for number in range(sets))
-    blocks = [Block(("", "", None, ()), (str(n),), trials) for n in range(symbols)]
+    blocks = [Block((Base(""), "", None, ()), (str(n),), trials) for n in range(symbols)]
 
     tasks = tasks_of(blocks, 2)
 
@@ -125,7 +134,7 @@ def test_a_dask_cluster_gives_the_same_rows(grid: Path, tmp_path: Path) -> None:
 
     from axiomd.replay.cluster import dask_blocks
 
-    sweep = read_sweep(grid, tmp_path)
+    sweep = read_sweep(grid)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         found = run_sweep(sweep, dask_blocks(cluster.scheduler_address, _done))
 
@@ -143,7 +152,7 @@ def test_bars_are_observed_once_for_all_sets_that_observe_the_same(
     observed: list[None] = []
     look = ahead.look
     monkeypatch.setattr(ahead, "look", lambda *asked: observed.append(None) or look(*asked))
-    sweep = read_sweep(grid, tmp_path)
+    sweep = read_sweep(grid)
 
     frame = run_sweep(sweep, local_blocks(1, _done))
 
@@ -159,7 +168,7 @@ def test_a_part_of_the_sessions_is_laid_out_once_for_all_sets(
     monkeypatch.setattr(
         strip, "_strip", lambda tape: laid_out.append((tape.symbols[0], len(tape.bars))) or lay_out(tape)
     )
-    sweep = read_sweep(grid, tmp_path)
+    sweep = read_sweep(grid)
 
     frame = run_sweep(sweep, local_blocks(1, _done))
 
@@ -170,7 +179,7 @@ def test_a_part_of_the_sessions_is_laid_out_once_for_all_sets(
 
 def test_a_test_part_is_run_with_the_set_its_train_part_chose(grid: Path, tmp_path: Path) -> None:
     grid.write_text(GRID + "walk_forward: {train_sessions: 1, test_sessions: 1, choose: net_pnl}\n")
-    sweep = read_sweep(grid, tmp_path)
+    sweep = read_sweep(grid)
 
     frame = run_sweep(sweep, local_blocks(1, _done))
 
@@ -188,7 +197,7 @@ def test_a_train_part_knows_nothing_of_what_comes_after(grid: Path, tmp_path: Pa
     """Other bars after the first session leave the first train part's rows as they are."""
     text = GRID + "walk_forward: {train_sessions: 1, test_sessions: 1, choose: net_pnl}\n"
     grid.write_text(text)
-    before = run_sweep(read_sweep(grid, tmp_path), local_blocks(1, _done))
+    before = run_sweep(read_sweep(grid), local_blocks(1, _done))
     bars = pl.read_parquet(tmp_path / "bars.parquet")
     first_day = bars["ts"].dt.date().min()
     later = pl.col("ts").dt.date() > first_day
@@ -198,7 +207,7 @@ def test_a_train_part_knows_nothing_of_what_comes_after(grid: Path, tmp_path: Pa
     other.write_parquet(tmp_path / "other.parquet")
     grid.write_text(text.replace("bars.parquet", "other.parquet"))
 
-    after = run_sweep(read_sweep(grid, tmp_path), local_blocks(1, _done))
+    after = run_sweep(read_sweep(grid), local_blocks(1, _done))
 
     first = (pl.col("fold") == 0) & (pl.col("part") == "train")
     assert before.filter(first).equals(after.filter(first))
@@ -222,7 +231,7 @@ def test_deflation_needs_variation() -> None:
 
 
 def test_the_summary_counts_trials(grid: Path, tmp_path: Path) -> None:
-    sweep = read_sweep(grid, tmp_path)
+    sweep = read_sweep(grid)
 
     summary = summary_of(sweep, run_sweep(sweep, local_blocks(1, _done)))
 
@@ -236,7 +245,7 @@ def test_a_wrong_key_of_the_grid_is_named(grid: Path, tmp_path: Path) -> None:
     grid.write_text(GRID.replace("costs.slippage_ticks", "costs.slipage_ticks"))
 
     with pytest.raises(ConfigError, match="slippage_ticks"):
-        read_sweep(grid, tmp_path)
+        read_sweep(grid)
 
 
 def test_the_command_leaves_results_summary_and_pictures(grid: Path, tmp_path: Path) -> None:

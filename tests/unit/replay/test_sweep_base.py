@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 import yaml
 
+from axiomd.cli.main import main
 from axiomd.contracts.errors import ConfigError
 from axiomd.core.kernel_record import backtest
 from axiomd.core.market.columns import DTYPES
@@ -63,9 +64,7 @@ def _several() -> dict[str, Any]:
 def _swept(folder: Path, jobs: int = 1, **keys: Any) -> pl.DataFrame:
     grid = {"bars": "bars.parquet", "grid": {"costs.slippage_ticks": [0, 2]}, **keys}
     (folder / "grid.yml").write_text(yaml.safe_dump(grid))
-    out = folder / "out"
-    out.mkdir(exist_ok=True)
-    return run_sweep(read_sweep(folder / "grid.yml", out), local_blocks(jobs, lambda _: None))
+    return run_sweep(read_sweep(folder / "grid.yml"), local_blocks(jobs, lambda _: None))
 
 
 def _alone(folder: Path, base: dict[str, Any], symbols: tuple[str, ...] | None = None, **values: Any) -> dict[str, Any]:
@@ -136,8 +135,6 @@ def test_a_symbol_that_no_strategy_trades_is_named(folder: Path) -> None:
     with pytest.raises(ConfigError, match="no strategy of the base trades CCC"):
         _swept(folder, base={**_several(), "risk": {}}, symbols=["AAA", "CCC"])
 
-    assert list((folder / "out").iterdir()) == [], "what was refused leaves no base behind"
-
 
 @pytest.mark.parametrize(("key", "values"), [("symbols", [["AAA"], ["BBB"]]), ("calendar", ["XNYS", "XLON"])])
 def test_what_all_sets_share_cannot_be_varied(folder: Path, key: str, values: list[Any]) -> None:
@@ -161,6 +158,45 @@ def test_paths_of_a_base_within_the_grid_count_from_the_grid(folder: Path) -> No
 
     assert 0 < min(frame["num_signals"].to_list())
     assert 0 == frame["num_orders"].sum()
+
+
+def test_a_base_within_the_grid_is_written_nowhere(folder: Path) -> None:
+    """Neither where the results go, which may be where the user keeps a base of that name, nor beside the grid."""
+    mine = "# my own\nstrategy: {name: inside_bar}\n"
+    for place in (folder, folder / "out"):
+        place.mkdir(exist_ok=True)
+        (place / "base.yml").write_text(mine)
+    grid = {"bars": "bars.parquet", "base": _base(), "grid": {"costs.slippage_ticks": [0, 2]}}
+    words = ["sweep", "--grid", str(folder / "grid.yml"), "--out", str(folder / "out"), "--jobs", "1", "--no-plots"]
+
+    for base, code in ((_base(), 0), (_base(initial_cash=-1), 2)):
+        (folder / "grid.yml").write_text(yaml.safe_dump({**grid, "base": base}))
+        assert code == main(words)
+
+    assert [mine, mine] == [(place / "base.yml").read_text() for place in (folder, folder / "out")]
+    assert {"base.yml", "results.parquet", "sweep.json"} == {path.name for path in (folder / "out").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("base", "what", "place"),
+    [
+        ("{strategy: {name: inside_bar}, symbols: [AAA], rsk: {}}", "unknown key rsk", "grid.yml:2 base.rsk"),
+        ("\n  strategy: {name: inside_bar}\n  symbols: [AAA]\n  costs: {slippage_bps: -1}", "costs.slippage_bps",
+         "grid.yml:5 base.costs.slippage_bps"),
+        ("{symbols: [AAA]}", "strategy", "grid.yml base"),
+        ("{strategy: {name: inside_bar}, symbols: [AAA], risk: }", "risk is empty", "grid.yml:2 base.risk"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_base_within_the_grid_is_placed_in_the_grid(
+    folder: Path, base: str, what: str, place: str
+) -> None:
+    (folder / "grid.yml").write_text(f"bars: bars.parquet\nbase: {base}\ngrid: {{seed: [1]}}\n")
+
+    with pytest.raises(ConfigError) as refused:
+        read_sweep(folder / "grid.yml")
+
+    assert what in refused.value.what
+    assert str(folder / place) == refused.value.where
 
 
 def test_a_wrong_value_is_placed_in_the_grid(folder: Path) -> None:

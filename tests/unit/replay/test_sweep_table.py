@@ -72,8 +72,9 @@ def test_a_worker_is_ready_without_what_reads_files(tmp_path: Path) -> None:
     base = tmp_path / "base.yml"
     base.write_text("{strategy: {name: inside_bar}, symbols: [AAA], risk: {}}")
     code = (
-        "import sys; from pathlib import Path; from axiomd.replay.trials import expect_market;"
-        f"expect_market(({str(base)!r}, '', None, ('AAA',)), Path('bars')); print('polars' in sys.modules)"
+        "import sys; from pathlib import Path; from axiomd.replay.swept_base import Base;"
+        "from axiomd.replay.trials import expect_market;"
+        f"expect_market((Base({str(base)!r}), '', None, ('AAA',)), Path('bars')); print('polars' in sys.modules)"
     )
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

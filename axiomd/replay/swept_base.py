@@ -1,0 +1,97 @@
+"""The base of a sweep: the run configuration that the values of every set are put into.
+
+It is all that a worker needs to read it again and says the same in every process: a base that stands in a grid travels
+as what it says, and no file is written for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from axiomd.config.load import load_run
+from axiomd.config.yaml_text import YamlText, read_yaml
+from axiomd.contracts.bars import normalise_symbol
+from axiomd.contracts.daemon import DaemonConfig
+from axiomd.contracts.runs import CANDIDATES_MAX
+
+KEY: Final = "base"
+"""What a grid calls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Name a base: the file it stands in, from which its paths count, and what it says where that file is the grid."""
+
+    path: str
+    inline: str | None = field(default=None, repr=False)
+    """Its mapping and the lines of its keys as JSON; as text it can be compared and looked up like the path."""
+
+    @classmethod
+    def within(cls, grid: YamlText) -> Base:
+        """Give the base that stands in a grid itself."""
+        text = grid.under(KEY)
+        return cls(str(grid.path.resolve()), json.dumps([text.mapping, text.lines]))
+
+    @property
+    def file(self) -> Path:
+        """Return the file it stands in."""
+        return Path(self.path)
+
+    @property
+    def where(self) -> str:
+        """Say where to look for what only turns out when a set is bound."""
+        return "configuration" if self.inline is None else self.path
+
+    def read(self, path: Path) -> YamlText:
+        """Read the base, or a file that it names; each once a process. Raises `ConfigError`."""
+        return _read_once(path) if self.inline is None or path != self.file else _said_in(self.path, self.inline)
+
+
+def configured(base: Base, values: Mapping[str, Any], symbols: Sequence[str] | None) -> DaemonConfig:
+    """Read a base with the values of a set, for some symbols or for those it names. Raises `ConfigError`."""
+    flags: dict[str, object] = dict(values)
+    if symbols is not None:
+        document = base.read(base.file).mapping
+        entries = flags.get("strategies", document.get("strategies"))
+        if isinstance(entries, list):
+            flags["strategies"] = _of_symbols(entries, frozenset(symbols))
+        else:
+            flags["symbols"] = list(symbols)
+            if not _is_screened(document, values):  # where it is, the cap decides
+                flags.setdefault("stage1.max_candidates", max(CANDIDATES_MAX, len(symbols)))
+    return load_run(base.file, flags=flags, read=base.read).config
+
+
+def _of_symbols(entries: Sequence[object], symbols: frozenset[str]) -> list[object]:
+    """Leave of each strategy what it does in some symbols; one that has none of them is left out."""
+    kept: list[object] = []
+    for entry in entries:
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("symbols"), list):
+            kept.append(entry)  # for the configuration to refuse
+            continue
+        own = [name for name in entry["symbols"] if not isinstance(name, str) or normalise_symbol(name) in symbols]
+        if own or not entry["symbols"]:
+            kept.append({**entry, "symbols": own})
+    return kept
+
+
+def _is_screened(document: Mapping[str, object], values: Mapping[str, Any]) -> bool:
+    stage1 = values.get("stage1", document.get("stage1"))
+    mode = stage1.get("mode") if isinstance(stage1, Mapping) else None
+    return bool(values.get("stage1.mode", mode) == "screen")
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path) -> YamlText:
+    return read_yaml(path)
+
+
+@lru_cache(maxsize=4)
+def _said_in(path: str, inline: str) -> YamlText:
+    mapping, lines = json.loads(inline)
+    return YamlText(Path(path), mapping, lines, KEY)
