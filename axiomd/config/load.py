@@ -11,6 +11,7 @@ import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -80,11 +81,7 @@ def load_run(
     YAML. ``flags`` maps dotted keys to values; None means not given. ``read`` is for who keeps what a file says, to
     load it with thousands of flags. Raises `ConfigError`.
     """
-    source = read(shipped("settings.yml") if path is None else path)
-    merge = _Merge(source, read)
-    merge.expand_risk()
-    for key, name, value in _from_environment(environ or {}):
-        merge.put(key, value, Origin("environment", name))
+    merge = _layered(shipped("settings.yml") if path is None else path, environ, read)
     for key, given in (flags or {}).items():
         if given is not None:
             merge.put(key, given, Origin("flag", f"--{key.replace('_', '-')}"))
@@ -94,7 +91,25 @@ def load_run(
         config = DaemonConfig.model_validate(merge.mapping)
     except ValidationError as problem:
         raise config_error(problem, DaemonConfig, merge.mapping, merge.place_of(""), merge.place_of) from None
-    return Loaded(config, source.path, merge.origins)
+    return Loaded(config, merge.path, merge.origins)
+
+
+def document_of(
+    path: Path, *, environ: Mapping[str, str] | None = None, read: Callable[[Path], YamlText] = read_yaml
+) -> Mapping[str, object]:
+    """Give what a file and the environment say together, before any of it is judged; for who lays flags over it.
+
+    ``environ`` and ``read`` are those of `load_run`. Raises `ConfigError`.
+    """
+    return _layered(path, environ, read).mapping
+
+
+def _layered(path: Path, environ: Mapping[str, str] | None, read: Callable[[Path], YamlText]) -> _Merge:
+    merge = _Merge(read(path), read)
+    merge.expand_risk()
+    for key, name, value in _from_environment(variables_in(environ or {})):
+        merge.put(key, value, Origin("environment", name))
+    return merge
 
 
 class _Merge:
@@ -104,7 +119,7 @@ class _Merge:
         self.mapping: dict[str, object] = dict(source.mapping)
         file = str(source.path)
         self.origins = {key: Origin("file", f"{file}:{line}") for key, line in source.lines.items() if key}
-        self._source, self._key = source.path, source.key
+        self.path, self._key = source.path, source.key
         self._read = read
         self._folder = source.path.resolve().parent
 
@@ -197,8 +212,8 @@ class _Merge:
         origin = self._origin(key)
         if origin.layer == "environment" or origin.layer == "flag":
             return str(origin)
-        place = origin.place or str(self._source)
-        is_ours = place == str(self._source) or place.startswith(f"{self._source}:")
+        place = origin.place or str(self.path)
+        is_ours = place == str(self.path) or place.startswith(f"{self.path}:")
         parts = (self._key if is_ours else "", key)
         return f"{place} {'.'.join(part for part in parts if part)}".strip()
 
@@ -211,13 +226,19 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str, Value]]:
+def variables_in(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return name and value of the variables of an environment that `load_run` looks at, by name."""
+    ours = sorted(name for name in environ if name.startswith(ENV_PREFIX))
+    return tuple((name, environ[name]) for name in ours if name.removeprefix(ENV_PREFIX) not in ENV_RESERVED)
+
+
+@lru_cache(maxsize=4)
+def _from_environment(variables: tuple[tuple[str, str], ...]) -> list[tuple[str, str, Value]]:
+    """Read variables into (dotted key, name, value); kept, since a sweep loads a file by the thousand."""
     known = set(config_keys(DaemonConfig))
     found: list[tuple[str, str, Value]] = []
-    for name in sorted(environ):
+    for name, text in variables:
         short = name.removeprefix(ENV_PREFIX)
-        if short == name or short in ENV_RESERVED:
-            continue
         top, *rest = short.split(ENV_NESTING)
         if top.lower() not in known:
             near = difflib.get_close_matches(top.lower(), sorted(known), n=1, cutoff=0.8)
@@ -230,5 +251,5 @@ def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str, Value]
             part if top in ("FX", "INSTRUMENTS") and index == 0 else part.lower() for index, part in enumerate(rest)
         ]
         key = ".".join([top.lower(), *lower])
-        found.append((key, name, read_scalar(environ[name], name)))
+        found.append((key, name, read_scalar(text, name)))
     return found

@@ -5,11 +5,13 @@ Whatever is wrong with a grid is told here, before a bar is read. It runs nothin
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from axiomd.config.load import variables_in
 from axiomd.config.yaml_text import read_yaml
 from axiomd.contracts.errors import ConfigError, InputError
 from axiomd.contracts.runs import Metrics
@@ -35,7 +37,10 @@ class Sweep:
 
 
 def read_sweep(path: Path) -> Sweep:
-    """Read a grid file. Raises `ConfigError` for anything wrong, `InputError` for bars that are not there."""
+    """Read a grid file, and the environment that holds over its base.
+
+    Raises `ConfigError` for anything wrong, `InputError` for bars that are not there.
+    """
     from pydantic import ValidationError
 
     from axiomd.config.mistakes import config_error
@@ -52,7 +57,11 @@ def read_sweep(path: Path) -> Sweep:
         if place is not None and not place.exists():
             raise InputError("there are no bars", str(place), f"name a file or a folder under {name}")
     _check_varied(config, path)
-    base = Base(str((folder / config.base).resolve())) if isinstance(config.base, str) else Base.within(text)
+    environ = variables_in(os.environ)
+    if isinstance(config.base, str):
+        base = Base(str((folder / config.base).resolve()), environ=environ)
+    else:
+        base = Base.within(text, environ)
     symbols = _checked(config, base, daily, path)
     return Sweep(config, (base, str(bars), None if daily is None else str(daily), symbols), symbols)
 

@@ -1,7 +1,7 @@
 """The base of a sweep: the run configuration that the values of every set are put into.
 
 It is all that a worker needs to read it again and says the same in every process: a base that stands in a grid travels
-as what it says, and no file is written for it.
+as what it says, without a file, and so do the variables that hold over a base where the sweep was asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from axiomd.config.load import load_run
+from axiomd.config.load import document_of, load_run
 from axiomd.config.yaml_text import YamlText, read_yaml
 from axiomd.contracts.bars import normalise_symbol
 from axiomd.contracts.daemon import DaemonConfig
@@ -25,17 +25,23 @@ KEY: Final = "base"
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Name a base: the file it stands in, from which its paths count, and what it says where that file is the grid."""
+    """Name a base: the file it stands in, from which its paths count, and what it says where that file is the grid.
+
+    `environ` are the AXIOMD_ variables, which hold over it as over any configuration. Neither is shown: what a worker
+    says in its log shall name no secret.
+    """
 
     path: str
     inline: str | None = field(default=None, repr=False)
     """Its mapping and the lines of its keys as JSON; as text it can be compared and looked up like the path."""
 
+    environ: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
     @classmethod
-    def within(cls, grid: YamlText) -> Base:
+    def within(cls, grid: YamlText, environ: tuple[tuple[str, str], ...] = ()) -> Base:
         """Give the base that stands in a grid itself."""
         text = grid.under(KEY)
-        return cls(str(grid.path.resolve()), json.dumps([text.mapping, text.lines]))
+        return cls(str(grid.path.resolve()), json.dumps([text.mapping, text.lines]), environ)
 
     @property
     def file(self) -> Path:
@@ -53,10 +59,13 @@ class Base:
 
 
 def configured(base: Base, values: Mapping[str, Any], symbols: Sequence[str] | None) -> DaemonConfig:
-    """Read a base with the values of a set, for some symbols or for those it names. Raises `ConfigError`."""
+    """Read a base with the environment and, over both, the values of a set; for some symbols or for those it names.
+
+    Raises `ConfigError`.
+    """
     flags: dict[str, object] = dict(values)
     if symbols is not None:
-        document = base.read(base.file).mapping
+        document = _document_of(base)
         entries = flags.get("strategies", document.get("strategies"))
         if isinstance(entries, list):
             flags["strategies"] = _of_symbols(entries, frozenset(symbols))
@@ -64,7 +73,7 @@ def configured(base: Base, values: Mapping[str, Any], symbols: Sequence[str] | N
             flags["symbols"] = list(symbols)
             if not _is_screened(document, values):  # where it is, the cap decides
                 flags.setdefault("stage1.max_candidates", max(CANDIDATES_MAX, len(symbols)))
-    return load_run(base.file, flags=flags, read=base.read).config
+    return load_run(base.file, environ=dict(base.environ), flags=flags, read=base.read).config
 
 
 def _of_symbols(entries: Sequence[object], symbols: frozenset[str]) -> list[object]:
@@ -84,6 +93,11 @@ def _is_screened(document: Mapping[str, object], values: Mapping[str, Any]) -> b
     stage1 = values.get("stage1", document.get("stage1"))
     mode = stage1.get("mode") if isinstance(stage1, Mapping) else None
     return bool(values.get("stage1.mode", mode) == "screen")
+
+
+@lru_cache(maxsize=4)
+def _document_of(base: Base) -> Mapping[str, object]:
+    return document_of(base.file, environ=dict(base.environ), read=base.read)
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -158,6 +159,50 @@ def test_paths_of_a_base_within_the_grid_count_from_the_grid(folder: Path) -> No
 
     assert 0 < min(frame["num_signals"].to_list())
     assert 0 == frame["num_orders"].sum()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_environment_holds_over_the_base_as_over_a_backtests(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    """Also in workers of another environment: what held where the sweep was asked for goes with it."""
+    keys: dict[str, Any] = {"bars": "bars.parquet", "base": _base(), "grid": {"costs.slippage_ticks": [0, 2]}}
+    (folder / "grid.yml").write_text(yaml.safe_dump(keys))
+    plain = _alone(folder, _base())
+    monkeypatch.setenv("AXIOMD_COSTS__COMMISSION_MIN", "5")
+    whole, sweep = _alone(folder, _base()), read_sweep(folder / "grid.yml")
+    monkeypatch.delenv("AXIOMD_COSTS__COMMISSION_MIN")
+
+    frame = run_sweep(sweep, local_blocks(jobs, lambda _: None))
+
+    assert whole["total_costs"] != plain["total_costs"]
+    assert _is_row_of(frame.row(1, named=True), whole)
+
+
+def test_a_value_of_the_grid_wins_over_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _alone(folder, _base())
+    monkeypatch.setenv("AXIOMD_COSTS__SLIPPAGE_TICKS", "7")
+
+    frame = _swept(folder, base=_base())
+
+    assert _is_row_of(frame.row(1, named=True), whole)
+
+
+def test_symbols_and_strategies_of_the_environment_are_swept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, named = {**_several(), "risk": {}}, _alone(folder, _base(symbols=["AAA"]))
+
+    monkeypatch.setenv("AXIOMD_SYMBOLS", "[AAA]")
+    assert _is_row_of(_swept(folder, base=_base()).row(1, named=True), named)
+    monkeypatch.delenv("AXIOMD_SYMBOLS")
+    monkeypatch.setenv("AXIOMD_STRATEGIES", json.dumps(base["strategies"][1:]))
+    assert ["AAA"] * 2 == _swept(folder, base=base, each_symbol_alone=True)["symbol"].to_list()
+
+
+def test_a_wrong_variable_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AXIOMD_COSTS__SLIPPAGE_BPS", "-1")
+
+    with pytest.raises(ConfigError, match="environment AXIOMD_COSTS__SLIPPAGE_BPS"):
+        _swept(folder, base=_base())
 
 
 def test_a_base_within_the_grid_is_written_nowhere(folder: Path) -> None:
