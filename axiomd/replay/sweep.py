@@ -31,7 +31,7 @@ from axiomd.replay.trials import (
     bind_sets,
     market_of,
     run_blocks,
-    session_rows,
+    sessions_with_bars,
 )
 
 EULER_GAMMA: Final = 0.5772156649015329
@@ -69,16 +69,22 @@ def run_sweep(sweep: Sweep, run: RunBlocks) -> pl.DataFrame:
 
 
 def _parts(sweep: Sweep) -> list[tuple[int, str, int, int]]:
-    """Give (fold, part, first, last) of every part; one part without walk-forward."""
+    """Give (fold, part, first session, last session) of every part; one part without walk-forward.
+
+    Folds are cut by the sessions that any swept symbol has a bar in: the same dates for all symbols, also for one that
+    was listed later or lacks a day.
+    """
     forward = sweep.config.walk_forward
     if forward is None:
         return [(0, "all", 0, -1)]
-    count = len(session_rows(market_of(sweep.market).bars.tape_of(sweep.symbols)))
+    there = sessions_with_bars(market_of(sweep.market).bars.tape_of(sweep.symbols))
+    count = len(there)
     parts = []
     fold, first = 0, 0
     while first + forward.train_sessions + forward.test_sessions <= count:
         middle = first + forward.train_sessions
-        parts += [(fold, "train", first, middle), (fold, "test", middle, middle + forward.test_sessions)]
+        end = middle + forward.test_sessions
+        parts += [(fold, "train", there[first], there[middle - 1]), (fold, "test", there[middle], there[end - 1])]
         fold, first = fold + 1, first + forward.test_sessions
     if not parts:
         raise ConfigError(

@@ -49,7 +49,8 @@ MarketKey = tuple[Base, str, str | None, tuple[str, ...]]
 class Trial:
     """One run: the number and values of its set, and its part of the sessions.
 
-    `first` and `last` are positions among the sessions that have a bar, `last` excluded; -1 means to the end.
+    `first` and `last` are sessions of the market's table, both included, whether or not its symbols have a bar in them;
+    -1 means to the end.
     """
 
     set_number: int
@@ -222,19 +223,20 @@ class _Parts:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
-        self._rows = session_rows(tape)
+        self._ends = np.searchsorted(tape.bars[:, TS_US], tape.sessions.close_us)
         self._cut = tape
 
     def of(self, trial: Trial) -> tuple[Tape, int]:
-        """Cut the tape behind a trial's last session, since what comes later does not exist for it."""
-        tape, rows = self.tape, self._rows
-        first_session = rows[trial.first][0]
+        """Cut the tape behind a trial's last session, since what comes later does not exist for it.
+
+        Nothing is left where its symbols were not there yet: a run without a bar makes no trade.
+        """
         if trial.last < 0:
-            return tape, first_session
-        end = rows[min(trial.last, len(rows)) - 1][1]
+            return self.tape, trial.first
+        tape, end = self.tape, int(self._ends[trial.last])
         if len(self._cut) != end:
             self._cut = Tape(tape.symbols, tape.bars[:end], tape.timeframe_us, tape.sessions, 0, 0, "", ())
-        return self._cut, first_session
+        return self._cut, trial.first
 
 
 def market_of(key: MarketKey) -> Market:
@@ -279,8 +281,9 @@ _markets: Final[dict[MarketKey, Market]] = {}
 _laid_out: Final[dict[MarketKey, Path]] = {}
 
 
-def session_rows(tape: Tape) -> list[tuple[int, int]]:
-    """Give (session, row behind its last bar) of every session that has a bar."""
+def sessions_with_bars(tape: Tape) -> list[int]:
+    """Give the sessions of a tape's table in which any of its symbols has a bar."""
     starts_us, table = tape.bars[:, TS_US], tape.sessions
     first, end = np.searchsorted(starts_us, table.open_us), np.searchsorted(starts_us, table.close_us)
-    return [(int(session), int(end[session])) for session in np.flatnonzero(end > first)]
+    sessions: list[int] = np.flatnonzero(end > first).tolist()
+    return sessions
