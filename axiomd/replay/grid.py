@@ -57,6 +57,7 @@ def read_sweep(path: Path) -> Sweep:
         if place is not None and not place.exists():
             raise InputError("there are no bars", str(place), f"name a file or a folder under {name}")
     _check_varied(config, path)
+    _check_apart(config, path)
     environ = variables_in(os.environ)
     if isinstance(config.base, str):
         base = Base(str((folder / config.base).resolve()), environ=environ)
@@ -87,6 +88,18 @@ def _check_varied(config: SweepConfig, path: Path) -> None:
     if config.walk_forward is not None and config.walk_forward.choose not in known:
         choose = config.walk_forward.choose
         raise ConfigError(f"{choose} is no figure", f"{path} walk_forward.choose", f"known: {', '.join(known)}")
+
+
+def _check_apart(config: SweepConfig, path: Path) -> None:
+    """Refuse a set that says one key twice: as itself, and within another that contains it.
+
+    Whichever was put in last would hold, and the row would be labelled with both.
+    """
+    for keys in dict.fromkeys(tuple(values) for values in config.sets or (config.grid or {},)):
+        for key in keys:
+            whole = next((other for other in keys if key.startswith(f"{other}.")), None)
+            if whole is not None:
+                raise ConfigError(f"{key} is part of {whole}", f"{path} {key}", "vary one of them in a set")
 
 
 def _check_set(base: Base, values: Mapping[str, Any], symbols: Sequence[str], daily: Path | None, where: str) -> None:
