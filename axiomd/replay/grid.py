@@ -5,8 +5,9 @@ Whatever is wrong with a grid is told here, before a bar is read. It runs nothin
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +15,10 @@ from typing import Any, Final
 from axiomd.config.load import variables_in
 from axiomd.config.yaml_text import read_yaml
 from axiomd.contracts.errors import ConfigError, InputError
+from axiomd.contracts.exact import canonical
 from axiomd.contracts.runs import Metrics
 from axiomd.contracts.sweep import SweepConfig
+from axiomd.replay.sweep_table import plain_value
 from axiomd.replay.swept_base import Base, configured
 from axiomd.replay.trials import MarketKey
 
@@ -58,6 +61,7 @@ def read_sweep(path: Path) -> Sweep:
             raise InputError("there are no bars", str(place), f"name a file or a folder under {name}")
     _check_varied(config, path)
     _check_apart(config, path)
+    _check_once(config, path)
     environ = variables_in(os.environ)
     if isinstance(config.base, str):
         base = Base(str((folder / config.base).resolve()), environ=environ)
@@ -100,6 +104,26 @@ def _check_apart(config: SweepConfig, path: Path) -> None:
             whole = next((other for other in keys if key.startswith(f"{other}.")), None)
             if whole is not None:
                 raise ConfigError(f"{key} is part of {whole}", f"{path} {key}", "vary one of them in a set")
+
+
+def _check_once(config: SweepConfig, path: Path) -> None:
+    """Refuse what would be run twice: each trial more makes the best of them more of a stroke of luck."""
+    for key, values in (config.grid or {}).items():
+        for place, first in _again(values):
+            raise ConfigError(
+                f"{plain_value(values[place])} is {plain_value(values[first])} again", f"{path} {key}", "name it once"
+            )
+    for number, first in _again(config.sets or []):
+        raise ConfigError(f"set {number} is set {first} again", f"{path} set {number}", "leave it out")
+
+
+def _again(values: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """Yield the places of values that stand there before, and where: 2.0 is 2, and keys may stand in any order."""
+    seen: dict[str, int] = {}
+    for place, value in enumerate(values):
+        first = seen.setdefault(json.dumps(canonical(value), sort_keys=True), place)
+        if first != place:
+            yield place, first
 
 
 def _check_set(base: Base, values: Mapping[str, Any], symbols: Sequence[str], daily: Path | None, where: str) -> None:
