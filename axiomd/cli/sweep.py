@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,24 +44,39 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{jobs} processes", "--jobs", "give 1 or more")
     if (args.engine == "dask") != (args.scheduler is not None):
         raise UsageError("--engine dask and --scheduler go together", "axiomd sweep", "give both or none")
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"it cannot be written ({error.strerror})", str(args.out), "name another folder") from error
     sweep = read_sweep(args.grid)
-    with unwinding(), _progress(trial_count(sweep)) as step:
-        engine = local_blocks(jobs, step) if args.engine == "local" else dask_blocks(args.scheduler, step)
-        frame = run_sweep(sweep, engine)
-    write_results(frame, args.out / "results.parquet")
-    summary = summary_of(sweep, frame)
-    (args.out / "sweep.json").write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    if not args.no_plots:
-        from axiomd.runs.sweep_plots import draw_sweep
+    with unwinding(), _made(args.out):
+        with _progress(trial_count(sweep)) as step:
+            engine = local_blocks(jobs, step) if args.engine == "local" else dask_blocks(args.scheduler, step)
+            frame = run_sweep(sweep, engine)
+        write_results(frame, args.out / "results.parquet")
+        summary = summary_of(sweep, frame)
+        (args.out / "sweep.json").write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        if not args.no_plots:
+            from axiomd.runs.sweep_plots import draw_sweep
 
-        keys = list(next(iter(sweep.config.parameter_sets())))
-        draw_sweep(frame, keys, args.out)
+            keys = list(next(iter(sweep.config.parameter_sets())))
+            draw_sweep(frame, keys, args.out)
     _show(summary, args.out, as_json=args.json)
     return EXIT_OK
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder for results; where there come to be none, take away what was made for them."""
+    made: list[Path] = []
+    try:
+        try:
+            made = [each for each in (folder, *folder.parents) if not each.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"it cannot be written ({error.strerror})", str(folder), "name another folder") from error
+        yield
+    except BaseException:
+        for each in made:
+            with suppress(OSError):  # somebody put something into it
+                each.rmdir()
+        raise
 
 
 def _show(summary: dict[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -256,6 +256,49 @@ def test_the_command_leaves_results_summary_and_pictures(grid: Path, tmp_path: P
     assert {"results.parquet", "sweep.json", "distribution.png", "heatmap.png"} <= names
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("  strategy.params.risk_rewrad: [1]\n", "  strategy.params.risk_reward: [1, 2]\n"),
+        ("bars: nowhere.parquet\n", "bars: bars.parquet\n"),
+        ("symbols: [AAA, ZZZ]", "symbols: [AAA, BBB]"),
+    ],
+)
+def test_a_refused_sweep_leaves_nothing_behind(grid: Path, tmp_path: Path, wrong: str, right: str) -> None:
+    """Whether it was refused while its grid was read, its bars, or a set was bound."""
+    grid.write_text(GRID.replace(right, wrong))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+
+    for folder in (tmp_path / "new" / "folder" / "out", kept):
+        assert 2 == main(["sweep", "--grid", str(grid), "--out", str(folder), "--jobs", "1", "--no-plots"])
+
+    assert {"bars.parquet", "grid.yml", "kept"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_folder_that_something_came_into_stays(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "new" / "out"
+
+    def fails(*asked: object) -> None:
+        (out / "mine").touch()
+        raise ConfigError("no", "here", "no way")
+
+    monkeypatch.setattr("axiomd.replay.sweep.run_sweep", fails)
+
+    assert 2 == main(["sweep", "--grid", str(grid), "--out", str(out)])
+    assert (out / "mine").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/inside", "n" * 300])
+def test_a_folder_that_cannot_be_is_refused(
+    grid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "file").touch()
+
+    assert 2 == main(["sweep", "--grid", str(grid), "--out", str(tmp_path / name)])
+    assert capsys.readouterr().err.startswith("error: it cannot be written (")
+
+
 def test_the_command_says_in_words_what_it_found(
     grid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

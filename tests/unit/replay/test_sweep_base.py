@@ -275,3 +275,4 @@ def test_a_sweep_that_is_broken_off_says_nothing_and_leaves_nothing(
     assert (code, b"") == (process.returncode, out), said
     assert number is signal.SIGTERM or b"" == said
     assert [] == list(bars.glob("axiomd-sweep-*"))
+    assert not (folder / "out").exists()
