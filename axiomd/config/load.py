@@ -73,18 +73,22 @@ def load_run(
     *,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
+    values: Mapping[str, object] | None = None,
     read: Callable[[Path], YamlText] = read_yaml,
 ) -> Loaded:
     """Read a run or daemon configuration; without a path, the shipped settings.yml.
 
     ``environ`` is searched for AXIOMD_ variables, two underscores for a dot (AXIOMD_COSTS__SLIPPAGE_BPS), values as in
-    YAML. ``flags`` maps dotted keys to values; None means not given. ``read`` is for who keeps what a file says, to
-    load it with thousands of flags. Raises `ConfigError`.
+    YAML. ``flags`` maps dotted keys to values; None means not given. ``values`` likewise, over all of these, and there
+    None is a value, null. ``read`` is for who keeps what a file says, to load it with thousands of values. Raises
+    `ConfigError`.
     """
     merge = _layered(shipped("settings.yml") if path is None else path, environ, read)
     for key, given in (flags or {}).items():
         if given is not None:
             merge.put(key, given, Origin("flag", f"--{key.replace('_', '-')}"))
+    for key, given in (values or {}).items():
+        merge.put(key, given, Origin("flag", key))
     merge.gather_plugins()
     merge.resolve_paths()
     try:

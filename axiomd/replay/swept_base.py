@@ -63,17 +63,17 @@ def configured(base: Base, values: Mapping[str, Any], symbols: Sequence[str] | N
 
     Raises `ConfigError`.
     """
-    flags: dict[str, object] = dict(values)
+    laid_over: dict[str, object] = dict(values)
     if symbols is not None:
         document = _document_of(base)
-        entries = flags.get("strategies", document.get("strategies"))
+        entries = laid_over.get("strategies", document.get("strategies"))
         if isinstance(entries, list):
-            flags["strategies"] = _of_symbols(entries, frozenset(symbols))
+            laid_over["strategies"] = _of_symbols(entries, frozenset(symbols))
         else:
-            flags["symbols"] = list(symbols)
+            laid_over["symbols"] = list(symbols)
             if not _is_screened(document, values):  # where it is, the cap decides
-                flags.setdefault("stage1.max_candidates", max(CANDIDATES_MAX, len(symbols)))
-    return load_run(base.file, environ=dict(base.environ), flags=flags, read=base.read).config
+                laid_over.setdefault("stage1.max_candidates", max(CANDIDATES_MAX, len(symbols)))
+    return load_run(base.file, environ=dict(base.environ), values=laid_over, read=base.read).config
 
 
 def _of_symbols(entries: Sequence[object], symbols: frozenset[str]) -> list[object]:

@@ -188,6 +188,20 @@ def test_a_value_of_the_grid_wins_over_the_environment(folder: Path, monkeypatch
     assert _is_row_of(frame.row(1, named=True), whole)
 
 
+def test_null_is_a_value_like_any_other(folder: Path) -> None:
+    """It was taken for none, and the row that says null had the base's value."""
+    params = {**PARAMS, "stop_cap_ticks": 1}
+    base = _base(costs={"slippage_ticks": 2}, strategy={"name": "inside_bar", "params": params})
+    uncapped = _alone(folder, _base())
+    capped = _alone(folder, base)
+
+    frame = _swept(folder, base=base, grid={"strategy.params.stop_cap_ticks": [None, 1]})
+
+    assert _is_row_of(frame.row(0, named=True), uncapped)
+    assert _is_row_of(frame.row(1, named=True), capped)
+    assert uncapped != capped
+
+
 def test_symbols_and_strategies_of_the_environment_are_swept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base, named = {**_several(), "risk": {}}, _alone(folder, _base(symbols=["AAA"]))
 
