@@ -47,7 +47,8 @@ def read_only(path: Path) -> sqlite3.Connection:
             # SQLite reads a file of a later format, and lets nothing be written into it
             if file.read(19)[18:] > b"\2":
                 raise sqlite3.DatabaseError("its header is damaged")
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        # a name may hold what means something else in a URI: `#` and `?` end it, `%41` is an `A`
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         if int(db.execute("PRAGMA application_id").fetchone()[0]) != schema.APPLICATION_ID:
             raise JournalCorrupt("the file is no journal of axiomd", str(path), "name the journal.sqlite of a run")
     return db

@@ -148,7 +148,7 @@ class Stage:
 
     def broker_reports(self) -> list[tuple[str, dict[str, Any]]]:
         """Read the broker's own record, as it lies on the disk."""
-        db = sqlite3.connect(f"file:{self.state_dir / 'sim.sqlite'}?mode=ro", uri=True)
+        db = sqlite3.connect(f"{(self.state_dir / 'sim.sqlite').absolute().as_uri()}?mode=ro", uri=True)
         try:
             rows = db.execute("SELECT kind, payload FROM reports ORDER BY seq").fetchall()
         finally:

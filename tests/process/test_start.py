@@ -191,6 +191,32 @@ def test_a_stop_during_the_start_ends_it_with_0(stage: Stage) -> None:
     assert no_broker_is_left(stage)
 
 
+def test_a_day_goes_on_in_a_folder_whose_name_means_something_else_in_a_uri(tmp_path: Path) -> None:
+    """`#` and `?` end the path of a URI, `%41` is an `A`: no daemon there found its journal again."""
+    folder = tmp_path / "st#x?y%41"
+    folder.mkdir()
+    stage = Stage(folder)
+    try:
+        busy(stage, daemon={"on_shutdown": "leave"})
+        running = stage.start_ready()
+        running.wait_state(lambda state: bool(state["orders"]), "entries work")
+        stopped = running.stop()
+
+        ended = stage.start().wait()
+        trades = stage.replay()
+        replayed = folder / "replay" / "journal.sqlite"
+        verified = [stage.run("journal", "verify", str(path)).returncode for path in (stage.journal, replayed)]
+        listed = stage.run("orders", "list", "--journal", str(stage.journal)).returncode
+        again = stage.run("replay", "--journal", str(replayed), "--bars", str(stage.tape)).returncode
+    finally:
+        stage.close()
+
+    assert (EXIT_OK, EXIT_OK) == (stopped, ended)
+    assert trades == stage.trades()
+    assert [EXIT_OK] * 4 == [*verified, listed, again]
+    assert [folder] == list(tmp_path.iterdir())
+
+
 def test_a_second_daemon_on_a_state_dir_is_refused_with_5(stage: Stage) -> None:
     busy(stage)
     first = stage.start_ready()

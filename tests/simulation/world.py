@@ -527,7 +527,7 @@ def run_seed(seed: int, kept: frozenset[int] | None = None) -> World:
 
 def committed(folder: Path, key: str) -> bool:
     """Say whether an intent stands in the journal on the disk, as another process would see it."""
-    db = sqlite3.connect(f"file:{folder / 'journal.sqlite'}?mode=ro", uri=True)
+    db = sqlite3.connect(f"{(folder / 'journal.sqlite').absolute().as_uri()}?mode=ro", uri=True)
     try:
         return bool(db.execute("SELECT 1 FROM events WHERE kind = 'order.intent' AND key = ?", (key,)).fetchone())
     finally:
