@@ -1,6 +1,7 @@
 """``axiomd journal``: verify a journal against itself, or show its events.
 
-It reads and never writes. Verifying what is no sound journal ends with 1; a path without a file with 2.
+It reads and never writes. Verifying what is no sound journal ends with 1; a path without a file, or with a manifest
+beside it that cannot be read, with 2.
 """
 
 from __future__ import annotations
@@ -55,9 +56,12 @@ def run(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace, path: Path) -> int:
     from axiomd.journal.verify import Verification, known_end, verify
 
-    head, count = known_end(path)
+    head, count = args.head, args.count
+    if head is None or count is None:
+        known_head, known_count = known_end(path)
+        head, count = head or known_head, known_count if count is None else count
     try:
-        found = verify(path, head=args.head or head, count=args.count if args.count is not None else count)
+        found = verify(path, head=head, count=count)
     except JournalCorrupt as broken:
         found = Verification(0, "", ((0, broken.what),))
     if args.json:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from axiomd.contracts import events as e
-from axiomd.contracts.errors import JournalCorrupt
+from axiomd.contracts.errors import InputError
 from axiomd.contracts.orders import split_reference
 from axiomd.journal import schema
 from axiomd.journal.log import side_file
@@ -77,15 +77,20 @@ class _Manifest(msgspec.Struct):
 
 
 def known_end(path: Path) -> tuple[str | None, int | None]:
-    """Find the head and the count that were written beside a journal: in the run's manifest.json."""
+    """Find the head and the count that were written beside a journal: in the run's manifest.json.
+
+    `InputError` where that cannot be read: it says nothing against the journal.
+    """
     beside = path.parent / "manifest.json"
     if path.name != "journal.sqlite" or not beside.is_file():
         return None, None
     try:
         manifest = msgspec.json.decode(beside.read_bytes(), type=_Manifest)
         return manifest.journal_head, manifest.journal_count
-    except (msgspec.MsgspecError, OSError) as error:
-        raise JournalCorrupt(f"the manifest cannot be read: {error}", str(beside), "restore it") from error
+    except (msgspec.MsgspecError, RecursionError, OSError) as error:
+        raise InputError(
+            f"the manifest cannot be read: {error}", str(beside), "restore it, or move it away and do without"
+        ) from error
 
 
 def _schema_of(db: sqlite3.Connection) -> dict[str, str]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from axiomd.cli.main import main
 from axiomd.contracts import events as e
-from axiomd.contracts.errors import JournalCorrupt, JournalWriteFailed
+from axiomd.contracts.errors import EXIT_INPUT, EXIT_OK, JournalCorrupt, JournalWriteFailed
 from axiomd.contracts.fills import Fill
 from axiomd.contracts.verdicts import text_of
 from axiomd.journal import schema
@@ -221,6 +221,24 @@ def test_removed_end_is_found_by_what_the_manifest_says(path: Path) -> None:
 
 def test_other_end_of_the_same_length_is_found_by_the_head(path: Path) -> None:
     assert [0] == [seq for seq, _ in verify(path, head="00" * 32, count=11).problems]
+
+
+@pytest.mark.parametrize("manifest", [b"", b"\xff", b"[]", b'{"journal_count": "9"}', b'{"x":' + b"[" * 100_000])
+def test_a_manifest_that_cannot_be_read_says_nothing_against_the_journal(
+    manifest: bytes, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = verify(path)
+    (path.parent / "manifest.json").write_bytes(manifest)
+
+    code = main(["journal", "verify", str(path)])
+    error = capsys.readouterr().err
+    told = main(["journal", "verify", str(path), "--head", found.head, "--count", str(found.count)])
+
+    assert EXIT_INPUT == code
+    assert error.startswith("error: the manifest cannot be read: ")
+    assert f" · {path.parent / 'manifest.json'} · restore it" in error
+    assert error.count("\n") == 1
+    assert EXIT_OK == told
 
 
 def test_position_in_a_symbol_without_a_fill_is_found_and_told(path: Path) -> None:
