@@ -1,16 +1,19 @@
 """``axiomd report``: write a run's report again from the files of its folder, for one run or for all.
 
-It reads run folders and writes report.html and the two pictures in them; the figures stay as the run left them.
+It reads run folders and writes report.html and the two pictures in them; the figures stay as the run left them. Of all
+runs, those that are damaged are told behind the others and keep no report from being written.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from axiomd.cli.printing import print_json
 from axiomd.config.settings import places
-from axiomd.contracts.errors import EXIT_OK, InputError, UsageError
+from axiomd.contracts.errors import EXIT_INPUT, EXIT_OK, InputError, UsageError
 
 _EXAMPLE = """example:
   axiomd report artifacts/runs/replay-0a1b2c3d-4e5f6071
@@ -28,15 +31,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write what was asked for and print each path; raises `UsageError` or `InputError`."""
+    """Write what was asked for and print each path; raises `UsageError`, and `InputError` for a run that was named."""
     folders = _folders(args.run, is_all=args.all)
-    reports = [_write(folder, plots=not args.no_plots) for folder in folders]
-    if args.json:
+    reports: list[Path] = []
+    failures: list[InputError] = []
+    for folder in folders:
+        try:
+            reports.append(_write(folder, plots=not args.no_plots))
+        except InputError as error:
+            if not args.all:
+                raise
+            failures.append(error)
+    _print(reports, as_json=args.json)
+    for failure in failures:
+        print(failure.line(), file=sys.stderr)
+    return EXIT_INPUT if failures else EXIT_OK
+
+
+def _print(reports: Sequence[Path], *, as_json: bool) -> None:
+    if as_json:
         print_json({"reports": [str(path) for path in reports]})
-    else:
-        for path in reports:
-            print(path)
-    return EXIT_OK
+        return
+    for path in reports:
+        print(path)
 
 
 def _folders(named: str | None, *, is_all: bool) -> list[Path]:
@@ -61,9 +78,15 @@ def _folders(named: str | None, *, is_all: bool) -> list[Path]:
 def _write(folder: Path, *, plots: bool) -> Path:
     from axiomd.runs.report import write_report
 
-    if plots:
-        # matplotlib takes longer to load than all the rest
-        from axiomd.runs.plots import draw_curves
+    try:
+        if plots:
+            # matplotlib takes longer to load than all the rest
+            from axiomd.runs.plots import draw_curves
 
-        draw_curves(folder)
-    return write_report(folder)
+            draw_curves(folder)
+        return write_report(folder)
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        # the files are there with their columns, and one of them holds what is no number, time or zone
+        raise InputError(
+            f"the run cannot be shown ({type(error).__name__}: {error})", str(folder), "write the run again"
+        ) from error

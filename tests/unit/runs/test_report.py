@@ -132,3 +132,35 @@ def test_a_damaged_run_is_named_by_its_file(run: Path, name: str, content: str |
     with pytest.raises(InputError) as caught:
         read_run(run)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.json", "{"), ("equity_curve.csv", "ts,equity,drawdown\nyesterday,much,little\n"),
+        ("metrics.json", '{"x":' + "[" * 100_000),
+        ("manifest.json", '{"run_id":"","tz":"Mars","currency":"","strategy":""}'),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_keeps_no_other_from_its_report(
+    run: Path, name: str, content: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifacts_dir = run.parents[1]
+    first, last = written(artifacts_dir / "runs" / "run-0"), written(artifacts_dir / "runs" / "run-2")
+    (run / name).write_text(content)
+    for folder in (first, last):
+        (folder / "report.html").unlink()
+    monkeypatch.setenv("AXIOMD_ARTIFACTS_DIR", str(artifacts_dir))
+
+    code = main(["report", "--all"])
+    told = capsys.readouterr()
+    alone = main(["report", str(run)])
+
+    assert 2 == code == alone
+    assert [str(folder / "report.html") for folder in (first, last)] == told.out.splitlines()
+    assert (first / "report.html").is_file()
+    assert (last / "report.html").is_file()
+    (line,) = told.err.splitlines()
+    assert line.startswith("error: ")
+    assert str(run) in line
+    assert [line] == capsys.readouterr().err.splitlines()
