@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,17 @@ from typing import TYPE_CHECKING
 from axiomd.cli.printing import print_json, print_table
 from axiomd.config.settings import places
 from axiomd.contracts.bars import Timeframe, Violation
-from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
+from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError, cut
+from axiomd.contracts.instruments import SYMBOL_LENGTH_MAX
 from axiomd.contracts.units import PRICE_SCALE, PRICE_UNITS_MAX, exact_units
 
 if TYPE_CHECKING:
     import polars as pl
 
     from axiomd.contracts.quality import QualityReport
+
+DETAIL_LENGTH_MAX = 500
+"""A cell that cannot be read may be a whole file; so much of it tells what it is."""
 
 _EXAMPLE = """example:
   axiomd data validate --bars bars.parquet --daily daily.parquet --calendar XNYS
@@ -73,11 +77,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _validate(args: argparse.Namespace) -> int:
+    from axiomd.feeds.symbols import of_symbols
+
     tick_units = _tick_units(args.tick_size)
     findings, frames = _find_intraday(args)
     if args.daily is not None:
         findings += _find_daily(args.daily)
-    reports, written = _measure(frames, args)
+    reports, written = _measure([of_symbols(frame) for frame in frames], args)
     off_tick = sum(_between_ticks(frame, tick_units) for frame in frames)
     is_good = not findings and all(report.passed for report in reports)
     if args.json:
@@ -135,9 +141,7 @@ def _import(args: argparse.Namespace) -> int:
         rows += frame.height
         imported += store.merge(frame, Timeframe(args.timeframe))
     if args.daily is not None:
-        from axiomd.feeds.files import load_daily
-
-        daily = load_daily(args.daily).frame
+        daily = _checked_daily(args.daily)
         rows += daily.height
         imported += store.merge(daily, Timeframe.D1)
     if args.json:
@@ -157,8 +161,10 @@ def _checked_bars(args: argparse.Namespace) -> tuple[pl.DataFrame, int]:
     from axiomd.feeds.calendars import time_zone
     from axiomd.feeds.files import read_bars
     from axiomd.feeds.frames import covering_table
+    from axiomd.feeds.symbols import symbol_violations
 
     frame = read_bars(args.bars, args.timeframe)
+    raise_if_any(symbol_violations(frame), str(args.bars))
     table = covering_table(take_apart(frame), args.calendar)
     inside = pl.Series(table.indices_of(frame["ts"].to_physical().to_numpy()) >= 0)
     kept = frame.filter(inside)
@@ -169,15 +175,26 @@ def _checked_bars(args: argparse.Namespace) -> tuple[pl.DataFrame, int]:
     return kept, frame.height - kept.height
 
 
+def _checked_daily(path: Path) -> pl.DataFrame:
+    from axiomd.core.market.validate import raise_if_any
+    from axiomd.feeds.files import load_daily
+    from axiomd.feeds.symbols import symbol_violations
+
+    frame = load_daily(path).frame
+    raise_if_any(symbol_violations(frame), str(path))
+    return frame
+
+
 def _find_intraday(args: argparse.Namespace) -> tuple[list[Finding], list[pl.DataFrame]]:
     from axiomd.core.market.columns import legible
     from axiomd.feeds.files import duplicates_between, read_each
     from axiomd.feeds.frames import find_intraday
+    from axiomd.feeds.symbols import symbol_violations
 
     findings: list[Finding] = []
     frames: list[pl.DataFrame] = []
     for file in read_each(args.bars):
-        findings += _findings(file.path, file.faults)
+        findings += _findings(file.path, (*file.faults, *symbol_violations(file.frame)))
         judged = find_intraday(file.frame, args.calendar, args.tz, args.timeframe, file.unread)
         findings += _findings(file.path, judged)
         frames.append(legible(file.frame))
@@ -189,11 +206,13 @@ def _find_daily(daily: Path) -> list[Finding]:
     from axiomd.core.market.columns import legible
     from axiomd.core.market.validate import daily_violations
     from axiomd.feeds.files import duplicates_between, read_each
+    from axiomd.feeds.symbols import symbol_violations
 
     findings: list[Finding] = []
     frames: list[pl.DataFrame] = []
     for file in read_each(daily):
-        findings += _findings(file.path, (*file.faults, *daily_violations(file.frame, file.unread)))
+        findings += _findings(file.path, (*file.faults, *symbol_violations(file.frame)))
+        findings += _findings(file.path, daily_violations(file.frame, file.unread))
         frames.append(legible(file.frame))
     return findings + _findings(daily, duplicates_between(frames))
 
@@ -238,7 +257,17 @@ def _tick_units(text: str) -> int:
 
 
 def _findings(path: Path, violations: Sequence[Violation]) -> list[Finding]:
-    return [Finding(str(path), violation) for violation in violations]
+    """Give findings that are bounded, whatever the bars hold: a name or a cell may be of any length."""
+    return [
+        Finding(
+            str(path),
+            replace(
+                found, symbol=found.symbol and cut(found.symbol, SYMBOL_LENGTH_MAX),
+                detail=cut(found.detail, DETAIL_LENGTH_MAX),
+            ),
+        )
+        for found in violations
+    ]  # fmt: skip
 
 
 def _counts(findings: Sequence[Finding], reports: Sequence[QualityReport]) -> Counter[str]:

@@ -98,7 +98,7 @@ def _told(problem: Exception) -> tuple[int, str]:
     """Return exit code and line of an error; what no one can cause by wrong use is an internal failure."""
     from errno import ELOOP, ENAMETOOLONG
 
-    from axiomd.contracts.errors import EXIT_INPUT, EXIT_INTERNAL, AxiomdError
+    from axiomd.contracts.errors import EXIT_INPUT, EXIT_INTERNAL, PART_LENGTH_MAX, AxiomdError, cut
 
     if isinstance(problem, AxiomdError):
         return problem.exit_code, problem.line()
@@ -106,11 +106,11 @@ def _told(problem: Exception) -> tuple[int, str]:
         problem, (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError)
     )
     if isinstance(problem, OSError) and (is_path or problem.errno in (ENAMETOOLONG, ELOOP)):
-        named = problem.filename2 or problem.filename
+        named = cut(str(problem.filename2 or problem.filename), PART_LENGTH_MAX)
         return EXIT_INPUT, f"error: {problem.strerror} · {named} · check the path and its permissions"
     if isinstance(problem, OSError) and problem.strerror and not isinstance(problem, (ConnectionError, TimeoutError)):
         return EXIT_INTERNAL, f"error: {problem.strerror} · {problem.filename or 'the output'} · look at the disk"
-    cause = " ".join(f"{type(problem).__name__}: {problem}".split())
+    cause = cut(" ".join(f"{type(problem).__name__}: {problem}".split()), PART_LENGTH_MAX)
     remedy = "run it again with AXIOMD_DEBUG=1 and report the traceback"
     return EXIT_INTERNAL, f"error: internal failure ({cause}) · axiomd · {remedy}"
 

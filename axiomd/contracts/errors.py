@@ -34,11 +34,19 @@ EXIT_LOCKED = 5
 EXIT_JOURNAL_CORRUPT = 6
 EXIT_INTERNAL = 7
 
+PART_LENGTH_MAX = 5_000
+"""Of what, where and what to do each, in characters: a path fits, and not a cell or a name of many megabytes."""
+
 _SEPARATOR = " · "
 
 
+def cut(text: str, length_max: int) -> str:
+    """Give the beginning of a text that is longer, and say that it is one."""
+    return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
+
+
 def _folded(part: object) -> str:
-    return " ".join(str(part).split())
+    return cut(" ".join(str(part).split()), PART_LENGTH_MAX)
 
 
 class AxiomdError(Exception):

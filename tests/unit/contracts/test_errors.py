@@ -17,6 +17,13 @@ def test_an_error_is_always_one_line(what: str, where: str, remedy: str) -> None
     assert 1 == len(line.splitlines())
 
 
+def test_a_line_is_bounded_whatever_is_echoed_in_it() -> None:
+    whole, cut_off = "x" * errors.PART_LENGTH_MAX, "x" * (errors.PART_LENGTH_MAX - 1) + "…"
+
+    assert f"error: {whole} · b · c" == errors.UsageError(whole, "b", "c").line()
+    assert f"error: {cut_off} · b · {cut_off}" == errors.UsageError(whole + "x", "b", whole * 1000).line()
+
+
 def test_parts_stand_in_order() -> None:
     assert "error: a · b · c" == errors.UsageError("a", "b", "c").line()
 

@@ -103,6 +103,52 @@ def test_a_cell_that_cannot_be_read_is_named_with_its_row_and_hides_nothing(
     assert {"AAA"} == {each["symbol"] for each in found}
 
 
+LONG = "X" * 1_000_000
+
+
+@pytest.mark.parametrize("symbol", ["<B>", "../X", "A/B", "É", LONG])
+def test_a_name_that_no_run_accepts_is_told_and_keeps_the_other_bars_measured(
+    symbol: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = "X" * 31 + "…" if symbol == LONG else symbol
+    bars = parquet(pl.concat([minutes(), minutes(symbol=symbol)]), tmp_path / "b.parquet")
+    days = parquet(pl.concat([daily(), daily().with_columns(symbol=pl.lit(symbol))]), tmp_path / "d.parquet")
+
+    code = main(["data", "validate", "--bars", bars, "--daily", days, "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert code == 1
+    detail = f"{shown!r} is no symbol: it may have 32 letters, digits and . - _"
+    assert [("wrong_dtype", shown, detail, bars), ("wrong_dtype", shown, detail, days)] == [
+        (each["rule"], each["symbol"], each["detail"], each["path"]) for each in document["violations"]
+    ]
+    assert ["AAA"] == list(document["slas"])
+
+
+@pytest.mark.parametrize("symbol", ["../X", LONG])
+def test_bars_of_what_is_no_symbol_are_not_imported(
+    symbol: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = parquet(minutes(symbol=symbol), tmp_path / "b.parquet")
+    days = parquet(daily().with_columns(symbol=pl.lit(symbol)), tmp_path / "d.parquet")
+
+    for options in (["--bars", bars], ["--daily", days]):
+        assert main(["data", "import", *options]) == 2
+        assert "is no symbol" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("command", [["validate"], ["quality"], ["import"]])
+@pytest.mark.parametrize("column", ["symbol", "OPEN", "ts"])
+def test_no_line_is_longer_than_can_be_read(
+    command: list[str], column: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["data", *command, "--bars", csv_of({(3, column): LONG}, tmp_path / "b.csv")])
+
+    told = capsys.readouterr()
+    assert max(map(len, (told.out + told.err).splitlines())) < 20_000
+
+
 def test_so_many_cells_are_named_one_by_one_and_the_rest_is_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
