@@ -18,6 +18,8 @@ from axiomd.contracts import events as e
 from axiomd.contracts.errors import InputError
 from axiomd.contracts.orders import split_reference
 from axiomd.journal import schema
+from axiomd.journal.accounts import Accounts
+from axiomd.journal.conduct import Conduct
 from axiomd.journal.log import side_file
 from axiomd.journal.reading import read_only, rows_of
 from axiomd.journal.rows import GENESIS, Row, is_as_written
@@ -110,6 +112,8 @@ class _Check:
         self._positions: dict[str, int] = {}
         self._said: dict[str, int] = {}
         self._hash_at: dict[int, str] = {}
+        self._conduct = Conduct()
+        self._accounts = Accounts()
         self._decode = e.readers()
 
     def problem(self, seq: int, text: str) -> None:
@@ -137,7 +141,7 @@ class _Check:
                 self.problem(0, f"its {name} is not the one a journal is made with")
 
     def take(self, row: Row) -> None:
-        seq, _, kind, _, _, cause, payload, previous, digest = row
+        seq, ts_us, kind, _, key, cause, payload, previous, digest = row
         if seq != self.seq + 1:
             self.problem(seq, f"a row is missing: {self.seq} is followed by {seq}")
         if previous != self.head:
@@ -158,10 +162,23 @@ class _Check:
         except msgspec.MsgspecError as error:
             self.problem(seq, f"its payload is no {kind}: {error}")
             return
+        if (ts_us, key) != (event.ts_us, e.key_of(event)):
+            self.problem(seq, "its time or its key is not that of its payload")
+        for text in self._conduct.look(seq, cause, event):
+            self.problem(seq, text)
+        if not (isinstance(event, e.FillReceived) and event.fill.exec_id in self._executions):
+            self._count(seq, event)
         self._look(seq, event)
 
+    def _count(self, seq: int, event: e.Event) -> None:
+        try:
+            for text in self._accounts.look(event):
+                self.problem(seq, text)
+        except ArithmeticError:
+            self.problem(seq, "I11: its quantities and rates come to no figure")
+
     def _look(self, seq: int, event: e.Event) -> None:
-        """The invariants that a journal can be held against alone: I1, I2, I3, I11 (05)."""
+        """The invariants that keys and quantities alone can be held against: I1, I2, I3, and of I11 the positions."""
         match event:
             case e.OrderIntent(order=order):
                 if order.idempotency_key in self._intents:
