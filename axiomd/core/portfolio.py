@@ -82,10 +82,16 @@ def result_of(
         loss, gain = entry_price - max(worst, exit_price), entry_price - min(best, exit_price)
     mae = nearest(loss * qty, num, den) if loss < 0 else 0
     mfe = nearest(gain * qty, num, den) if gain > 0 else 0
-    risked = abs((level if level > 0 else entry_price) - stop) * qty if stop > 0 else 0
+    risked = risk_of(qty, entry_price, level, stop)
     if risked == 0:
         return False, 0.0, mae, mfe
     return True, multiple_of(net, risked, num, den), mae, mfe
+
+
+@njit
+def risk_of(qty: int, entry_price: int, level: int, stop: int) -> int:
+    """Give what a trade had at risk in the instrument's units, nothing without a stop: as `result_of`."""
+    return abs((level if level > 0 else entry_price) - stop) * qty if stop > 0 else 0
 
 
 @njit

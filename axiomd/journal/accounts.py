@@ -20,13 +20,13 @@ from axiomd.contracts.orders import Order, role_kind, split_reference
 from axiomd.contracts.units import exact_units, rate_ratio
 from axiomd.core.compiled import plain
 from axiomd.core.market.rates import UNKNOWN, Rate
-from axiomd.core.portfolio import trade_of
+from axiomd.core.portfolio import average, multiple_of, risk_of, trade_of
 from axiomd.core.sizing import nearest
 
 _EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
 _OF_BARS: Final = ("mae", "mfe", "bars_held")
 _OF_BARS_AND_MONEY: Final = (*_OF_BARS, "gross_pnl", "costs", "net_pnl", "r_multiple", "currency")
-_nearest = plain(nearest)
+_nearest, _average, _risk, _multiple = plain(nearest), plain(average), plain(risk_of), plain(multiple_of)
 
 
 class _Line(msgspec.Struct):
@@ -85,11 +85,15 @@ class _Holding(msgspec.Struct):
         """Give the trade that its last execution closes, but for what bars say of it."""
         if self.order is None:
             return None
-        exit_price = _average(self.exit_value, self.exited)
+        order, qty = self.order, self.entered
+        entry_price, exit_price = _average(self.entry_value, qty), _average(self.exit_value, self.exited)
+        risked = _risk(qty, entry_price, order.entry_level, order.stop_loss_price or 0)
+        num, den = (1, 1) if rate == UNKNOWN else rate
+        multiple = _multiple(self.gross - self.costs, risked, num, den) if risked else None
         return trade_of(
-            self.order, self.entered, self.entry_ts_us, _average(self.entry_value, self.entered), fill.bar_ts_us,
-            exit_price, _EXITS.get(role_kind(role), "MANUAL"), self.gross, self.costs, exit_price, exit_price,
-            (1, 1) if rate == UNKNOWN else rate, 0, self.is_ambiguous, currency,
+            order, qty, self.entry_ts_us, entry_price, fill.bar_ts_us, exit_price,
+            _EXITS.get(role_kind(role), "MANUAL"), self.gross, self.costs, multiple, 0, 0, 0, self.is_ambiguous,
+            currency,
         )  # fmt: skip
 
 
@@ -280,7 +284,3 @@ class Accounts:
         best = min(range(len(own)), key=lambda place: len(found[place]))
         self._due.remove(own[best])
         yield from (f"I11: {told.symbol}: {difference}" for difference in found[best])
-
-
-def _average(value: int, qty: int) -> int:
-    return (2 * value + qty) // (2 * qty)
