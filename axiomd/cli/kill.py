@@ -164,7 +164,10 @@ def _latch(account: Account, *, flattens: bool, reason: str) -> int:
         state = latch.trip(found.state_dir, level, at_us=time.time_ns() // 1000, by=by, reason=reason)
     except OSError as problem:
         account.say(f"NOT LATCHED: {found.state_dir}: {problem}")
-        return _act_alone(account, flattens=flattens, code=EXIT_NOT_LATCHED)
+        code = _act_alone(account, flattens=flattens, code=EXIT_NOT_LATCHED)
+        unit = f"systemctl stop axiomd@{found.instance}"
+        account.say(f"a daemon that is started again is NOT latched: stop its unit ({unit}), mend that, kill again")
+        return code
     who = found.presence
     account.tell(is_latched=True, level=state.level, trip_id=state.trip_id)
     account.say(f"latched at {state.level}: instance {found.instance}, {found.state_dir}, trip {state.trip_id}")
@@ -238,6 +241,7 @@ def _watch(account: Account, who: presence.Presence, *, flattens: bool) -> int:
 def _act_alone(account: Account, *, flattens: bool, code: int) -> int:
     """Nobody answers: end the daemon's process, hold its lock, and do at the broker what it would have done."""
     found, who = account.found, account.found.presence
+    is_latched = code != EXIT_NOT_LATCHED
     if who is None:
         return code
     with _KillLock(found.state_dir):
@@ -245,7 +249,10 @@ def _act_alone(account: Account, *, flattens: bool, code: int) -> int:
             account.say(f"not permitted to end process {who.pid}: its watchdog will")
         address = str(who.broker.get("address") or "")
         if not address:
-            account.say("the broker lives inside that daemon: its record is dealt with at the next start, latched")
+            account.say(
+                "the broker lives inside that daemon: its record is dealt with at the next start"
+                + (", latched" if is_latched else "")
+            )
             return max(code, EXIT_NO_BROKER)
         from axiomd.cli.sim_kill import SimConnection, SimUnreachable
 
@@ -266,9 +273,8 @@ def _act_alone(account: Account, *, flattens: bool, code: int) -> int:
     if not flattens:
         for symbol, qty in truth.positions.items():
             account.say(f"protected and left: {symbol} {qty}")
-    account.say(
-        "done at the broker; the restarted daemon comes up latched and reconciles" if not left else "something is left"
-    )
+    done = "done at the broker" + ("; the restarted daemon comes up latched and reconciles" if is_latched else "")
+    account.say("something is left" if left else done)
     return max(code, EXIT_LEFT if left else EXIT_DONE)
 
 

@@ -99,8 +99,15 @@ class Stage:
 
     def run(self, *arguments: str, stdin: str = "", timeout_s: float = RUN_S_MAX) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
+        return self._run([*AXIOMD, *arguments], stdin, timeout_s)
+
+    def run_as(self, program: Sequence[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command behind a program for the interpreter, which puts itself under other rights first."""
+        return self._run([sys.executable, *program, *AXIOMD[1:], *arguments], "", RUN_S_MAX)
+
+    def _run(self, command: list[str], stdin: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*AXIOMD, *arguments], input=stdin, capture_output=True, text=True, env=self._environ(), timeout=timeout_s,
+            command, input=stdin, capture_output=True, text=True, env=self._environ(), timeout=timeout_s,
             check=False, cwd=self.folder,
         )  # fmt: skip
 

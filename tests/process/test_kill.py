@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from tests.process.stage import HALF_DAY, Running, Stage, wait_until
 
 pytestmark = pytest.mark.slow
 
-DONE, REFUSED, NO_DAEMON, KILLED = 0, 1, 3, 4
+DONE, REFUSED, NO_DAEMON, KILLED, NOT_LATCHED = 0, 1, 3, 4, 6
 ACTED_S_MAX = 3.0
 
 
@@ -141,6 +142,36 @@ def _fills(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
         for kind, payload in stage.broker_reports()
         if kind == e.FillReceived.KIND
     ]
+
+
+_CAPABILITIES_OVER_PERMISSIONS = (1, 2, 3)
+"""CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER: without them even root is held to a file's mode."""
+_HELD_TO_MODES = f"""
+import ctypes, os, sys
+if os.geteuid() == 0:
+    for capability in {_CAPABILITIES_OVER_PERMISSIONS}:
+        assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def test_a_latch_that_can_be_neither_written_nor_removed_promises_no_latched_restart(stage: Stage) -> None:
+    day(stage)
+    hold(stage, stage.start_ready(), entries=True, position=False)
+    stage.state_dir.chmod(0o555)
+    (stage.state_dir / "kill.json").chmod(0o444)
+
+    killed = stage.run_as(["-c", _HELD_TO_MODES], "kill", "--reason", "it hangs", "--json")
+    stage.state_dir.chmod(0o700)
+    (stage.state_dir / "kill.json").chmod(0o600)
+
+    told = json.loads(killed.stdout)
+    assert (NOT_LATCHED, False) == (killed.returncode, told["instances"][0]["is_latched"]), killed.stdout
+    assert stage.latch().is_tripped is False
+    assert stage.broker_truth().entries == []
+    said = "\n".join(told["instances"][0]["said"])
+    assert "comes up latched" not in said
+    assert "a daemon that is started again is NOT latched: stop its unit" in said
 
 
 def test_a_daemon_that_is_well_cancels_and_closes_itself(stage: Stage) -> None:
