@@ -27,19 +27,22 @@ CommandName = Literal[
 EVERYTHING: Final = "all"
 """As a quantity: the whole position."""
 
-_ARGS: Final[dict[str, frozenset[str]]] = {
-    "kill": frozenset({"level", "reason", "everything"}),
-    "resume": frozenset({"trip_id", "account", "reason", "new_peak"}),
-    "flatten": frozenset({"reason", "everything"}),
-    "close": frozenset({"symbol", "qty", "all"}),
-    "cancel": frozenset({"key"}),
-    "pause": frozenset({"symbol", "strategy", "all", "until"}),
-    "unpause": frozenset({"symbol", "strategy", "all"}),
-    "acknowledge": frozenset({"alarm"}),
-    "reload_config": frozenset(),
-    "note": frozenset({"text"}),
-    "adopt": frozenset({"account", "reason"}),
+_ARGS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
+    "kill": {"level": (str,), "reason": (str,), "everything": (bool,)},
+    "resume": {"trip_id": (str,), "account": (str,), "reason": (str,), "new_peak": (bool,)},
+    "flatten": {"reason": (str,), "everything": (bool,)},
+    "close": {"symbol": (str,), "qty": (int, str), "all": (bool,)},
+    "cancel": {"key": (str,)},
+    "pause": {"symbol": (str,), "strategy": (str,), "all": (bool,), "until": (int, str)},
+    "unpause": {"symbol": (str,), "strategy": (str,), "all": (bool,)},
+    "acknowledge": {"alarm": (str,)},
+    "reload_config": {},
+    "note": {"text": (str,)},
+    "adopt": {"account": (str,), "reason": (str,)},
 }
+"""What each command takes; null is what was left out. A yes or no is never a number, nor a word that stands for it."""
+
+_TYPE_NAMES: Final = {str: "text", bool: "true or false", int: "a whole number"}
 
 _WORDS: Final = {"note": "text", "resume": "reason", "adopt": "reason"}
 """What a person has to say with a command, since it is what the journal will tell of it."""
@@ -70,9 +73,12 @@ class ControlCommand(_Message):
 
     @model_validator(mode="after")
     def _known_args(self) -> ControlCommand:
-        unknown = sorted(set(self.args) - _ARGS[self.name])
-        if unknown:
-            raise ValueError(f"{self.name} takes no {unknown[0]}")
+        taken = _ARGS[self.name]
+        for name, value in self.args.items():
+            if name not in taken:
+                raise ValueError(f"{self.name} takes no {name}")
+            if value is not None and type(value) not in taken[name]:
+                raise ValueError(f"{name} is {' or '.join(_TYPE_NAMES[kind] for kind in taken[name])}")
         if self.name == "close" and not isinstance(self.args.get("symbol"), str):
             raise ValueError("close needs a symbol")
         qty = self.args.get("qty")

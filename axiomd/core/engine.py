@@ -140,7 +140,7 @@ class Engine:
         elif isinstance(event, e.OrderBlocked):
             self.book.know(event.order)
         elif isinstance(event, e.GuardTripped):
-            self.kill.raise_level(event.level)
+            self.kill.note_guard(event)
             self.tripwires.note(event)
         elif isinstance(event, e.KillTripped):
             # what it led to stands in the journal, as far as it was written; `forget_requests` asks for the rest

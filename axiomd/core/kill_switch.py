@@ -36,6 +36,8 @@ class KillSwitch:
         self.trip_id = ""
         self.levels = levels
         """The level of each guard that has one of its own."""
+        self.unreleased: dict[str, int] = {}
+        """The limit of each guard that tripped and was not released since; the latch names the newest trip alone."""
         self.is_folding = False
         """What a journal led to stands in it: nothing is asked for."""
         self._books = books
@@ -50,8 +52,10 @@ class KillSwitch:
         """A guard asks for the latch, and refuses from this instant on."""
         level = self.levels.get(trip.guard, "halt")
         now_us = int(self._account["now_us"])
-        out.append(e.GuardTripped(ts_us=now_us, guard=trip.guard, figure=trip.figure, limit=trip.limit, level=level))
-        self.raise_level(level)
+        tripped = e.GuardTripped(ts_us=now_us, guard=trip.guard, figure=trip.figure, limit=trip.limit, level=level)
+        out.append(tripped)
+        if not self.is_folding:
+            self.note_guard(tripped)
         out.append(TripLatch(level=level, reason=trip.guard))
 
     def contradict(self, reason: str) -> list[Command]:
@@ -59,14 +63,20 @@ class KillSwitch:
         self.raise_level("halt")
         return [TripLatch(level="halt", reason=f"ReconDrift: {reason}")]
 
+    def note_guard(self, event: e.GuardTripped) -> None:
+        """A guard has tripped, just now or in a journal that is folded."""
+        self.raise_level(event.level)
+        self.unreleased[event.guard] = event.limit
+
     def note(self, event: e.KillTripped) -> None:
         """The latch is tripped."""
         self.raise_level(event.level)
         self.trip_id = event.trip_id
 
     def release(self) -> None:
-        """An operator released the latch."""
+        """An operator released the latch, and with it every trip so far."""
         self.level = self.trip_id = ""
+        self.unreleased.clear()
 
     def obey(self, ts_us: int, *, is_urgent: bool) -> list[Command]:
         """Working entries go; at flatten positions are closed; protection stays until then."""

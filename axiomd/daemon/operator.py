@@ -14,7 +14,7 @@ from axiomd import latch
 from axiomd.contracts import events as e
 from axiomd.contracts.control import EVERYTHING, ControlCommand
 from axiomd.contracts.errors import AxiomdError, BrokerUnavailable
-from axiomd.core.guards.loss import is_drawdown_beyond
+from axiomd.core.guards.loss import MAX_DRAWDOWN, is_drawdown_raised
 from axiomd.core.pauses import scope_of
 from axiomd.daemon.alarms import Alarms
 from axiomd.daemon.clock import wall_us
@@ -114,7 +114,7 @@ class OperatorDesk:
                     str(args["trip_id"]),
                     client.name,
                     str(args["reason"]),
-                    new_peak=bool(args.get("new_peak")),
+                    new_peak=args.get("new_peak") is True,
                 )
             case "cancel":
                 await desk.cancel([str(args["key"])], "cancelled:operator")
@@ -178,15 +178,20 @@ class OperatorDesk:
             return "journal and broker disagree: reconcile first"
         if self._desk.is_journal_dead:
             return "the journal cannot be written: mend the disk and restart"
-        if (
-            "MaxDrawdown" in state.reason
-            and not args.get("new_peak")
-            and is_drawdown_beyond(engine.account, engine.plan.limits[0])
-        ):
+        if args.get("new_peak") is not True and self._is_held_by_drawdown(state):
             return "after MaxDrawdown only a raised limit or --new-peak resumes"
         if trip_id != state.trip_id:
             return f"the trip in force is {state.trip_id}: look at it, then resume that one"
         return ""
+
+    def _is_held_by_drawdown(self, state: latch.LatchState) -> bool:
+        """However far equity came back, and whatever tripped on top of it."""
+        engine = self._desk.engine
+        tripped_at = engine.kill.unreleased.get(MAX_DRAWDOWN)
+        if tripped_at is None:
+            # latched, and ended before the journal had it: the limit of then is known to nobody
+            return state.by == MAX_DRAWDOWN
+        return not is_drawdown_raised(engine.account, engine.plan.limits[0], tripped_at)
 
     def _why_not_adopt(self, args: dict[str, Any]) -> str:
         if args.get("account") != self._identity.account:

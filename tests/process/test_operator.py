@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from axiomd.cli.control_client import ControlError
 from axiomd.contracts import events as e
 from tests.process.stage import HALF_DAY, Running, Stage, wait_until
 
@@ -174,6 +175,38 @@ def test_limits_are_lowered_under_way_and_working_entries_beyond_them_are_cancel
     assert [entry for entry in stage.entries() if isinstance(entry.event, e.OrderIntent) and entry.seq > loads[1]] == []
     assert {event.guard for event in stage.events(e.OrderBlocked)} == {"MaxOrderNotional"}
     assert is_confirmed(stage)
+
+
+def test_after_a_drawdown_only_a_raised_limit_or_a_new_peak_resumes(stage: Stage) -> None:
+    """Not an operator's kill on top of the trip, nor a restart, nor words that stand for yes."""
+    day(stage, speed=600, risk={"max_drawdown": 1})
+    running = stage.start_ready()
+    running.wait_state(lambda state: state["kill"]["reason"] == "MaxDrawdown", "the drawdown trips")
+    assert stage.run("kill", "--reason", "a second look").returncode == DONE
+    running.kill()
+    running = stage.start_ready()
+
+    def resume(**more: Any) -> str:
+        with running.console() as client:
+            kill = client.snapshot()["kill"]
+            assert isinstance(kill, dict)
+            asked = {"trip_id": kill["trip_id"], "account": "SIM", "reason": "r", **more}
+            return client.command("resume", asked)
+
+    unchanged, no = resume(), resume(new_peak=False)
+    with pytest.raises(ControlError, match="new_peak is true or false"):
+        resume(new_peak="false")
+    config = yaml.safe_load(stage.config_path.read_text("utf-8"))
+    stage.config_path.write_text(yaml.safe_dump({**config, "risk": {"max_drawdown": 90000}}), "utf-8")
+    with running.console() as client:
+        client.snapshot()
+        assert client.command("reload_config") == ""
+    raised = resume()
+
+    assert "a second look" in stage.events(e.KillTripped)[-1].reason
+    assert unchanged == no == "after MaxDrawdown only a raised limit or --new-peak resumes"
+    assert raised == ""
+    assert running.stop() == 0
 
 
 def test_a_changed_configuration_over_a_restart_replays_under_the_one_that_held_then(stage: Stage) -> None:

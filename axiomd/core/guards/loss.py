@@ -15,7 +15,8 @@ NO_TRIP = 0
 DAILY_LOSS = 1
 DRAWDOWN = 2
 ALL_LOSSES = DAILY_LOSS | DRAWDOWN
-NAMES = ("", "MaxDailyLoss", "MaxDrawdown")
+MAX_DRAWDOWN = "MaxDrawdown"
+NAMES = ("", "MaxDailyLoss", MAX_DRAWDOWN)
 
 
 @njit
@@ -42,10 +43,12 @@ def floor_broken_by(equity: int, account: Row, limits: Row) -> int:
     return NO_TRIP
 
 
-def is_drawdown_beyond(account: Row, limits: Row) -> bool:
-    """Say whether the drawdown stands at its limit or beyond, tripped for it or not."""
+def is_drawdown_raised(account: Row, limits: Row, tripped_at: int) -> bool:
+    """Say whether the drawdown's limit was raised above that of a trip, and above the drawdown of now, or taken off."""
     limit = int(limits["max_drawdown"])
-    return limit != OFF and int(account["equity"]) <= int(account["drawdown_peak"]) - limit
+    if limit == OFF:
+        return True
+    return limit > tripped_at and int(account["equity"]) > int(account["drawdown_peak"]) - limit
 
 
 class Burst:

@@ -108,11 +108,25 @@ def test_deeply_nested_line_is_refused() -> None:
         command("resume", account="SIM", trip_id="0123456789abcdef", reason=""),
         command("resume", account="SIM", trip_id="0123456789abcdef", reason="  \t"),
         command("adopt", account="SIM", reason=" "),
+        command("resume", account="SIM", trip_id="0123456789abcdef", reason="r", new_peak="false"),
+        command("resume", account="SIM", trip_id="0123456789abcdef", reason="r", new_peak=1),
+        command("resume", account="SIM", trip_id=7, reason="r"),
+        command("kill", everything="no"),
+        command("kill", reason=["news"]),
+        command("pause", symbol=True),
+        command("pause", until=1.5),
+        command("pause", until=False),
+        command("cancel", key={}),
+        command("acknowledge", alarm=3),
     ],
 )
 def test_command_that_makes_no_sense_is_refused(line: bytes) -> None:
     with pytest.raises(ProtocolViolation):
         control.parse_client(line)
+
+
+def test_an_argument_of_null_is_one_that_was_left_out() -> None:
+    assert {"until": None, "symbol": "SPY"} == parsed("pause", until=None, symbol="SPY").args
 
 
 def test_observer_may_halt_and_nothing_else() -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from axiomd.core.guards.api import COMPLETENESS_FROM, LIMITS, OFF, PROPOSAL
 from axiomd.core.guards.chain import GUARDS, PASSED, judge
-from axiomd.core.guards.loss import ALL_LOSSES, DAILY_LOSS, DRAWDOWN, NO_TRIP, Burst, floor_broken
+from axiomd.core.guards.loss import (
+    ALL_LOSSES,
+    DAILY_LOSS,
+    DRAWDOWN,
+    NO_TRIP,
+    Burst,
+    floor_broken,
+    is_drawdown_raised,
+)
 from axiomd.core.guards.price import is_beyond
 
 Case = dict[str, Any]
@@ -174,6 +182,27 @@ def test_losses_trip_when_the_floor_is_reached(expected: int, equity: int, judgi
     limits["max_daily_loss"], limits["max_drawdown"] = 20, 150
 
     assert expected == floor_broken(account, limits)
+
+
+@pytest.mark.parametrize(
+    ("expected", "limit", "equity"),
+    [
+        (False, 10, 1000),
+        (False, 9, 1000),
+        (False, 20, 980),
+        (True, 20, 981),
+        (True, 11, 1000),
+        (True, OFF, 0),
+    ],
+)
+def test_a_drawdown_is_raised_above_its_trip_and_above_what_is_lost_now(
+    expected: bool, limit: int, equity: int
+) -> None:
+    """Equity that came back to its peak is no raised limit."""
+    account, limits = np.zeros(1, ACCOUNT)[0], off()
+    account["equity"], account["drawdown_peak"], limits["max_drawdown"] = equity, 1000, limit
+
+    assert expected == is_drawdown_raised(account, limits, 10)
 
 
 def test_partial_executions_of_one_order_count_once() -> None:
