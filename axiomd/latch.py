@@ -122,7 +122,27 @@ def create(state_dir: StrPath, *, at_us: int, by: str, mode: int = 0o600) -> Lat
     return read(state_dir)
 
 
-def trip(state_dir: StrPath, level: str, *, at_us: int, by: str, reason: str, mode: int = 0o600) -> LatchState:
+def mode_of(state_dir: StrPath) -> int:
+    """Give the mode of what is made beside the latch: its group's to write where the folder is."""
+    try:
+        is_shared = os.stat(state_dir).st_mode & 0o020
+    except OSError:
+        return 0o600
+    return 0o660 if is_shared else 0o600
+
+
+def give(descriptor: int, state_dir: StrPath, mode: int) -> None:
+    """Let a file of ours have that mode and, where a group shares it, the folder's group; as far as we may."""
+    if not mode & 0o060:
+        return
+    try:
+        os.fchmod(descriptor, mode)  # what the umask took
+        os.fchown(descriptor, -1, os.stat(state_dir).st_gid)
+    except OSError:
+        return
+
+
+def trip(state_dir: StrPath, level: str, *, at_us: int, by: str, reason: str) -> LatchState:
     """Trip the latch durably and return what is in force after it: never a lower level than asked or than before.
 
     Each trip has an id of its own, so that a release can only undo what its operator saw. Where the block cannot be
@@ -130,6 +150,7 @@ def trip(state_dir: StrPath, level: str, *, at_us: int, by: str, reason: str, mo
     even that holds and no trip in force stops as much.
     """
     assert level in (HALT, FLATTEN), level
+    mode = mode_of(state_dir)
     with _Lock(state_dir, mode) as is_locked:
         try:
             return _write_trip(state_dir, level, at_us, by, reason, mode, is_locked=is_locked)
@@ -143,7 +164,7 @@ def release(state_dir: StrPath, trip_id: str, *, at_us: int, by: str, reason: st
     The journal's ``kill.reset`` comes before it. `StaleRelease` where another trip is in force or came meanwhile,
     `LatchError` where the lock or the file cannot be had: the latch stays tripped.
     """
-    with _Lock(state_dir, 0o600) as is_locked:
+    with _Lock(state_dir, mode_of(state_dir)) as is_locked:
         if not is_locked:
             raise LatchError("the latch's lock is held by another process: look again, then release")
         try:
@@ -188,7 +209,7 @@ def _write_release(state_dir: StrPath, trip_id: str, at_us: int, by: str, reason
     if not current.is_tripped or current.trip_id != trip_id:
         raise StaleRelease(f"{trip_id} is not the trip in force ({current.trip_id or 'armed'})")
     if not os.path.lexists(path):
-        _replace(state_dir, armed, 0o600)
+        _replace(state_dir, armed, mode_of(state_dir))
         return
     descriptor = os.open(path, os.O_RDWR | _OPEN_FLAGS)
     try:
@@ -334,6 +355,7 @@ def _replace(state_dir: StrPath, block: bytes, mode: int) -> None:
     beside = f"{path}.{os.getpid()}"
     descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _OPEN_FLAGS, mode)
     try:
+        give(descriptor, state_dir, mode)
         _write_block(descriptor, block)
         os.rename(beside, path)
     except OSError:
@@ -370,6 +392,7 @@ class _Lock:
     """Hold the latch's lock if it can be had within LOCK_WAIT_S; entering says whether it is held."""
 
     def __init__(self, state_dir: StrPath, mode: int) -> None:
+        self._state_dir = state_dir
         self._path = os.path.join(state_dir, LOCK_FILE)
         self._mode = mode
         self._descriptor = -1
@@ -379,6 +402,7 @@ class _Lock:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _OPEN_FLAGS, self._mode)
         except OSError:
             return False
+        give(self._descriptor, self._state_dir, self._mode)
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:
             try:

@@ -116,6 +116,8 @@ def write(state_dir: StrPath, presence: Presence, *, mode: int = 0o600) -> None:
             while written < len(text):
                 written += os.write(descriptor, text[written:])
             os.fchmod(descriptor, mode)  # what the umask took, a group of operators needs
+            if mode & 0o060 and os.fstat(descriptor).st_gid != (gid := os.stat(state_dir).st_gid):
+                _give(descriptor, gid)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -223,6 +225,14 @@ def look(environ: dict[str, str], instance: str | None = None) -> list[Found]:
         found.append(Found(present.instance if present and running else name, state_dir, present, is_running=running))
     own = environ.get("AXIOMD_INSTANCE") or INSTANCE_DEFAULT
     return sorted(found, key=lambda each: (not each.is_running, each.instance != own, each.presence is None))
+
+
+def _give(descriptor: int, gid: int) -> None:
+    """Let a file have the group of its folder, where we may: a daemon without that right starts all the same."""
+    try:
+        os.fchown(descriptor, -1, gid)
+    except PermissionError:
+        return
 
 
 def _folders(base: str) -> list[str]:

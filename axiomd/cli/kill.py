@@ -282,12 +282,14 @@ class _KillLock:
     """Hold kill.lock while acting, so that a starting daemon waits."""
 
     def __init__(self, state_dir: str) -> None:
-        self._path = os.path.join(state_dir, KILL_LOCK)
+        self._state_dir = state_dir
         self._descriptor = -1
 
     def __enter__(self) -> None:
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            path, mode = os.path.join(self._state_dir, KILL_LOCK), latch.mode_of(self._state_dir)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+            latch.give(self._descriptor, self._state_dir, mode)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             pass  # another kill is at it: acting twice does no harm, not acting might

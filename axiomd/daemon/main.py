@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -28,6 +27,7 @@ from axiomd.daemon.alarms import Alarms
 from axiomd.daemon.broker_process import BrokerProcess
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.control import ControlServer
+from axiomd.daemon.control_socket import gid_of
 from axiomd.daemon.day_writer import DayWriter
 from axiomd.daemon.days import Days
 from axiomd.daemon.desk import Desk
@@ -46,6 +46,7 @@ from axiomd.daemon.portrait import Portrait
 from axiomd.daemon.reconciler import Reconciler
 from axiomd.daemon.recovery import Recovery
 from axiomd.daemon.reload import Reload
+from axiomd.daemon.sharing import share
 from axiomd.daemon.sim_link import SimLink
 from axiomd.daemon.source import Source
 from axiomd.daemon.standing import Standing
@@ -138,12 +139,8 @@ class Daemon:
     async def _live(self) -> None:
         places = self._identity.places
         await anyio.to_thread.run_sync(_wait_for_others, places, abandon_on_cancel=True)
+        is_shared = self._share()
         latch.create(places.state_dir, at_us=wall_us(), by="axiomd run", mode=self._identity.latch_mode)
-        if self._identity.config.control.group is not None:
-            for name in (latch.LATCH_FILE, latch.LOCK_FILE):
-                # what the umask took, a group of operators needs; another's file is that other's to open
-                with suppress(OSError):
-                    (places.state_dir / name).chmod(self._identity.latch_mode)
         source, engine, memory, days = remember(self._identity, self._recent, self._reader)
         run_id = self._identity.run_id(memory.position.session_date)
         journal: Journal
@@ -153,6 +150,8 @@ class Daemon:
             # there may be entries to cancel and positions to watch: latched, it stays until the account is flat
             self._ending.latch_failure(f"JournalFailure: {error.what}")
             journal = LostJournal(places.journal, run_id, memory.count)
+        if is_shared:
+            self._share()
         thread = JournalThread()
         desk = Desk(
             engine,
@@ -173,6 +172,19 @@ class Daemon:
             thread.close()
             self._metrics_server.stop()
             presence.remove(places.state_dir, pid=os.getpid())
+
+    def _share(self) -> bool:
+        """Give a group of operators what it needs; what may not be given is said, and the daemon goes on."""
+        group = self._identity.config.control.group
+        if group is None:
+            return False
+        problem = share(self._identity.places, gid_of(group))
+        if problem:
+            self._log.note(
+                Note.CONTROL_FAILED,
+                {"group": group, "problem": problem, "remedy": "run as a member of the group: it cannot kill as it is"},
+            )
+        return not problem
 
     async def _link(self) -> SimLink:
         if self._identity.config.broker.sim.inside:
