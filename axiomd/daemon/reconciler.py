@@ -124,7 +124,7 @@ class Reconciler:
             try:
                 await self._desk.link.listen(self._hear)
             except BrokerUnavailable as error:
-                if self._standing.is_stopping:
+                if self._standing.is_asked_to_stop or self._standing.is_stopping:
                     return
                 self._inbox.put(Urgent(partial(self._lose, str(error)), "lost"))
                 self._desk.link = await sim_link.connect(self._process)

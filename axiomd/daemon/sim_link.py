@@ -138,6 +138,9 @@ class SimLink:
         """Hand on what the broker says unasked, until the line breaks."""
         raise NotImplementedError
 
+    def give_up(self) -> None:
+        """Wait for no answer any more: whoever waits is told that the broker is out of reach."""
+
     async def stop(self) -> None:
         """End the broker with us: its record stays."""
         raise NotImplementedError
@@ -261,6 +264,10 @@ class ProcessLink(SimLink, asyncio.Protocol):
                 waiting.set_result(answer)
         elif answer.reports:
             self._push(_events(answer))
+
+    def give_up(self) -> None:
+        """Break the line."""
+        self._break("it does not answer")
 
     def _break(self, what: str) -> None:
         if self._broken.done():

@@ -14,11 +14,12 @@ from axiomd.contracts.errors import EXIT_OK
 class Standing:
     """`is_ready`: recovered, tasks may act. `is_warm`: every compiled rule is at hand, so that bars may be looked at.
 
-    `is_tape_over`: the feed has no more to give.
+    `is_asked_to_stop`: no line is made anew from here on. `is_tape_over`: the feed has no more to give.
     """
 
     is_ready: bool = False
     is_warm: bool = False
+    is_asked_to_stop: bool = False
     is_stopping: bool = False
     is_tape_over: bool = False
     exit_code: int = EXIT_OK

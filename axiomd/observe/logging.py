@@ -62,6 +62,7 @@ class Note(StrEnum):
     DAEMON_STOPPING = "daemon.stopping"
     DAEMON_STOPPED = "daemon.stopped"
     DAEMON_FAILED = "daemon.failed"
+    ENTRIES_LEFT = "entries.left"
     TASK_STARTED = "task.started"
     TASK_FAILED = "task.failed"
     TASK_RESTARTED = "task.restarted"
@@ -103,6 +104,7 @@ LEVELS: Final[dict[str, str]] = {
     e.GuardTripped.KIND: "error",
     e.KillTripped.KIND: "critical",
     Note.DAEMON_FAILED: "critical",
+    Note.ENTRIES_LEFT: "warning",
     Note.TASK_FAILED: "error",
     Note.TASK_HUNG: "error",
     Note.TASK_RESTARTED: "warning",
