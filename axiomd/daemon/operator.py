@@ -68,9 +68,9 @@ class OperatorDesk:
                 problem.append(await self._obey(command, client))
             except BrokerUnavailable as error:
                 await self._desk.lose(str(error))
-                problem.append(str(error))
+                problem.append(await self._note_refused(command, client, str(error)))
             except (AxiomdError, latch.LatchError) as error:
-                problem.append(str(error))
+                problem.append(await self._note_refused(command, client, str(error)))
             finally:
                 done.set()
 
@@ -95,13 +95,8 @@ class OperatorDesk:
         desk = self._desk
         refusal = self._refusal(command.name, args)
         asked = e.OperatorCommand(ts_us=desk.market_us, name=command.name, operator=client.name, args=args)
-        if refusal:
-            # on record as a note: a refused command must not be folded as if it had been carried out
-            said = {"text": f"{command.name} refused: {refusal}"}
-            await desk.operate(e.OperatorCommand(ts_us=desk.market_us, name="note", operator=client.name, args=said))
-            return refusal
-        if answer := await desk.operate(asked):
-            return answer
+        if refusal := refusal or await desk.operate(asked):
+            return await self._note_refused(command, client, refusal)
         match command.name:
             case "kill" | "flatten":
                 state = latch.read(self._identity.places.state_dir)
@@ -121,10 +116,17 @@ class OperatorDesk:
             case "acknowledge":
                 self._alarms.acknowledge(str(args["alarm"]))
             case "reload_config":
-                return await self._reload.run()
+                await self._reload.apply()
             case "adopt":
                 return await self._adopt(str(args["reason"]), client)
         return ""
+
+    async def _note_refused(self, command: ControlCommand, client: Client, reason: str) -> str:
+        """On record as a note: a refused command must not be folded as if it had been carried out. Gives the reason."""
+        said = {"text": f"{command.name} refused: {reason}"}
+        noted = e.OperatorCommand(ts_us=self._desk.market_us, name="note", operator=client.name, args=said)
+        await self._desk.operate(noted)
+        return reason
 
     def _refusal(self, name: str, args: dict[str, Any]) -> str:
         """Say why a command cannot be carried out at all; `until` of a pause becomes UTC us on the way."""
@@ -145,6 +147,8 @@ class OperatorDesk:
                 return "" if scope in paused or (scope == "*" and paused) else f"{scope} is not paused"
             case "adopt":
                 return self._why_not_adopt(args)
+            case "reload_config":
+                return self._reload.why_not()
         return ""
 
     def _why_not_pause(self, args: dict[str, Any]) -> str:

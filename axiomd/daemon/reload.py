@@ -11,6 +11,7 @@ from axiomd.config.binding import bind
 from axiomd.config.identity import identified
 from axiomd.contracts import events as e
 from axiomd.contracts.daemon import DaemonConfig
+from axiomd.core.plan import Plan
 from axiomd.daemon.desk import Desk
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.rejudge import rejudge
@@ -27,9 +28,11 @@ class Reload:
         self._config = identity.config
         self._source = source
         self._reread = reread
+        self._read: tuple[DaemonConfig, Plan] | None = None
 
-    async def run(self) -> str:
-        """Read and apply, in the desk's own task; gives why not, nothing where the limits now hold."""
+    def why_not(self) -> str:
+        """Read; gives why it cannot hold, nothing where `apply` may follow. `ConfigError` where it makes no sense."""
+        self._read = None
         config = self._reread()
         before, after = self._config.model_dump(mode="json"), config.model_dump(mode="json")
         changed = sorted(key for key in before if before[key] != after[key])
@@ -38,12 +41,19 @@ class Reload:
             return f"{', '.join(beyond)} cannot change while it runs: restart the daemon"
         if not changed:
             return ""
-        desk, source = self._desk, self._source
-        widened = with_watched(config, desk.engine.plan.symbols)
-        desk.engine.take_limits(bind(widened, source.table, source.bar_us, "", self._mode))
+        source = self._source
+        widened = with_watched(config, self._desk.engine.plan.symbols)
+        self._read = config, bind(widened, source.table, source.bar_us, "", self._mode)
+        return ""
+
+    async def apply(self) -> None:
+        """Let what was read hold, in the desk's own task; nothing where nothing has changed."""
+        if self._read is None:
+            return
+        desk, (config, plan), self._read = self._desk, self._read, None
+        desk.engine.take_limits(plan)
         self._config = config
         digest, document = identified(config)
         await desk.take(e.ConfigLoaded(ts_us=desk.market_us, config_hash=digest, config=document))
         await desk.commit()
         await rejudge(desk)
-        return ""

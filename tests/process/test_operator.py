@@ -78,6 +78,8 @@ def test_what_is_not_held_cannot_be_closed(stage: Stage) -> None:
     running.stop()
     gone = stage.run("close", "AAA")
 
+    notes = [event.args.get("text") for event in stage.events(e.OperatorCommand)]
+    assert [f"close {answer.stderr.strip()}" for answer in (unknown, nothing)] == notes
     assert (unknown.returncode, unknown.stderr) == (REFUSED, "refused: nothing is held in ZZZ\n")
     assert nothing.returncode == REFUSED
     assert gone.returncode == NOT_RUNNING
@@ -161,6 +163,9 @@ def test_limits_are_lowered_under_way_and_working_entries_beyond_them_are_cancel
         client.snapshot()
         broken = client.command("reload_config")
 
+    asked = [(event.name, event.args) for event in stage.events(e.OperatorCommand)]
+    notes = [("note", {"text": f"reload_config refused: {why}"}) for why in (beyond, broken)]
+    assert [("reload_config", {}), *notes] == asked
     assert applied == ""
     assert orders == {}
     assert "initial_cash" in beyond
