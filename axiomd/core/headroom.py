@@ -1,7 +1,7 @@
 """How near each guard is to its limit: one row a guard, with figure, limit and unit, as a console shows it.
 
 It repeats no rule: figures that stand all the time come from the account, figures of an order from the last verdict on
-one. Nothing here refuses or trips anything.
+one, and every limit from the plan in force, which may have changed since. Nothing here refuses or trips anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from axiomd.core.guards.api import OFF
 from axiomd.core.guards.chain import GUARDS
 from axiomd.core.guards.figures import UNITS, YES, shown
 from axiomd.core.plan import Plan
-from axiomd.core.recent import Recent
+from axiomd.core.recent import GuardRecord, Recent
 
 TRIPPING: Final = ("MaxDailyLoss", "MaxDrawdown", "ConsecutiveLosses", "RejectStorm", "RepeatedExecution")
 _LIMIT_OF: Final[dict[str, str]] = {
@@ -52,7 +52,7 @@ def headroom(plan: Plan, recent: Recent, account: Mapping[str, int], figures: Fi
             row["checked"], row["refused"] = record.checked, record.refused
             if record.subject:
                 row["last_symbol"], row["last_us"] = record.subject, record.last_us
-        pair = standing.get(name) or (None if record is None else (record.figure, record.limit))
+        pair = standing.get(name) or (None if record is None else _last(plan, name, record))
         if pair is not None and is_on and unit != YES:
             figure, limit = pair
             row["figure"], row["limit"] = shown(figure, unit), shown(limit, unit)
@@ -80,6 +80,27 @@ def _standing(limits: Any, recent: Recent, account: Mapping[str, int], figures: 
         "MaxNetExposure": (abs(figures.net), limit_of(limits, "max_net_exposure")),
         "BuyingPower": (exposure, power),
     }
+
+
+def _last(plan: Plan, name: str, record: GuardRecord) -> tuple[int, int] | None:
+    """Give the figure of the last verdict and the limit in force; None where that limit was another moment's."""
+    limits = plan.limits[0]
+    match name:
+        case "PerSymbolMaxQty":
+            qty_max = plan.risk.max_qty_of(record.subject)
+            return record.figure, OFF if qty_max is None else qty_max
+        case "SlippageSanity":
+            return record.figure, limit_of(limits, "fill_ppm" if record.has_tripped else "entry_ppm")
+        case "StaleData":
+            # of its two limits the share is told by its size: a lateness is more than a second
+            is_share = 0 < record.limit <= PPM
+            return record.figure, limit_of(limits, "completeness_ppm" if is_share else "lateness_us")
+        case "MarketHaltProxy" if not record.limit:
+            return record.figure, 0  # the time until a jump is over
+        case "PriceCollar":
+            return (record.figure, record.limit) if record.is_current else None  # so many ATR of then
+    field = _LIMIT_OF.get(name)
+    return record.figure, record.limit if field is None else limit_of(limits, field)
 
 
 def _is_on(plan: Plan, name: str) -> bool:

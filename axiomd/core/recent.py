@@ -34,9 +34,12 @@ class Line:
 
 
 class GuardRecord:
-    """What a guard judged since the run began; `figure` and `limit` of its last verdict, in the guard's own unit."""
+    """What a guard judged since the run began; `figure` and `limit` of its last verdict, in the guard's own unit.
 
-    __slots__ = ("checked", "figure", "last_us", "limit", "refused", "subject")
+    `has_tripped`: that verdict was on what had happened, not on an order. `is_current`: no limit changed since.
+    """
+
+    __slots__ = ("checked", "figure", "has_tripped", "is_current", "last_us", "limit", "refused", "subject")
 
     def __init__(self) -> None:
         self.checked = 0
@@ -45,6 +48,8 @@ class GuardRecord:
         self.limit = 0
         self.subject = ""
         self.last_us = 0
+        self.has_tripped = False
+        self.is_current = False
 
 
 class Recent:
@@ -86,6 +91,10 @@ class Recent:
             case e.GuardTripped():
                 record = self._record(event.guard)
                 record.figure, record.limit, record.last_us = event.figure, event.limit, event.ts_us
+                record.has_tripped = record.is_current = True
+            case e.ConfigLoaded():
+                for record in self.guards.values():
+                    record.is_current = False
             case e.KillTripped():
                 self.trip = event
             case e.KillReset():
@@ -103,6 +112,7 @@ class Recent:
             record = self._record(guard)
             record.checked += 1
             record.figure, record.limit, record.subject, record.last_us = figure, limit, symbol, ts_us
+            record.has_tripped, record.is_current = False, True
 
     def _record(self, guard: str) -> GuardRecord:
         return self.guards.setdefault(guard, GuardRecord())

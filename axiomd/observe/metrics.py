@@ -8,6 +8,7 @@ names that stand in the configuration or in the code.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -185,6 +186,10 @@ class Metrics:
         for guard, row in _table(state, "guards").items():
             if isinstance(row, dict) and isinstance(used := row.get("used_ppm"), int):
                 self._series["guard_used_ratio"].labels(guard=guard).set(used / 1_000_000)
+            else:
+                # its limit may just have been taken off
+                with suppress(KeyError):
+                    self._series["guard_used_ratio"].remove(guard)
 
     def render(self) -> bytes:
         """Give all series in Prometheus' text format; safe from another thread."""

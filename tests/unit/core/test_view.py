@@ -16,8 +16,9 @@ from axiomd.contracts.units import decimal_text, to_units
 from axiomd.core.engine import Engine
 from axiomd.core.guards.chain import GUARDS
 from axiomd.core.guards.figures import UNITS
-from axiomd.core.headroom import TRIPPING
-from axiomd.core.recent import EVENTS_MAX, Recent
+from axiomd.core.headroom import TRIPPING, Figures, headroom
+from axiomd.core.plan import Plan
+from axiomd.core.recent import EVENTS_MAX, GuardRecord, Recent
 from axiomd.core.strategies.stage1 import listed
 from axiomd.core.view import AlarmFact, Facts, LatchFact, TaskFact, delta, snapshot
 from axiomd.replay.driver import Replay
@@ -155,6 +156,42 @@ def test_every_guard_has_its_row_and_its_unit() -> None:
     assert [*GUARDS, *TRIPPING] == list(rows)
     assert set(UNITS) == set(rows)
     assert all(row["unit"] == UNITS[name] for name, row in rows.items())
+
+
+def limited(risk: dict[str, Any]) -> Plan:
+    config, _, tape = random_case(2)
+    return bind(RunConfig.model_validate({**config, "risk": risk}), tape.sessions, tape.timeframe_us, RUN_ID, "replay")
+
+
+def test_the_limits_shown_are_those_in_force_not_those_of_the_last_verdict() -> None:
+    before, after = (
+        limited(
+            {
+                "max_order_notional": 6 * unit, "per_symbol_max_qty": unit, "stale_data": {"lateness_minutes": unit},
+                "slippage_sanity": {"entry_bp": unit}, "price_collar": {"atr": unit},
+                "market_halt_proxy": {"silent_minutes": unit}, "message_rate": {"orders": unit, "seconds": 10},
+            }
+        )
+        for unit in (100, 50)
+    )  # fmt: skip
+    recent, symbol = Recent(), before.symbols[0]
+    names = ("MaxOrderNotional", "PerSymbolMaxQty", "StaleData", "SlippageSanity", "MarketHaltProxy", "MessageRate")
+    standing = Figures(gross=0, net=0, working=0, legs=0, open=0)
+    account = {"equity": 1, "loss_base": 1, "drawdown_peak": 1}
+    for name in (*names, "PriceCollar"):
+        record = recent.guards[name] = GuardRecord()
+        record.figure, record.limit, record.subject = 2_000_000, 10**9, symbol
+        record.is_current = True
+    recent.take(1, e.ConfigLoaded(ts_us=1, config_hash="", config={}))
+
+    def limits(plan: Plan) -> list[Any]:
+        rows: Any = headroom(plan, recent, account, standing)
+        assert ["figure" in rows[name] for name in names] == [True] * len(names)
+        assert "figure" not in rows["PriceCollar"]
+        return [rows[name]["limit"] for name in names]
+
+    assert ["600.00", 100, 6000, "100.00", 6000, 100] == limits(before)
+    assert ["300.00", 50, 3000, "50.00", 3000, 50] == limits(after)
 
 
 def test_kill_state_is_the_stricter_of_latch_and_engine() -> None:
