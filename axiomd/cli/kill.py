@@ -97,7 +97,7 @@ def run(args: argparse.Namespace | Asked) -> int:
     reason = args.reason or "axiomd kill"
     accounts = [Account(found, is_quiet=args.json) for found in chosen]
     worst = max(kill_one(account, flattens=args.flatten, reason=reason) for account in accounts)
-    others = [found for found in known if found not in chosen]
+    others = _others(chosen, known, environ, args.instance)
     if args.json:
         import json
 
@@ -140,6 +140,16 @@ def _matches(
     name = instance or environ.get("AXIOMD_INSTANCE") or presence.INSTANCE_DEFAULT
     matches = [found for found in known if found.instance == name] if "AXIOMD_STATE_DIR" not in environ else known[:1]
     return matches or known[:1] or seen[:1]
+
+
+def _others(
+    chosen: list[presence.Found], known: list[presence.Found], environ: dict[str, str], instance: str | None
+) -> list[presence.Found]:
+    """Give who else can be seen; where one was named, the rest was not looked for until that one was dealt with."""
+    if instance is not None:
+        known = [found for found in presence.look(environ) if found.presence is not None]
+    touched = [found.state_dir for found in chosen]
+    return [found for found in known if found.state_dir not in touched]
 
 
 def _is_in_use(found: presence.Found) -> bool:
