@@ -104,7 +104,17 @@ def note_activity(record: RunRecord, plan: Plan, board: Board) -> None:
 
 def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:
     """Say why there was no setup, and what was left out of the data."""
-    counts = {"bars_outside_sessions": tape.dropped, "prices_between_ticks": tape.between_ticks}
+    return {**left_out(tape.dropped, tape.between_ticks), **no_setups_of(plan, board)}
+
+
+def left_out(dropped: int, between_ticks: int) -> dict[str, int]:
+    """Name what was left out of the data, or is odd in it."""
+    return {"bars_outside_sessions": dropped, "prices_between_ticks": between_ticks}
+
+
+def no_setups_of(plan: Plan, board: Board) -> dict[str, int]:
+    """Say why there was no setup, by what the board has counted up to now."""
+    counts: dict[str, int] = {}
     for position, (k, *_) in enumerate(board.slots.tolist()):
         for name, column in plan.strategies[k].strategy.counters.items():
             counts[name] = counts.get(name, 0) + int(board.int_state[position, column])

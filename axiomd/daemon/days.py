@@ -25,10 +25,10 @@ from axiomd.contracts.quality import summarise
 from axiomd.contracts.runs import DataFile, Manifest
 from axiomd.contracts.units import iso_time
 from axiomd.core.engine import Engine
-from axiomd.core.kernel_record import note_activity
+from axiomd.core.kernel_record import left_out, no_setups_of, note_activity
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.sla import measure_bars
-from axiomd.core.market.tape import TAPE_WIDTH, TS_US, bars_sha256
+from axiomd.core.market.tape import TAPE_WIDTH, TS_US, bars_sha256, count_between_ticks
 from axiomd.core.metrics import metrics_of
 from axiomd.core.plan import Plan
 from axiomd.journal.day_bars import Span, bars_of
@@ -40,7 +40,10 @@ from axiomd.runs.recorder import Recorder
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A session that is over: what it left behind, its rows in the journal, and the journal's head at its end."""
+    """A session that is over: what it left behind, its rows in the journal, and the journal's head at its end.
+
+    `dropped` bars of its feed lay outside sessions.
+    """
 
     run_id: str
     record: RunRecord
@@ -48,14 +51,16 @@ class Day:
     finished_us: int
     journal_head: str
     rows: Span
+    dropped: int
 
 
 class Days:
     """Fold events into the record of the session under way; keep those that are over until they are written."""
 
-    def __init__(self, engine: Engine, artifacts_dir: Path) -> None:
+    def __init__(self, engine: Engine, artifacts_dir: Path, dropped_near: Callable[[int], int]) -> None:
         self._engine = engine
         self._artifacts_dir = artifacts_dir
+        self._dropped_near = dropped_near
         self._recorder: Recorder | None = None
         self._opened: e.SessionOpened | None = None
         self._before = self._so_far()
@@ -106,6 +111,7 @@ class Days:
         account, counted = self._engine.account, RunRecord(0, "")
         counted.moments, counted.moments_exposed = int(account["moments"]), int(account["moments_exposed"])
         note_activity(counted, self._engine.plan, self._engine.board)
+        counted.counts = no_setups_of(self._engine.plan, self._engine.board)
         return counted
 
     def _close(
@@ -121,9 +127,11 @@ class Days:
         record.moments = now.moments - before.moments
         record.moments_exposed = now.moments_exposed - before.moments_exposed
         record.by_strategy = {name: own.since(before.by_strategy[name]) for name, own in now.by_strategy.items()}
+        record.counts = {why: number - before.counts[why] for why, number in now.counts.items()}
         if not (self._artifacts_dir / "runs" / opened.run_id / "manifest.json").is_file():
             rows = Span(self._first_row, count, self._loaded_before)
-            self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, rows))
+            dropped = self._dropped_near(opened.open_us)
+            self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, rows, dropped))
 
 
 def clear_half_written(artifacts_dir: Path, mode: str, account: str) -> None:
@@ -175,6 +183,8 @@ def write_day(
         started_at=iso_time(day.started_us),
         finished_at=iso_time(day.finished_us),
     )
+    ticks = np.array([instrument.tick_size for instrument in plan.instruments], np.int64)
+    day.record.counts = {**day.record.counts, **left_out(day.dropped, count_between_ticks(bars, ticks))}
     metrics = metrics_of(day.record, [own.id for own in plan.strategies])
     folder = places.artifacts_dir / "runs" / day.run_id
     return write_run(

@@ -69,7 +69,7 @@ def remember(
         config = _widened(config, path)
     source = source_of(config, _first_session(path) if path.exists() else "", wall_us(), reader)
     engine = Engine(bind(config, source.table, source.bar_us, "", identity.mode))
-    days = Days(engine, identity.places.artifacts_dir)
+    days = Days(engine, identity.places.artifacts_dir, source.dropped_near)
     memory = Memory()
 
     def hear(seq: int, event: e.Event, head: Callable[[], str]) -> None:

@@ -22,13 +22,18 @@ SYNTHETIC_DAYS: Final = 400
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """Sessions and their bars; `first_session` is the first to be traded."""
+    """Sessions and their bars. Of what a feed gave, `dropped[i]` bars lay outside sessions, and nearest to that one."""
 
     table: SessionTable
     bars_of: Callable[[int], Int64Array]
     bar_us: int
     is_endless: bool
     warm_up: tuple[int, int] = (0, 0)
+    dropped: tuple[int, ...] = ()
+
+    def dropped_near(self, open_us: int) -> int:
+        """Count the bars outside sessions that were left out around the session that opens then."""
+        return self.dropped[int(self.table.open_us.searchsorted(open_us))] if self.dropped else 0
 
 
 def source_of(config: DaemonConfig, first_session: str, wall_us: int, reader: TapeProcess | None = None) -> Source:
@@ -44,7 +49,7 @@ def _recorded(config: DaemonConfig, reader: TapeProcess | None) -> Source:
     ticks = {symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()}
     reader = reader or TapeProcess().read(Path(config.feed.path))
     recorded = reader.bars(config.all_symbols(), config.calendar, ticks)
-    return Source(recorded.table, recorded.session, recorded.bar_us, is_endless=False)
+    return Source(recorded.table, recorded.session, recorded.bar_us, is_endless=False, dropped=recorded.dropped)
 
 
 def _synthetic(config: DaemonConfig, first_session: str, wall_us: int) -> Source:

@@ -22,7 +22,7 @@ from axiomd.contracts.bars import SYMBOL, TS, Rule, Timeframe, Violation, normal
 from axiomd.contracts.errors import DataContractError, InputError
 from axiomd.contracts.units import DAY_US
 from axiomd.core.market.columns import Unread, normalise, take_apart
-from axiomd.core.market.sessions import SessionTable
+from axiomd.core.market.sessions import Int64Array, SessionTable
 from axiomd.core.market.tape import (
     TS_US,
     Tape,
@@ -176,7 +176,8 @@ def load_tape(
         bars=bars,
         timeframe_us=step.us,
         sessions=sessions,
-        dropped=dropped,
+        dropped=int(dropped.sum()),
+        dropped_near=dropped,
         between_ticks=between_ticks,
         sha256=digest.result(),
         files=tuple(_described(file) for file in files),
@@ -304,9 +305,11 @@ def _table(calendar: str | ExchangeCalendar, first: date, last: date) -> Session
 
 def _inside(
     frames: Sequence[pl.DataFrame], sessions: SessionTable, last: date | None
-) -> tuple[list[pl.DataFrame], int]:
+) -> tuple[list[pl.DataFrame], Int64Array]:
+    """Keep the bars inside sessions; gives how many lie outside, by the nearest session: `int64[sessions]`."""
     kept: list[pl.DataFrame] = []
-    dropped = 0
+    dropped = np.zeros(len(sessions), np.int64)
+    between_us = (sessions.close_us[:-1] + sessions.open_us[1:]) // 2
     for frame in frames:
         ts_us = frame[TS].to_physical().to_numpy()
         if last is not None:
@@ -315,7 +318,7 @@ def _inside(
         else:
             wanted = frame
         inside = sessions.indices_of(ts_us) >= 0
-        dropped += int(len(inside) - np.count_nonzero(inside))
+        dropped += np.bincount(np.searchsorted(between_us, ts_us[~inside], "right"), minlength=len(sessions))
         kept.append(wanted if bool(inside.all()) else wanted.filter(pl.Series(inside)))
     return kept, dropped
 

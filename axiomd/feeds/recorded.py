@@ -45,17 +45,22 @@ class Laid(msgspec.Struct, frozen=True):
     calendar: str = ""
     columns: tuple[bytes, ...] = ()
     bounds: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
     error: tuple[str, str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedBars:
-    """Sessions of a recorded feed and their bars, which lie in a file without a name."""
+    """Sessions of a recorded feed and their bars, which lie in a file without a name.
+
+    `dropped[i]` bars lay outside sessions, and nearest to that one.
+    """
 
     table: SessionTable
     bar_us: int
     bounds: tuple[int, ...]
     file: int
+    dropped: tuple[int, ...] = ()
 
     def session(self, index: int) -> Int64Array:
         """Map the rows of one session: `int64[n, 7]` as a tape has them, read only, there as long as somebody looks."""
@@ -106,7 +111,7 @@ class TapeProcess:
             name, what, where, remedy = laid.error
             kind: type[errors.AxiomdError] = getattr(errors, name)
             raise kind(what, where, remedy)
-        return RecordedBars(table_of(laid.calendar, laid.columns), laid.bar_us, laid.bounds, self._file)
+        return RecordedBars(table_of(laid.calendar, laid.columns), laid.bar_us, laid.bounds, self._file, laid.dropped)
 
     def end(self) -> None:
         """End the process where it still reads: a start that failed leaves none behind."""

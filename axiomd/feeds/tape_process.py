@@ -56,7 +56,7 @@ def lay_out(path: str, asked: Asked, files: Sequence[BarFile], descriptor: int) 
         np.ascontiguousarray(tape.bars, dtype="<i8").tofile(file)
     return Laid(
         bar_us=tape.timeframe_us, calendar=tape.sessions.calendar, columns=columns_of(tape.sessions),
-        bounds=tuple(bounds),
+        bounds=tuple(bounds), dropped=tuple(tape.dropped_near.tolist()),
     )  # fmt: skip
 
 

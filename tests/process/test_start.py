@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import time
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,32 @@ def test_a_days_folder_names_the_bars_that_it_saw_and_how_good_they_were(stage: 
         ]
         expected = (measure_frame(day, sessions_of(SPANS[0])), quality["symbols"])
         assert [each.m5_present for each in expected[0]] == [each["m5_present"] for each in expected[1]]
+
+
+def test_the_days_of_a_tape_count_together_what_its_replay_counts(stage: Stage) -> None:
+    """Why there was no setup, prices off the grid, bars outside sessions: nothing is counted twice or left out."""
+    stage.write_tape(5)
+    bars = pl.read_parquet(stage.tape)
+    early = bars.filter(pl.col("ts").dt.hour() < 15).with_columns(pl.col("ts") - timedelta(hours=3))
+    odd = (pl.when(pl.int_range(pl.len()) % 50 == 0).then(pl.col("HIGH") + 0.005).otherwise(pl.col("HIGH"))).alias(
+        "HIGH"
+    )
+    pl.concat([bars.with_columns(odd), early]).sort("symbol", "ts").write_parquet(stage.tape)
+    stage.write_config(risk={})
+
+    assert stage.start().wait() == EXIT_OK
+    stage.replay()
+
+    folders = sorted((stage.state_dir / "artifacts/runs").iterdir())
+    days = [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+    whole = json.loads((stage.folder / "replay/metrics.json").read_text())["counts"]
+    assert len(days) > 1
+    assert whole == {why: sum(day["counts"][why] for day in days) for why in whole}
+    assert min(whole["bars_outside_sessions"], whole["prices_between_ticks"]) > 0
+    dates = early["ts"].dt.date()
+    assert [int((dates == date.fromisoformat(folder.name[-10:])).sum()) for folder in folders] == [
+        day["counts"]["bars_outside_sessions"] for day in days
+    ]
 
 
 def test_a_system_clock_plays_a_recorded_session_to_the_same_trades(stage: Stage) -> None:

@@ -50,8 +50,9 @@ class Tape:
 
     `bars` is `int64[n, 7]`, C-contiguous, sorted by (ts, symbol index): start of the bar in UTC microseconds, index
     into `symbols` (which rise), OPEN, HIGH, LOW, CLOSE in 1/10,000 of the currency, VOLUME in shares. `sessions` covers
-    every bar. `dropped` counts the bars outside sessions that were left out, `between_ticks` the prices off the tick
-    grid. `sha256` is over the bars and symbols alone. `memo` keeps what was found of the bars, to be found once.
+    every bar. `dropped` counts the bars outside sessions that were left out, `dropped_near` likewise by the session
+    that was nearest (`int64[sessions]`, empty where nobody counted), `between_ticks` the prices off the tick grid.
+    `sha256` is over the bars and symbols alone. `memo` keeps what was found of the bars, to be found once.
     """
 
     symbols: tuple[str, ...]
@@ -62,6 +63,7 @@ class Tape:
     between_ticks: int
     sha256: str
     files: tuple[TapeFile, ...]
+    dropped_near: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64))
     memo: list[object] = field(default_factory=list, init=False, repr=False)
 
     def __len__(self) -> int:
