@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 APPLICATION_ID: Final = 0x6178696F
-VERSION: Final = 2
+VERSION: Final = 3
 
 _TABLES: Final = """
 CREATE TABLE events (
@@ -66,7 +66,18 @@ CREATE VIEW positions AS
     SELECT symbol, SUM(CASE side WHEN 'BUY' THEN qty ELSE -qty END) AS qty FROM fills GROUP BY symbol;
 """
 
-DDL: Final[dict[int, str]] = {1: _TABLES + _POSITIONS_1, 2: _TABLES + _POSITIONS}
+_REPLACED: Final = """
+CREATE TRIGGER events_are_never_replaced BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM events WHERE seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+"""INSERT OR REPLACE takes a row away without a delete that a trigger hears of, unless the connection asks for it."""
+
+DDL: Final[dict[int, str]] = {
+    1: _TABLES + _POSITIONS_1,
+    2: _TABLES + _POSITIONS,
+    3: _TABLES + _POSITIONS + _REPLACED,
+}
 """What a file of each version is laid out by: a journal is verified against its own."""
-MIGRATIONS: Final[dict[int, str]] = {1: "DROP VIEW positions;" + _POSITIONS}
+MIGRATIONS: Final[dict[int, str]] = {1: "DROP VIEW positions;" + _POSITIONS, 2: _REPLACED}
 """What brings a file of that version to the next one; rows are never touched."""

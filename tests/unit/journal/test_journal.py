@@ -157,10 +157,20 @@ def test_resumed_journal_goes_on_with_the_chain(path: Path) -> None:
     assert [RUN] * 11 + ["run-2"] == [row[3] for row in rows(path)]
 
 
+COLUMNS = "ts_us, kind, run_id, key, cause, payload, prev_hash, hash"
+REPLACED = f"INSERT OR REPLACE INTO events SELECT seq, {COLUMNS.replace('ts_us', '0')} FROM events"
+
+
 @pytest.mark.parametrize(
-    "statement", ["UPDATE events SET ts_us = 0 WHERE seq = 3", "DELETE FROM events WHERE seq = 11"]
+    "statement",
+    [
+        "UPDATE events SET ts_us = 0 WHERE seq = 3",
+        "DELETE FROM events WHERE seq = 11",
+        f"{REPLACED} WHERE seq = 3",
+        f"REPLACE INTO events (rowid, {COLUMNS}) SELECT seq, {COLUMNS} FROM events WHERE seq = 11",
+    ],
 )
-def test_rows_are_never_updated_or_deleted(statement: str, path: Path) -> None:
+def test_rows_are_never_updated_replaced_or_deleted(statement: str, path: Path) -> None:
     db = sqlite3.connect(path)
 
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -280,8 +290,8 @@ SCHEMAS: dict[str, tuple[str, str]] = {
         "DROP VIEW fills; CREATE VIEW fills AS SELECT * FROM events",
         "its view fills is not the one a journal is made with",
     ),
-    "a later version": ("PRAGMA user_version = 3", "its schema is version 3, this program knows 2"),
-    "no version": ("PRAGMA user_version = 0", "its schema is version 0, this program knows 2"),
+    "a later version": ("PRAGMA user_version = 4", "its schema is version 4, this program knows 3"),
+    "no version": ("PRAGMA user_version = 0", "its schema is version 0, this program knows 3"),
     "an earlier version": ("PRAGMA user_version = 1", "its view positions is not the one a journal is made with"),
 }  # fmt: skip
 
@@ -296,12 +306,13 @@ def test_a_journal_that_is_laid_out_otherwise_does_not_verify(name: str, path: P
     assert (0, expected) in verify(path).problems
 
 
-def test_a_journal_of_an_earlier_version_is_verified_as_one(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", schema.MIGRATIONS)
+def test_a_journal_of_an_earlier_version_is_verified_as_one(version: int, path: Path, tmp_path: Path) -> None:
     earlier = tmp_path / "earlier.sqlite"
     db = sqlite3.connect(earlier, isolation_level=None)
-    db.executescript(schema.DDL[1])
+    db.executescript(schema.DDL[version])
     db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    db.execute("PRAGMA user_version = 1")
+    db.execute(f"PRAGMA user_version = {version}")
     db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows(path))
 
     assert () == verify(earlier).problems
@@ -309,6 +320,30 @@ def test_a_journal_of_an_earlier_version_is_verified_as_one(path: Path, tmp_path
     db.close()
 
     assert ((0, f"its trigger {UPDATED} is gone"),) == verify(earlier).problems
+
+
+@pytest.mark.parametrize("version", schema.MIGRATIONS)
+def test_a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_rows(
+    version: int, path: Path, tmp_path: Path
+) -> None:
+    earlier = tmp_path / "earlier.sqlite"
+    db = sqlite3.connect(earlier, isolation_level=None)
+    db.executescript(schema.DDL[version])
+    db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {version}")
+    db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows(path))
+    db.close()
+
+    with Journal(earlier, "r") as journal:
+        journal.append(e.RunStopped(ts_us=100, reason="test"))
+
+    assert () == verify(earlier).problems
+    assert [*rows(path)] == [*rows(earlier)][:-1]
+    db = sqlite3.connect(earlier)
+    assert (schema.VERSION,) == db.execute("PRAGMA user_version").fetchone()
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        db.execute(REPLACED)
+    db.close()
 
 
 def test_truncated_file_does_not_verify(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -337,23 +372,6 @@ def test_journal_of_a_later_version_is_refused(path: Path) -> None:
 
     with pytest.raises(JournalCorrupt, match="version 99"):
         Journal(path, RUN)
-
-
-def test_a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_rows(path: Path) -> None:
-    before = verify(path)
-    db = sqlite3.connect(path)
-    db.executescript("DROP VIEW positions; CREATE VIEW positions AS SELECT symbol, qty FROM fills WHERE 0;")
-    db.execute("PRAGMA user_version = 1")
-    db.close()
-
-    Journal(path, RUN).close()
-
-    after = verify(path)
-    assert (before.count, before.head) == (after.count, after.head)
-    assert after.is_sound
-    db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
-    db.close()
 
 
 def test_a_replays_journal_is_whole_over_many_blocks_and_commits(tmp_path: Path) -> None:
