@@ -15,6 +15,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from socket import socket
 from typing import Final
 
 import anyio
@@ -89,6 +90,7 @@ class ControlServer:
         self._group = group
         self._note = note
         self._gid = -1
+        self._listener: socket | None = None
         self._links: dict[Link, None] = {}
         self._shown: tuple[int, State] = (0, {})
         self._is_shown = False
@@ -109,10 +111,27 @@ class ControlServer:
         """Show the newest state now instead of at the next beat: something happened that cannot wait."""
         self._wake.set()
 
-    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Listen, and beat until cancelled. `RefusedError` (exit 5) where another process listens there already."""
+    def bind(self) -> None:
+        """Take the socket's place, before anybody is told that the daemon is ready; `serve` listens there.
+
+        `RefusedError` (exit 5) where another process listens already, `InputError` where no socket can be.
+        """
         self._gid = -1 if self._group is None else gid_of(self._group)
-        listener = listen(self._path, self._gid)
+        self._listener = listen(self._path, self._gid)
+
+    def close(self) -> None:
+        """Leave a place that was taken and is not served."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+            self._path.unlink(missing_ok=True)
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Listen, and beat until cancelled. Binds where nobody has, as when it is started again; raises as `bind`."""
+        if self._listener is None:
+            self.bind()
+        listener, self._listener = self._listener, None
+        assert listener is not None
         identity = self._path.stat()
         try:
             loop = asyncio.get_running_loop()

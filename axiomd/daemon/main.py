@@ -310,10 +310,14 @@ class Daemon:
                 )
             )
         host, port = self._metrics_server.start()
-        portrait.metrics_at = {"host": host, "port": port}
-        portrait.write_presence()
-        collect_again()
-        await self._supervisor.run(tasks)
+        control.bind()
+        try:
+            portrait.metrics_at = {"host": host, "port": port}
+            portrait.write_presence()
+            collect_again()
+            await self._supervisor.run(tasks)
+        finally:
+            control.close()
 
     def _say_ready(self, portrait: Portrait) -> None:
         self._standing.is_ready = True

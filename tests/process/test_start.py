@@ -154,6 +154,22 @@ def test_a_daemon_that_nobody_could_speak_to_does_not_start(stage: Stage, tmp_pa
     assert not stage.journal.exists()
 
 
+def test_a_file_where_the_socket_belongs_ends_the_start_before_anything_is_ready(stage: Stage) -> None:
+    small(stage, speed=1)
+    stage.state_dir.mkdir()
+    (stage.state_dir / "control.sock").write_text("not a socket", "utf-8")
+
+    running = stage.start()
+
+    assert running.wait() == EXIT_INPUT
+    assert "a file that is no socket lies there" in running.log.splitlines()[-1]
+    assert "daemon.ready" not in running.log
+    assert (stage.state_dir / "control.sock").read_text("utf-8") == "not a socket"
+    assert not stage.latch().is_tripped
+    assert not (stage.state_dir / PRESENCE_FILE).exists()
+    assert no_broker_is_left(stage)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_clean_stop_cancels_entries_and_ends_the_broker_within_ten_seconds(
     stage: Stage, number: signal.Signals
