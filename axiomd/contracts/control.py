@@ -28,9 +28,9 @@ EVERYTHING: Final = "all"
 """As a quantity: the whole position."""
 
 _ARGS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
-    "kill": {"level": (str,), "reason": (str,), "everything": (bool,)},
+    "kill": {"level": (str,), "reason": (str, int, float, bool), "everything": (bool,)},
     "resume": {"trip_id": (str,), "account": (str,), "reason": (str,), "new_peak": (bool,)},
-    "flatten": {"reason": (str,), "everything": (bool,)},
+    "flatten": {"reason": (str, int, float, bool), "everything": (bool,)},
     "close": {"symbol": (str,), "qty": (int, str), "all": (bool,)},
     "cancel": {"key": (str,)},
     "pause": {"symbol": (str,), "strategy": (str,), "all": (bool,), "until": (int, str)},
@@ -40,9 +40,12 @@ _ARGS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "note": {"text": (str,)},
     "adopt": {"account": (str,), "reason": (str,)},
 }
-"""What each command takes; null is what was left out. A yes or no is never a number, nor a word that stands for it."""
+"""What each command takes; null is what was left out. A yes or no is never a number, nor a word that stands for it.
 
-_TYPE_NAMES: Final = {str: "text", bool: "true or false", int: "a whole number"}
+Whatever somebody gives as the reason of a kill, it latches.
+"""
+
+_TYPE_NAMES: Final = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 _WORDS: Final = {"note": "text", "resume": "reason", "adopt": "reason"}
 """What a person has to say with a command, since it is what the journal will tell of it."""

@@ -153,7 +153,7 @@ class Engine:
 
     def _fold_quietly(self, event: e.Event) -> None:
         """Take it in without a guard tripping on it: a trip is an event of its own, judged by the limits of its day."""
-        level, has_tripped = self.kill.level, self.tripwires.has_streak_tripped
+        level, has_tripped, judged = self.kill.level, self.tripwires.has_streak_tripped, self.account["losses_judged"]
         self.kill.is_folding = True
         try:
             self.handle(event)
@@ -161,6 +161,7 @@ class Engine:
             self.kill.is_folding = False
         if not isinstance(event, e.KillReset):
             self.kill.level, self.tripwires.has_streak_tripped = level, has_tripped
+            self.account["losses_judged"] = judged
 
     def forget_requests(self) -> list[Command]:
         """After a fold: whatever was asked of the broker and never answered is asked anew."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 import pytest
 
 from axiomd.contracts import events as e
 from axiomd.core.engine import Engine
-from axiomd.core.guards.loss import MAX_DRAWDOWN
+from axiomd.core.guards.loss import ALL_LOSSES, MAX_DRAWDOWN
 from axiomd.core.tripwires import Trip
 from benchmarks import job, market
+from tests.property.drives import EventLog
 
 TAPE: Final = market.dense_tape(3000)
 DRAWN: Final = e.GuardTripped(ts_us=1, guard=MAX_DRAWDOWN, figure=12, limit=10, level="halt")
@@ -51,3 +53,20 @@ def test_what_would_trip_by_the_limits_of_now_while_a_journal_is_folded_is_no_tr
     engine.kill.trip([], Trip(MAX_DRAWDOWN, 12, 10))
 
     assert {} == engine.kill.unreleased
+
+
+def test_a_loss_beyond_the_limits_of_now_in_a_day_of_the_journal_is_not_judged_by_folding_it() -> None:
+    """It was, without a trip: limits lowered over a restart never tripped again."""
+    plan, log = job.plan_of(TAPE), EventLog()
+    job.replay_of(TAPE, plan, log).run()
+    limits = plan.limits.copy()
+    limits["max_daily_loss"], limits["max_drawdown"] = 1, 1
+    engine = Engine(dataclasses.replace(plan, limits=limits))
+    engine.watch(TAPE.bars)
+
+    for event in log.events:
+        engine.fold(event)
+
+    assert engine.account["equity"] < plan.initial_cash
+    assert ALL_LOSSES == engine.account["losses_judged"]
+    assert [trip.guard for trip in engine.tripwires.losses()] == ["MaxDailyLoss", MAX_DRAWDOWN]
