@@ -23,7 +23,8 @@ from axiomd.core.books import Books
 from axiomd.core.compiled import Row
 from axiomd.core.curve import Curve
 from axiomd.core.entries import Entries, Footing
-from axiomd.core.frame import MARKED_FILLS, Frame, bars_of
+from axiomd.core.frame import Frame, bars_of
+from axiomd.core.frame_rules import MARKED_FILLS
 from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.closing import is_manual
 from axiomd.core.orders.lifecycle import Happening

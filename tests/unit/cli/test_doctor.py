@@ -52,8 +52,8 @@ def test_full_disk_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_rules_are_compiled_before_a_session_needs_them() -> None:
     script = (
         "from axiomd.cli.main import main; code = main(['doctor', '--compile', '--json'])\n"
-        "from axiomd.core import frame, kernel\n"
-        "print(code, len(frame._advance.made.signatures), len(kernel.run.made.signatures), "
+        "from axiomd.core import frame_rules, kernel\n"
+        "print(code, len(frame_rules.advance_at.made.signatures), len(kernel.run.made.signatures), "
         "len(kernel.run_alone.made.signatures), len(kernel.run_alone_unlimited.made.signatures))"
     )
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
