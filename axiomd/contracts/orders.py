@@ -15,6 +15,7 @@ import msgspec
 
 from axiomd.contracts.bars import normalise_symbol
 from axiomd.contracts.errors import OrderContractError
+from axiomd.contracts.fills import ExitReason
 from axiomd.contracts.names import Naming, naming
 from axiomd.contracts.units import Side, decimal_text, exact_units, iso_time, parse_time
 
@@ -26,6 +27,7 @@ CSV_HEADER: Final = (
     "entry_type", "stop_loss_price", "parent_key", "signal_id", "currency", "tick_size", "created_at",
 )  # fmt: skip
 
+_EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
 SUFFIX_STOP: Final = "-SL"
 SUFFIX_TARGET: Final = "-TP"
 SUFFIX_EOD: Final = "-EOD"
@@ -104,6 +106,12 @@ def split_reference(reference: str) -> Reference:
 def role_kind(role: str) -> str:
     """Give a child's kind without its number: `KILL2` is a `KILL`."""
     return role.rstrip("0123456789")
+
+
+@lru_cache(maxsize=256)
+def exit_reason(role: str) -> ExitReason:
+    """Say by what a child that executes closes a position: its own kind, or a person's hand."""
+    return _EXITS.get(role_kind(role), "MANUAL")
 
 
 def check_order(order: Order) -> None:

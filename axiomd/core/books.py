@@ -12,7 +12,7 @@ from typing import Final
 
 from axiomd.contracts import events as e
 from axiomd.contracts.fills import ExitReason, Fill, Trade
-from axiomd.contracts.orders import Order, role_kind
+from axiomd.contracts.orders import Order, exit_reason
 from axiomd.contracts.units import NEVER_US, side_of
 from axiomd.core import board as b
 from axiomd.core.board import column
@@ -24,7 +24,6 @@ from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.plan import Plan
 from axiomd.core.portfolio import Holding, trade_of
 
-_EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
 _SYMBOL_SIZE: Final = b.SYMBOL.itemsize // 8
 assert b.SYMBOL.names is not None
 assert b.SYMBOL.names[2:5] == ("fx_num", "fx_den", "is_unpriced")
@@ -126,8 +125,7 @@ class Books:
         if holding is None or not is_over:
             return None
         del self.holdings[index]
-        reason: ExitReason = _EXITS.get(role) or _EXITS.get(role_kind(role), "MANUAL")
-        return self._trade(holding, fill, reason)
+        return self._trade(holding, fill, exit_reason(role))
 
     def _trade(self, holding: Holding, fill: Fill, reason: ExitReason) -> Trade:
         """Give the trade that an execution closed."""

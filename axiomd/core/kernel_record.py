@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 
 from axiomd.contracts.fills import ExitReason
-from axiomd.contracts.outcome import Activity, EquityCurve, OrderOutcome, RunRecord, Status
+from axiomd.contracts.outcome import EquityCurve, OrderOutcome, RunRecord, Status
 from axiomd.contracts.units import side_of
 from axiomd.core import kernel
-from axiomd.core.board import Board, Ints
+from axiomd.core.board import Ints
+from axiomd.core.counts import counts_of, note_activity
 from axiomd.core.fills import EXIT_NAMES
 from axiomd.core.guards.chain import GUARDS
 from axiomd.core.kernel_figures import results
@@ -89,36 +90,6 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     record.operator_resumes = int(z["resumes"])
     note_activity(record, plan, rows.board)
     record.counts = counts_of(plan, tape, rows.board)
-
-
-def note_activity(record: RunRecord, plan: Plan, board: Board) -> None:
-    """Put on the record what the board knows of each strategy."""
-    account = board.account[0]
-    for own, strategy in zip(plan.strategies, board.strategies, strict=True):
-        # of one that is alone the account's count is its own
-        exposed = strategy if len(board.strategies) > 1 else account
-        record.by_strategy[own.id] = Activity(
-            int(strategy["turnover"]), int(exposed["moments_exposed"]), int(strategy["beyond_volume"])
-        )
-
-
-def counts_of(plan: Plan, tape: Tape, board: Board) -> dict[str, int]:
-    """Say why there was no setup, and what was left out of the data."""
-    return {**left_out(tape.dropped, tape.between_ticks), **no_setups_of(plan, board)}
-
-
-def left_out(dropped: int, between_ticks: int) -> dict[str, int]:
-    """Name what was left out of the data, or is odd in it."""
-    return {"bars_outside_sessions": dropped, "prices_between_ticks": between_ticks}
-
-
-def no_setups_of(plan: Plan, board: Board) -> dict[str, int]:
-    """Say why there was no setup, by what the board has counted up to now."""
-    counts: dict[str, int] = {}
-    for position, (k, *_) in enumerate(board.slots.tolist()):
-        for name, column in plan.strategies[k].strategy.counters.items():
-            counts[name] = counts.get(name, 0) + int(board.int_state[position, column])
-    return counts
 
 
 def _ranks(rows: Rows, strip: Strip) -> list[int]:

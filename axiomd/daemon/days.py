@@ -24,8 +24,8 @@ from axiomd.contracts.outcome import CurvePoint, RunRecord
 from axiomd.contracts.quality import summarise
 from axiomd.contracts.runs import DataFile, Manifest
 from axiomd.contracts.units import iso_time
+from axiomd.core.counts import left_out, no_setups_of, note_activity
 from axiomd.core.engine import Engine
-from axiomd.core.kernel_record import left_out, no_setups_of, note_activity
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.sla import measure_bars
 from axiomd.core.market.tape import TAPE_WIDTH, TS_US, bars_sha256, count_between_ticks

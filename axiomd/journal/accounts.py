@@ -15,15 +15,14 @@ import msgspec
 from msgspec.structs import asdict
 
 from axiomd.contracts import events as e
-from axiomd.contracts.fills import ExitReason, Fill, Trade
-from axiomd.contracts.orders import Order, role_kind, split_reference
+from axiomd.contracts.fills import Fill, Trade
+from axiomd.contracts.orders import Order, exit_reason, split_reference
 from axiomd.contracts.units import exact_units, rate_ratio
 from axiomd.core.compiled import plain
 from axiomd.core.market.rates import UNKNOWN, Rate
 from axiomd.core.portfolio import average, multiple_of, risk_of, trade_of
 from axiomd.core.sizing import nearest
 
-_EXITS: Final[dict[str, ExitReason]] = {"SL": "SL", "TP": "TP", "EOD": "EOD", "KILL": "KILL"}
 _OF_BARS: Final = ("mae", "mfe", "bars_held")
 _OF_BARS_AND_MONEY: Final = (*_OF_BARS, "gross_pnl", "costs", "net_pnl", "r_multiple", "currency")
 _nearest, _average, _risk, _multiple = plain(nearest), plain(average), plain(risk_of), plain(multiple_of)
@@ -92,7 +91,7 @@ class _Holding(msgspec.Struct):
         multiple = _multiple(self.gross - self.costs, risked, num, den) if risked else None
         return trade_of(
             order, qty, self.entry_ts_us, entry_price, fill.bar_ts_us, exit_price,
-            _EXITS.get(role_kind(role), "MANUAL"), self.gross, self.costs, multiple, 0, 0, 0, self.is_ambiguous,
+            exit_reason(role), self.gross, self.costs, multiple, 0, 0, 0, self.is_ambiguous,
             currency,
         )  # fmt: skip
 

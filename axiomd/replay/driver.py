@@ -27,8 +27,8 @@ from axiomd.contracts.commands import (
 from axiomd.contracts.events import BarsClosed, FillReceived, OrderIntent, SignalEmitted
 from axiomd.contracts.orders import split_reference
 from axiomd.contracts.truth import Report
+from axiomd.core.counts import counts_of, note_activity
 from axiomd.core.engine import Engine
-from axiomd.core.kernel_record import counts_of, note_activity
 from axiomd.core.market.strip import find_first_rows
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan

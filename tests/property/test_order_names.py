@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from axiomd.contracts.orders import (
     CSV_HEADER,
+    exit_reason,
     from_row,
     missing_columns,
     naming_groups,
@@ -91,3 +92,9 @@ def test_order_comes_back_from_its_own_row() -> None:
     assert list(CSV_HEADER) == list(row)
     assert [] == missing_columns(row)
     assert own == from_row(row, "orders.csv:2")
+
+
+@given(kind=st.sampled_from(["SL", "TP", "EOD", "KILL"]), number=st.none() | st.integers(2, 99), other=WORDS)
+def test_a_position_is_closed_by_a_childs_kind_and_else_by_hand(kind: str, number: int | None, other: str) -> None:
+    assert kind == exit_reason(f"{kind}{number or ''}")
+    assert "MANUAL" == exit_reason(f"MANUAL{number or ''}") == exit_reason(f"X{other}")

@@ -93,6 +93,15 @@ def column(kind: type[e.Event], place: int, change: Callable[[Any], Any]) -> For
     return forge
 
 
+def gone(kind: type[e.Event]) -> Forgery:
+    """Take the last event of a kind away."""
+
+    def forge(found: Rows) -> None:
+        del found[places_of(kind, found)[-1]]
+
+    return forge
+
+
 def tripped(*, is_reset: bool) -> Forgery:
     """Say that the kill switch tripped before the second setup, and maybe that an operator reset it."""
 
@@ -119,7 +128,7 @@ FORGERIES: dict[str, tuple[str, Forgery]] = {
     "the moment of a move": (
         "I11: ", edited(e.PositionChanged, lambda payload: payload.update(ts_us=payload["ts_us"] + 1)),
     ),
-    "a move without a fill": ("I11: ", lambda found: found.pop(places_of(e.FillReceived, found)[-1])),  # type: ignore[dict-item]
+    "a move without a fill": ("I11: ", gone(e.FillReceived)),
     "what a trade won": ("I11: ", trade(net_pnl=1_234_567)),
     "what it took": ("I11: ", trade(gross_pnl=1)),
     "what it cost": ("I11: ", trade(costs=1)),

@@ -6,8 +6,9 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -306,14 +307,20 @@ def test_a_journal_that_is_laid_out_otherwise_does_not_verify(name: str, path: P
     assert (0, expected) in verify(path).problems
 
 
-@pytest.mark.parametrize("version", schema.MIGRATIONS)
-def test_a_journal_of_an_earlier_version_is_verified_as_one(version: int, path: Path, tmp_path: Path) -> None:
-    earlier = tmp_path / "earlier.sqlite"
-    db = sqlite3.connect(earlier, isolation_level=None)
+def laid_out(path: Path, version: int, told: Iterable[tuple[Any, ...]]) -> sqlite3.Connection:
+    """Make a journal of a version of the schema that holds these rows."""
+    db = sqlite3.connect(path, isolation_level=None)
     db.executescript(schema.DDL[version])
     db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {version}")
-    db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows(path))
+    db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", told)
+    return db
+
+
+@pytest.mark.parametrize("version", schema.MIGRATIONS)
+def test_a_journal_of_an_earlier_version_is_verified_as_one(version: int, path: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier.sqlite"
+    db = laid_out(earlier, version, rows(path))
 
     assert () == verify(earlier).problems
     db.execute(f"DROP TRIGGER {UPDATED}")
@@ -327,11 +334,7 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_row
     version: int, path: Path, tmp_path: Path
 ) -> None:
     earlier = tmp_path / "earlier.sqlite"
-    db = sqlite3.connect(earlier, isolation_level=None)
-    db.executescript(schema.DDL[version])
-    db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {version}")
-    db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows(path))
+    db = laid_out(earlier, version, rows(path))
     db.close()
 
     with Journal(earlier, "r") as journal:
