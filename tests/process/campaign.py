@@ -94,7 +94,7 @@ def _work_tape(folder: Path, dice: random.Random, kills: int, tally: Tally) -> N
         _crash(crashed, dice, kills, tally)
         tally.trades += len(expected)
         tally.problems += [f"tape {tally.tapes}: {text}" for text in audit(crashed, expected, _orders(undisturbed))]
-        sent, fills = _at_broker(crashed)
+        sent, fills = crashed.sent_to_broker(), crashed.filled_at_broker()
         tally.orders, tally.fills = tally.orders + len(sent), tally.fills + len(fills)
     finally:
         undisturbed.close()
@@ -165,7 +165,7 @@ def unprotected(stage: Stage) -> list[str]:
 def audit(stage: Stage, expected: list[Row], orders: list[Row]) -> list[str]:
     """Hold what is left against the broker's own record (I1, I3, I7) and the undisturbed runs."""
     problems = [f"journal seq {seq}: {text}" for seq, text in verify(stage.journal).problems]
-    sent, fills = _at_broker(stage)
+    sent, fills = stage.sent_to_broker(), stage.filled_at_broker()
     problems += [f"I1: {key} was sent {times} times" for key, times in Counter(sent).items() if times > 1]
     journaled = Counter(event.fill.exec_id for event in stage.events(e.FillReceived))
     problems += [f"I3: execution {exec_id} is journaled {n} times" for exec_id, n in journaled.items() if n > 1]
@@ -184,13 +184,6 @@ def audit(stage: Stage, expected: list[Row], orders: list[Row]) -> list[str]:
 
 def _orders(stage: Stage) -> list[Row]:
     return keys_in(sorted((stage.state_dir / "artifacts" / "runs").glob("*")))
-
-
-def _at_broker(stage: Stage) -> tuple[list[str], list[str]]:
-    reports = stage.broker_reports()
-    sent = [payload["key"] for kind, payload in reports if kind == e.OrderSent.KIND]
-    fills = [payload["fill"]["exec_id"] for kind, payload in reports if kind == e.FillReceived.KIND]
-    return sent, fills
 
 
 def main(arguments: list[str] | None = None) -> int:

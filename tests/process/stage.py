@@ -26,6 +26,8 @@ import yaml
 from axiomd import latch
 from axiomd.cli.control_client import ControlClient, ControlError
 from axiomd.cli.sim_kill import SimConnection, SimTruth
+from axiomd.contracts import events as e
+from axiomd.contracts.orders import split_reference
 from axiomd.journal.beside import wait_for_writer
 from axiomd.journal.reading import Entry, entries
 from axiomd.presence import read as read_presence
@@ -161,6 +163,18 @@ class Stage:
         finally:
             db.close()
         return [(kind, json.loads(payload)) for kind, payload in rows]
+
+    def sent_to_broker(self) -> list[str]:
+        """Give the keys of the orders that reached the broker, by its own record, in their order."""
+        return [payload["key"] for kind, payload in self.broker_reports() if kind == e.OrderSent.KIND]
+
+    def entries_sent_to_broker(self) -> list[str]:
+        """Give those that open a position."""
+        return [key for key in self.sent_to_broker() if not split_reference(key).role]
+
+    def filled_at_broker(self) -> list[str]:
+        """Give the exec ids of the broker's own record, in their order."""
+        return [payload["fill"]["exec_id"] for kind, payload in self.broker_reports() if kind == e.FillReceived.KIND]
 
     def broker_truth(self) -> SimTruth:
         """Ask the broker what it holds and works; its process is started where it is gone."""

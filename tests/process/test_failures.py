@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+from collections.abc import Callable
 
 import pytest
 
@@ -106,15 +107,15 @@ def test_what_raises_in_the_engine_ends_latched_with_7(
 def test_the_restart_after_a_failure_is_latched_and_loses_nothing(stage: Stage) -> None:
     wrecked(stage, "axiomd.core.reports", "Reports", "fill", 6).wait()
     stage.write_plugin("wrecker", "from axiomd.core.strategies.inside_bar import STRATEGY")
+    sent = stage.entries_sent_to_broker()
 
     code = stage.start().wait()
 
     assert code == 0
     assert stage.latch().is_tripped
-    assert sends_after_trip(stage) == []
+    assert stage.entries_sent_to_broker() == sent
     assert verify(stage.journal).is_sound
-    fills = [payload["fill"]["exec_id"] for kind, payload in stage.broker_reports() if kind == e.FillReceived.KIND]
-    assert sorted(fills) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
+    assert sorted(stage.filled_at_broker()) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
     assert [] == stage.events(e.ReconDrift)
 
 
@@ -148,8 +149,45 @@ def test_a_dying_journal_latches_cancels_and_ends_with_7_once_flat(stage: Stage)
     assert "JournalFailure" in stage.run("status").stdout
 
 
-def test_after_a_dead_journal_the_restart_takes_in_what_the_broker_did(stage: Stage) -> None:
-    dying(stage).wait()
+UNHEARD = '''
+"""A strategy package over a disk that is full from the moment on in which the broker has taken the {n}th order."""
+import resource
+
+from axiomd.contracts.events import OrderSent
+from axiomd.core.strategies.inside_bar import STRATEGY
+from axiomd.daemon.ledger import Ledger
+
+whole, heard = Ledger.append, 0
+
+
+def fill(self, event, cause):
+    global heard
+    heard += isinstance(event, OrderSent)
+    if heard == {n}:
+        size = self.journal.path.stat().st_size
+        for pid in (0, self.journal.writer_pid):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
+    return whole(self, event, cause)
+
+
+Ledger.append = fill
+'''
+
+
+def dying_of_a_report(stage: Stage) -> Running:
+    """A daemon whose journal dies before it can say of an order that the broker took it."""
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_plugin("unheard", UNHEARD.format(n=7))
+    stage.write_config(speed=2500, strategy="unheard")
+    return stage.start_ready()
+
+
+@pytest.mark.parametrize("die", [dying, dying_of_a_report], ids=["between bars", "by a report"])
+def test_after_a_dead_journal_the_restart_takes_in_what_the_broker_did(
+    stage: Stage, die: Callable[[Stage], Running]
+) -> None:
+    die(stage).wait()
+    sent = stage.entries_sent_to_broker()
 
     running = stage.start_ready()
     state = running.state()
@@ -158,10 +196,10 @@ def test_after_a_dead_journal_the_restart_takes_in_what_the_broker_did(stage: St
     assert "JournalFailure" in state["kill"]["reason"]
     assert state["broker"]["is_reconciled"] is True
     assert code == 0
+    assert stage.entries_sent_to_broker() == sent
     assert verify(stage.journal).is_sound
     assert any("JournalFailure" in event.reason for event in stage.events(e.KillTripped))
-    fills = [payload["fill"]["exec_id"] for kind, payload in stage.broker_reports() if kind == e.FillReceived.KIND]
-    assert sorted(fills) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
+    assert sorted(stage.filled_at_broker()) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
     assert sends_after_trip(stage) == []
 
 
@@ -216,8 +254,7 @@ def test_a_journal_that_cannot_be_opened_latches_cancels_watches_and_ends_with_7
     assert len(stage.entries()) == rows
     stage.write_plugin("wrecker", "from axiomd.core.strategies.inside_bar import STRATEGY")
     assert stage.start_ready().wait() == 0
-    fills = [payload["fill"]["exec_id"] for kind, payload in stage.broker_reports() if kind == e.FillReceived.KIND]
-    assert sorted(fills) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
+    assert sorted(stage.filled_at_broker()) == sorted(event.fill.exec_id for event in stage.events(e.FillReceived))
     assert [] == stage.events(e.ReconDrift)
 
 

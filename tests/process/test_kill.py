@@ -12,6 +12,7 @@ import pytest
 
 from axiomd.cli.sim_kill import SimTruth
 from axiomd.contracts import events as e
+from axiomd.contracts.orders import split_reference
 from axiomd.daemon.control import CLIENTS_MAX
 from axiomd.presence import PRESENCE_FILE
 from tests.process.campaign import unprotected
@@ -60,16 +61,24 @@ def hold(stage: Stage, running: Running, *, entries: bool, position: bool) -> Si
 
 
 def sends_after_trip(stage: Stage) -> list[str]:
-    """I5: keys that left for the broker after the latch fell and before it was released."""
-    is_tripped, found = False, []
+    """I5: keys of entries that left for the broker after the latch fell and before it was released.
+
+    The broker says when an order reached it, and may say so late: one that was decided before the latch fell, and was
+    there by then, may be heard of behind it.
+    """
+    tripped_us: int | None = None
+    decided_before, found = set(), []
     for entry in stage.entries():
         match entry.event:
-            case e.KillTripped():
-                is_tripped = True
+            case e.KillTripped(ts_us=ts_us):
+                tripped_us = ts_us if tripped_us is None else tripped_us
             case e.KillReset():
-                is_tripped = False
-            case e.OrderSent(key=key) if is_tripped and "-KILL" not in key:
-                found.append(key)
+                tripped_us = None
+            case e.OrderIntent(order=order) if tripped_us is None:
+                decided_before.add(order.idempotency_key)
+            case e.OrderSent(ts_us=ts_us, key=key) if tripped_us is not None and not split_reference(key).role:
+                if ts_us > tripped_us or key not in decided_before:
+                    found.append(key)
     return found
 
 

@@ -35,8 +35,7 @@ def interrupted(stage: Stage, **keys: Any) -> None:
 
 
 def orders_sent_once(stage: Stage) -> bool:
-    sent = [payload["key"] for kind, payload in stage.broker_reports() if kind == e.OrderSent.KIND]
-    return max(Counter(sent).values()) == 1
+    return max(Counter(stage.sent_to_broker()).values()) == 1
 
 
 def test_working_entries_beyond_lowered_limits_are_cancelled_at_the_restart(stage: Stage) -> None:
@@ -140,7 +139,7 @@ def foreign_order(stage: Stage) -> Order:
 
 def test_an_order_of_another_daemon_trips_sends_nothing_and_exits_1(stage: Stage) -> None:
     interrupted(stage)
-    before = len(stage.broker_reports())
+    before = len(stage.sent_to_broker())
     answer = ask_broker(stage, Request(id=1, op="place", ts_us=0, orders=(foreign_order(stage),)))
     assert not answer.error
 
@@ -151,8 +150,7 @@ def test_an_order_of_another_daemon_trips_sends_nothing_and_exits_1(stage: Stage
     assert stage.latch().is_tripped
     assert "UnknownPosition" in stage.latch().reason
     assert "ffffffffffffffff" in running.log
-    sent = [payload for kind, payload in stage.broker_reports()[before:] if kind == e.OrderSent.KIND]
-    assert [payload["key"] for payload in sent] == ["f" * 16]
+    assert stage.sent_to_broker()[before:] == ["f" * 16]
 
 
 def test_an_order_of_another_daemon_under_way_blocks_alarms_and_trips(stage: Stage) -> None:
