@@ -56,12 +56,13 @@ class Books:
         self.early: dict[str, list[e.FillReceived]] = {}
         """Exits that were told before their entry was, by its key."""
         self.executions: set[str] = set()
-        """Ids of the executions of this session that were counted: told again they are no news."""
+        """Ids of the executions of this session and the one before that were counted: told again they are no news."""
         self._executions_before: set[str] = set()
 
     def begin_session(self) -> None:
         """A new day: what ended is history, executions of the day before yesterday are nobody's business any more."""
-        self.executions, self._executions_before = set(), self.executions
+        self.executions -= self._executions_before
+        self._executions_before = self.executions.copy()
         self.book.forget_ended({holding.order.idempotency_key for holding in self.holdings.values()})
 
     def price(self, rates: Mapping[str, Rate]) -> None:
@@ -79,10 +80,6 @@ class Books:
         return self._symbols[index * _SYMBOL_SIZE + _HELD]
 
     # --- executions ---
-
-    def knows(self, exec_id: str) -> bool:
-        """Say whether an execution of this session or the one before was counted."""
-        return exec_id in self.executions or exec_id in self._executions_before
 
     def can_leave(self, leg: Leg, fill: Fill) -> bool:
         """Say whether what an exit sells has come in already."""
@@ -103,26 +100,33 @@ class Books:
             del self.early[leg.order.idempotency_key]
         return early
 
-    def book_fill(self, event: e.FillReceived, leg: Leg, role: str) -> Trade | None:
-        """Book an execution: money, position, and the trade that it closes, if it closes one."""
-        fill, index = event.fill, leg.index
-        self.filled_us = event.ts_us
+    def enter(self, fill: Fill, leg: Leg, ts_us: int) -> None:
+        """Book an execution of an entry: money and position."""
+        index, qty = leg.index, fill.qty
+        self.filled_us = ts_us
         holding = self.holdings.get(index)
-        is_over = False
-        if not role:
-            if holding is None:
-                self._hold(leg, fill)
-            else:
-                holding.enter(fill)
-            self.book.fill(leg, fill.qty)
-        elif holding is not None:
-            is_over = holding.leave(fill)
-            self._show_position(holding, is_over)
+        if holding is None:
+            self._hold(leg, fill)
+        else:
+            holding.enter(fill)
+        self.book.fill(leg, qty)
         self._frame.book_fill(
-            index, leg.strategy, fill.qty if fill.side == "BUY" else -fill.qty, fill.price, fill.commission,
-            fill.beyond_volume, role != "",
+            index, leg.strategy, qty if fill.side == "BUY" else -qty, fill.price, fill.commission, fill.beyond_volume,
+            False,
         )  # fmt: skip
-        if holding is None or not is_over:
+
+    def leave(self, fill: Fill, leg: Leg, role: str, ts_us: int) -> Trade | None:
+        """Book an execution of an exit, what comes in having come: money, position, and the trade that it closes."""
+        index, qty = leg.index, fill.qty
+        self.filled_us = ts_us
+        holding = self.holdings[index]
+        is_over = holding.leave(fill)
+        self._show_position(holding, is_over)
+        self._frame.book_fill(
+            index, leg.strategy, qty if fill.side == "BUY" else -qty, fill.price, fill.commission, fill.beyond_volume,
+            True,
+        )  # fmt: skip
+        if not is_over:
             return None
         del self.holdings[index]
         return self._trade(holding, fill, exit_reason(role))

@@ -12,6 +12,7 @@ from typing import Final
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command
 from axiomd.contracts.events import PositionChanged
+from axiomd.contracts.fills import Fill, Trade
 from axiomd.contracts.orders import split_reference
 from axiomd.core import board as b
 from axiomd.core.board import column
@@ -87,29 +88,33 @@ class Reports:
     def fill(self, event: e.FillReceived) -> list[Command]:
         """An execution: money, position, the trade it closes, and the guards that look at fills."""
         fill, books = event.fill, self._books
-        if books.knows(fill.exec_id):
+        exec_id, reference = fill.exec_id, fill.reference
+        if exec_id in books.executions:
             return NO_COMMANDS
+        leg = self._leg_of(reference)
         role = ""
-        leg = self._leg_of(fill.reference)
         if leg is None:
-            key, role = split_reference(fill.reference)
+            key, role = split_reference(reference)
             leg = self._leg_of(key)
             if key in books.foreign_keys:
                 books.note_foreign(fill)
                 return NO_COMMANDS
             if leg is None:
-                return self._contradict(f"execution {fill.exec_id} of {fill.reference} is of no order that we know")
-        books.executions.add(fill.exec_id)
+                return self._contradict(f"execution {exec_id} of {reference} is of no order that we know")
+        books.executions.add(exec_id)
         out: list[Command] = []
-        if role and not books.can_leave(leg, fill):
+        is_flattened = self._kill.level == "flatten"
+        if not role:
+            books.enter(fill, leg, event.ts_us)
+            self._look_at(out, event, leg, None, role)
+            while books.early and (early := books.next_early(leg)) is not None:
+                self._leave(out, early, leg, split_reference(early.fill.reference).role)
+        elif books.can_leave(leg, fill):
+            self._leave(out, event, leg, role)
+        else:
             # told before its entry was: it waits, for what leaves must have come in
             books.wait(leg, event)
             return out
-        is_flattened = self._kill.level == "flatten"
-        self._book_fill(out, event, leg, role)
-        if not role and books.early:
-            while (early := books.next_early(leg)) is not None:
-                self._book_fill(out, early, leg, split_reference(early.fill.reference).role)
         if is_flattened:
             self._kill.close_late(out, leg.index, event.ts_us)
         return out
@@ -123,22 +128,26 @@ class Reports:
             holding = books.holdings[books.index_of[symbol]]
             leg = books.book.legs[holding.order.idempotency_key]
             fill = books.write_off(holding, abs(signed_qty))
-            self._book_fill(out, e.FillReceived(ts_us=event.ts_us, fill=fill), leg, "MANUAL")
+            self._leave(out, e.FillReceived(ts_us=event.ts_us, fill=fill), leg, "MANUAL")
         return out
 
-    def _book_fill(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
-        fill, books, ts_us = event.fill, self._books, event.ts_us
-        trade = books.book_fill(event, leg, role)
-        if trade is not None or self._tells_all_moves:
-            position = books.position(leg.index)
-            out.append(
-                PositionChanged(ts_us=ts_us, symbol=fill.symbol, qty=position, cash_units=self._now[_CASH], trade=trade)
-            )
-        if self._tripwires.judges_fills:
-            for trip in self._tripwires.fill(ts_us, fill, leg, role):
-                self._kill.trip(out, trip)
+    def _leave(self, out: list[Command], event: e.FillReceived, leg: Leg, role: str) -> None:
+        """What leaves a position."""
+        trade = self._books.leave(event.fill, leg, role, event.ts_us)
+        self._look_at(out, event, leg, trade, role)
         if trade is not None:
             for trip in self._tripwires.trade(trade.net_pnl):
+                self._kill.trip(out, trip)
+
+    def _look_at(self, out: list[Command], event: e.FillReceived, leg: Leg, trade: Trade | None, role: str) -> None:
+        """Tell of an execution that was booked, and have the guards look at it."""
+        if trade is not None or self._tells_all_moves:
+            qty, cash = self._books.position(leg.index), self._now[_CASH]
+            out.append(
+                PositionChanged(ts_us=event.ts_us, symbol=event.fill.symbol, qty=qty, cash_units=cash, trade=trade)
+            )
+        if self._tripwires.judges_fills:
+            for trip in self._tripwires.fill(event.ts_us, event.fill, leg, role):
                 self._kill.trip(out, trip)
 
     def _contradict_leg(self, leg: Leg, happening: Happening) -> list[Command]:
