@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.setup.stamp
+NATIVE := axiomd/native_code/sources.sha256
+TRANSLATED := hatch_build.py axiomd/native.py $(shell find axiomd/contracts axiomd/core axiomd/replay axiomd/runs -name '*.py')
 PEERS_STAMP := .venv-peers/.setup.stamp
 DEMO_BARS := artifacts/demo_bars.parquet
 BARS ?= $(DEMO_BARS)
@@ -14,12 +16,14 @@ CONFIG ?= configs/runs/demo.yml
 SEEDS ?= 1000
 PYTEST_ARGS ?=
 WORKERS ?= auto
+TOGETHER = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
+AS_PYTHON := tests/unit/core tests/unit/replay tests/property tests/simulation
 BENCH_ARGS ?=
 # Resolved against the public index alone, whatever this machine is set up to look at.
 COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: sim sim-mutants help setup demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run crash soak
+.PHONY: sim sim-mutants help setup native demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run crash soak
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z\\:-]+:.*## / { gsub(/\\/, "", $$0); split($$0, part, /:[^:]*## /); \
@@ -35,14 +39,21 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+# Written by the installation too. Where there is no compiler there is no such file, and the sources run as Python.
+native: $(NATIVE)  ## translate the modules that every order goes through to machine code, where their sources changed
+
+$(NATIVE): $(TRANSLATED) | $(STAMP)
+	-$(BIN)/python hatch_build.py
+
 demo: $(STAMP)  ## write a synthetic day and replay it into ./artifacts
 	$(BIN)/python -m axiomd.feeds.synthetic --out $(DEMO_BARS) --symbols DEMO --seed 7
 	$(BIN)/axiomd replay --bars $(DEMO_BARS) --config configs/runs/demo.yml
 
-test: $(STAMP)  ## run every test, WORKERS=n at a time
+test: $(STAMP) $(NATIVE)  ## run every test, WORKERS=n at a time; what machine code is made of is run as Python too
 	@# once, since each worker would compile the same rules beside the other; what else it misses here is no test's failure
 	-$(BIN)/axiomd doctor --compile
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(TOGETHER) -m "not as_python" $(PYTEST_ARGS)
+	AXIOMD_NATIVE=off $(BIN)/python -m pytest $(TOGETHER) $(AS_PYTHON) $(PYTEST_ARGS)
 
 check: format lint types arrows test build  ## what CI runs: format, lint, types, arrows, tests, wheel
 
@@ -66,17 +77,17 @@ KILLS ?= 200
 SEED ?= 1
 SESSIONS ?= 12
 
-crash: $(STAMP)  ## kill the daemon at random moments of scripted days (KILLS=200 SEED=1) and print what was held
+crash: $(STAMP) $(NATIVE)  ## kill the daemon at random moments of scripted days (KILLS=200 SEED=1) and print what was held
 	$(BIN)/python -m tests.process.campaign --kills $(KILLS) --seed $(SEED)
 
-soak: $(STAMP)  ## run a simulated week as fast as it goes (SESSIONS=12) and print how memory grew
+soak: $(STAMP) $(NATIVE)  ## run a simulated week as fast as it goes (SESSIONS=12) and print how memory grew
 	$(BIN)/python -m tests.process.soak --sessions $(SESSIONS)
 
-bench: $(STAMP)  ## measure, ours alone; asserts nothing (BENCH_ARGS="--only P1,L3")
+bench: $(STAMP) $(NATIVE)  ## measure, ours alone; asserts nothing (BENCH_ARGS="--only P1,L3")
 	@test -d benchmarks || { echo "error: no benchmarks in this checkout · benchmarks/ · take a full clone" >&2; exit 2; }
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-bench-peers: $(STAMP) $(PEERS_STAMP)  ## measure against peers, in an environment of their own
+bench-peers: $(STAMP) $(NATIVE) $(PEERS_STAMP)  ## measure against peers, in an environment of their own
 	$(BIN)/python -m benchmarks --peers $(BENCH_ARGS)
 
 # A peer that cannot be installed is left out, and its line in the table says so.
@@ -86,11 +97,11 @@ $(PEERS_STAMP): benchmarks/peers/requirements.txt
 		.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || echo "left out: $$peer" >&2; done
 	touch $@
 
-sim: $(STAMP)  ## simulate SEEDS=n histories with faults
+sim: $(STAMP) $(NATIVE)  ## simulate SEEDS=n histories with faults
 	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
 
 sim-mutants: $(STAMP)  ## catch every daemon that is broken on purpose
-	$(BIN)/python -m tests.simulation.run --mutants
+	AXIOMD_NATIVE=off $(BIN)/python -m tests.simulation.run --mutants
 
 build: $(STAMP)  ## build the wheel and start from it
 	rm -rf dist
@@ -111,5 +122,5 @@ lock: $(STAMP)  ## resolve the locks anew
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:  ## remove what was built, never artifacts
-	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf dist build axiomd/native_code .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find axiomd tui tests -name __pycache__ -type d -prune -exec rm -rf {} +

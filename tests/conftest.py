@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from axiomd import native
+
 REAL_DATA = Path(__file__).resolve().parents[1] / ".." / "shared/data/market"
 NO_SKIP = os.environ.get("AXIOMD_NO_SKIP") == "1"
 
@@ -22,9 +24,18 @@ settings.load_profile("ci" if NO_SKIP else "local")
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
-        if name.startswith("AXIOMD_") or name in ("TR_MODE", "NO_COLOR", "FORCE_COLOR"):
+        if (name.startswith("AXIOMD_") and name != native.SWITCH) or name in ("TR_MODE", "NO_COLOR", "FORCE_COLOR"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state_home"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What changes code from outside says nothing of machine code, which has no place for that."""
+    if native.finder.reason:
+        return
+    for item in items:
+        if item.get_closest_marker("as_python") is not None:
+            item.add_marker(pytest.mark.skip(reason=f"runs with {native.SWITCH}=off"))
 
 
 def _may_skip(item: pytest.Item) -> bool:

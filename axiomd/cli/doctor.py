@@ -23,6 +23,7 @@ from axiomd.config.plugins import known_strategies
 from axiomd.config.settings import places
 from axiomd.config.shipped import shipped
 from axiomd.contracts.errors import AxiomdError
+from axiomd.native import finder
 
 PYTHON_MIN: Final = (3, 11)
 PYTHON_BELOW: Final = (3, 14)
@@ -76,6 +77,7 @@ def _findings(instance: str | None) -> Iterator[Finding]:
     yield _zones()
     yield _shipped_files()
     yield _strategies()
+    yield _native()
     where = places(instance)
     yield _folder("state dir", where.state_dir)
     yield _folder("runtime dir", where.runtime_dir)
@@ -132,6 +134,13 @@ def _shipped_files() -> Finding:
 def _strategies() -> Finding:
     names = known_strategies()
     return Finding("strategies", " ".join(names) or "none", bool(names), "" if names else "run make setup")
+
+
+def _native() -> Finding:
+    """Run as Python it is whole, and no failure: it is slower by half."""
+    reason = finder.reason
+    remedy = "install a C compiler and Python's headers, then axiomd again" if reason else ""
+    return Finding("machine code", f"none, {reason}" if reason else "in use", True, remedy)
 
 
 def _nearest(path: Path) -> Path:

@@ -28,7 +28,7 @@ from axiomd.contracts.runs import FX_FROM_BROKER, RISK_PACKAGED
 
 ENV_PREFIX: Final = "AXIOMD_"
 ENV_NESTING: Final = "__"
-ENV_RESERVED: Final = frozenset({"STATE_DIR", "RUNTIME_DIR", "ARTIFACTS_DIR", "INSTANCE", "DEBUG", "NO_SKIP"})
+ENV_RESERVED: Final = frozenset({"STATE_DIR", "RUNTIME_DIR", "ARTIFACTS_DIR", "INSTANCE", "DEBUG", "NATIVE", "NO_SKIP"})
 """Variables with our prefix that are no configuration keys: see settings.py."""
 
 

@@ -81,6 +81,10 @@ class Books:
 
     # --- executions ---
 
+    def knows(self, exec_id: str) -> bool:
+        """Say whether an execution of this session or the one before was counted."""
+        return exec_id in self.executions
+
     def can_leave(self, leg: Leg, fill: Fill) -> bool:
         """Say whether what an exit sells has come in already."""
         holding = self.holdings.get(leg.index)

@@ -174,7 +174,7 @@ class Engine:
 
     def knows_execution(self, exec_id: str) -> bool:
         """Say whether an execution of this session or the one before was counted."""
-        return exec_id in self.books.executions
+        return self.books.knows(exec_id)
 
     def try_rules(self, order: Order) -> None:
         """Call the rules without consequence, so that they are compiled before they are needed."""

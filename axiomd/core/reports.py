@@ -12,7 +12,7 @@ from typing import Final
 from axiomd.contracts import events as e
 from axiomd.contracts.commands import Command
 from axiomd.contracts.events import PositionChanged
-from axiomd.contracts.fills import Fill, Trade
+from axiomd.contracts.fills import Trade
 from axiomd.contracts.orders import split_reference
 from axiomd.core import board as b
 from axiomd.core.board import column
@@ -89,7 +89,7 @@ class Reports:
         """An execution: money, position, the trade it closes, and the guards that look at fills."""
         fill, books = event.fill, self._books
         exec_id, reference = fill.exec_id, fill.reference
-        if exec_id in books.executions:
+        if books.knows(exec_id):
             return NO_COMMANDS
         leg = self._leg_of(reference)
         role = ""

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, Protocol, get_args
 
 import numpy as np
+from mypy_extensions import mypyc_attr
 
 from axiomd.broker.port import BrokerCommand
 from axiomd.broker.sim import SimBroker
@@ -84,6 +85,7 @@ class Pace:
             self._sleep(ahead_us / 1e6)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Replay:
     """Drive a plan over a tape; without a log no event is kept, and nothing but the record is left of the run.
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from axiomd import latch
+from axiomd import latch, native
 from axiomd.cli.control_client import ControlClient, ControlError
 from axiomd.cli.sim_kill import SimConnection, SimTruth
 from axiomd.contracts import events as e
@@ -133,7 +133,9 @@ class Stage:
         return trades_in([out])
 
     def _environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AXIOMD_")}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("AXIOMD_") or name == native.SWITCH
+        }
         path = os.pathsep.join([str(self.folder / "packages"), str(ROOT)])
         return {**kept, "AXIOMD_STATE_DIR": str(self.state_dir), "PYTHONPATH": path, **self.environ, **(more or {})}
 

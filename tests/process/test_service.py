@@ -88,7 +88,7 @@ def test_a_hung_engine_stops_the_watchdog_and_kill_still_works(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(address))
         systemd.settimeout(20)
-        running = stage.start(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="900000")
+        running = stage.start(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="900000", AXIOMD_NATIVE="off")
         heard: list[str] = []
         while not any("WATCHDOG=1" in message for message in heard):
             heard.append(systemd.recv(4096).decode())

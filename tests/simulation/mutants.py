@@ -15,6 +15,7 @@ import msgspec
 
 from axiomd import latch
 from axiomd.contracts import events as e
+from axiomd.contracts.fills import Fill
 from axiomd.contracts.truth import Truth
 from axiomd.core.board import SYMBOL, column
 from axiomd.core.books import Books
@@ -25,7 +26,6 @@ from axiomd.core.kill_switch import KillSwitch
 from axiomd.core.orders.book import Book
 from axiomd.core.orders.lifecycle import Happening
 from axiomd.core.pauses import Pauses
-from axiomd.core.reports import Reports
 from axiomd.daemon import desk as desk_module
 from axiomd.daemon.desk import Desk
 from axiomd.journal.log import Journal
@@ -151,15 +151,12 @@ def keeps_working_orders_of_yesterday() -> Iterator[None]:
 @contextmanager
 def double_counts_partial_fills() -> Iterator[None]:
     """A partial fill is booked with the whole quantity."""
-    real = Reports._book_fill
+    real = Books.enter
 
-    def book(self: Reports, out: Any, event: e.FillReceived, leg: Any, role: str) -> None:
-        if not role and event.fill.qty < leg.order.qty:
-            fill = msgspec.structs.replace(event.fill, qty=leg.order.qty)
-            event = e.FillReceived(ts_us=event.ts_us, fill=fill)
-        real(self, out, event, leg, role)
+    def enter(self: Books, fill: Fill, leg: Any, ts_us: int) -> None:
+        real(self, msgspec.structs.replace(fill, qty=leg.order.qty), leg, ts_us)
 
-    with patch.object(Reports, "_book_fill", book):
+    with patch.object(Books, "enter", enter):
         yield
 
 

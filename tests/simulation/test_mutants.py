@@ -10,6 +10,8 @@ import pytest
 from tests.simulation.mutants import MUTANTS, double_counts_partial_fills
 from tests.simulation.run import seeds_to_catch, shrink
 
+pytestmark = pytest.mark.as_python
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)

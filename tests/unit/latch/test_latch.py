@@ -405,4 +405,4 @@ def test_latch_loads_the_standard_library_alone() -> None:
 
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    assert ["[]", "['axiomd', 'axiomd.bare_json', 'axiomd.latch']"] == output.splitlines()
+    assert ["[]", "['axiomd', 'axiomd.bare_json', 'axiomd.latch', 'axiomd.native']"] == output.splitlines()

@@ -193,4 +193,4 @@ def test_presence_is_of_the_standard_library_alone() -> None:
     script = "import sys, axiomd.presence; print(*sorted(m for m in sys.modules if m.startswith('axiomd')))"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
-    assert "axiomd axiomd.bare_json axiomd.presence" == told.stdout.strip()
+    assert "axiomd axiomd.bare_json axiomd.native axiomd.presence" == told.stdout.strip()

@@ -18,6 +18,7 @@ def recorded(together: int, monkeypatch: pytest.MonkeyPatch) -> RunRecord:
     return job.record_of(TAPE)
 
 
+@pytest.mark.as_python
 @pytest.mark.parametrize("together", [1, 7, 10**9])
 def test_how_many_events_are_recorded_at_a_time_changes_nothing(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = job.record_of(TAPE)
