@@ -76,7 +76,7 @@ class Simulation:
 
 
 class OrderReplay(Replay):
-    """A replay whose orders come from a file: each group is placed at its `valid_from`."""
+    """A replay whose orders come from a file: each group is placed when the first of its legs becomes valid."""
 
     def __init__(self, plan: Plan, tape: Tape, orders: list[list[Order]], identity: Identity) -> None:
         super().__init__(plan, tape, None, self._nobody, identity=identity)
@@ -90,10 +90,10 @@ class OrderReplay(Replay):
 
     def _trade(self, first: int, last: int, close_us: int) -> None:
         row, starts_us = first, self._tape.bars[:, 0]
-        while self._next < len(self._groups) and self._groups[self._next][0].valid_from_us < close_us:
+        while self._next < len(self._groups) and _valid_from_us(self._groups[self._next]) < close_us:
             group = self._groups[self._next]
             self._next += 1
-            valid_from_us = group[0].valid_from_us
+            valid_from_us = _valid_from_us(group)
             stop = min(last, int(starts_us.searchsorted(valid_from_us, "left")))
             self._walk(row, stop, valid_from_us)
             row = max(row, stop)
@@ -231,7 +231,11 @@ def groups_of(orders: list[Order]) -> list[list[Order]]:
     groups: dict[str, list[Order]] = {}
     for order in orders:
         groups.setdefault(order.oco_id or order.idempotency_key, []).append(order)
-    return sorted(groups.values(), key=lambda group: min(order.valid_from_us for order in group))
+    return sorted(groups.values(), key=_valid_from_us)
+
+
+def _valid_from_us(group: list[Order]) -> int:
+    return min(order.valid_from_us for order in group)
 
 
 def orders_config(

@@ -170,6 +170,15 @@ def test_bars_before_its_validity_do_not_touch_an_order(tmp_path: Path) -> None:
     assert [("expired", "expired")] == reasons(simulated(tmp_path, {4: UP, 90: UP}))
 
 
+def test_a_leg_works_from_its_own_validity_on_whichever_stands_first_in_its_group(tmp_path: Path) -> None:
+    later = {**SHORT, "valid_from": f"{DAY}T14:30:00+00:00"}
+
+    early, late = (simulated(tmp_path, {10: UP}, *rows) for rows in (({}, later), (later, {})))
+
+    assert 100.5 == trade(early)[0]
+    assert trade(early) == trade(late)
+
+
 def test_costs_are_those_of_a_run_configuration(tmp_path: Path) -> None:
     result = simulated(
         tmp_path, {10: UP, 20: (101.0, 102.5, 101.0, 102.0)}, costs={"commission_min": 1, "slippage_ticks": 2}
