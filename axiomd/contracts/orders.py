@@ -17,9 +17,20 @@ from axiomd.contracts.bars import normalise_symbol
 from axiomd.contracts.errors import OrderContractError
 from axiomd.contracts.fills import ExitReason
 from axiomd.contracts.names import Naming, naming
-from axiomd.contracts.units import Side, decimal_text, exact_units, iso_time, parse_time
+from axiomd.contracts.units import (
+    PRICE_SCALE,
+    PRICE_UNITS_MAX,
+    SHARES_MAX,
+    Side,
+    decimal_text,
+    exact_units,
+    iso_time,
+    parse_time,
+)
 
 Source = Literal["replay", "backtest", "paper", "live"]
+
+_PRICE_MAX: Final = PRICE_UNITS_MAX // PRICE_SCALE
 
 CSV_HEADER: Final = (
     "order_id", "idempotency_key", "oco_id", "run_id", "symbol", "side", "qty", "limit_price", "stop_price",
@@ -200,8 +211,8 @@ def from_row(row: Mapping[str, str], where: str) -> Order:
         raise OrderContractError(f"{place.rstrip('`') or column}: {said}", where, "mend the row") from None
     except ValueError as error:
         raise OrderContractError(f"{column}: {error}", where, "mend the row") from None
-    if not 0 < order.qty < 2**31:
-        raise OrderContractError(f"qty {order.qty} is not a positive number of shares", where, "mend the row")
+    if not 0 < order.qty <= SHARES_MAX:
+        raise OrderContractError(f"qty {order.qty} is not between 1 and {SHARES_MAX} shares", where, "mend the row")
     problem = _problem(order)
     if problem:
         raise OrderContractError(problem, where, "mend the row")
@@ -215,6 +226,9 @@ def _units(text: str) -> int:
         amount = Decimal("nan")
     if not amount.is_finite():
         raise ValueError(f"{text!r} is no number with a decimal point")
+    # compared before it is scaled: neither 1e30 nor 1e999999999 has units
+    if amount.copy_abs() > _PRICE_MAX:
+        raise ValueError(f"{text} is above {_PRICE_MAX}")
     return exact_units(amount)
 
 

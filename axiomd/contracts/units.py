@@ -117,11 +117,14 @@ def _clock_text(within_us: int) -> str:
 
 
 def parse_time(text: str) -> int:
-    """Read an ISO-8601 time with offset into UTC microseconds; `ValueError` on a naive one."""
+    """Read an ISO-8601 time with offset into UTC microseconds; `ValueError` on a naive one or one of no year."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no offset from UTC")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    try:
+        return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    except OverflowError:
+        raise ValueError(f"{text} lies outside the years 1 to 9999 of UTC") from None
 
 
 def iso_date(ts_us: int) -> str:

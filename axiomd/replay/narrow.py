@@ -26,10 +26,10 @@ from axiomd.contracts.fills import TRADE_COLUMNS
 from axiomd.contracts.orders import Order, from_row, missing_columns
 from axiomd.contracts.quality import summarise
 from axiomd.contracts.runs import RunConfig
-from axiomd.contracts.units import decimal_text
+from axiomd.contracts.units import NOTIONAL_UNITS_MAX, decimal_text
 from axiomd.contracts.verdicts import NO_VERDICTS
 from axiomd.core.market.sla import measure_tape
-from axiomd.core.market.tape import Tape
+from axiomd.core.market.tape import HIGH, SYMBOL_INDEX, Tape
 from axiomd.core.metrics import metrics_of
 from axiomd.core.plan import Plan
 from axiomd.feeds.files import load_tape
@@ -151,6 +151,7 @@ def simulate_insidebar_from_orders(
         calendar,
         tick_units={symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()},
     )
+    _check_worth(orders, tape, str(orders_csv))
     run_id = orders[0].run_id
     plan = bind(config, tape.sessions, tape.timeframe_us, run_id, "replay", "orders_csv")
     replay = OrderReplay(plan, tape, groups_of(orders), Identity(run_id, "", {}, __version__))
@@ -224,6 +225,22 @@ def _check_instruments(orders: list[Order], config: RunConfig, path: str) -> Non
             problem = f"oco_id {order.oco_id} stands for {groups[order.oco_id]} and {order.symbol}"
         if problem:
             raise OrderContractError(f"order {order.idempotency_key}: {problem}", path, "mend the row")
+
+
+def _check_worth(orders: list[Order], tape: Tape, path: str) -> None:
+    """Raise `OrderContractError` where an order may be worth more than is computed with: no cap has cut it."""
+    index, high = tape.bars[:, SYMBOL_INDEX], tape.bars[:, HIGH]
+    highest = {name: int(high[index == place].max(initial=0)) for place, name in enumerate(tape.symbols)}
+    for order in orders:
+        prices = (order.limit_price, order.stop_price, order.take_profit_price, order.stop_loss_price)
+        worth = order.qty * max(highest[order.symbol], *(price or 0 for price in prices))
+        if worth > NOTIONAL_UNITS_MAX:
+            raise OrderContractError(
+                f"order {order.idempotency_key}: {order.qty} shares may be worth {decimal_text(worth)}, more than "
+                f"{decimal_text(NOTIONAL_UNITS_MAX)}",
+                path,
+                "mend the row",
+            )
 
 
 def groups_of(orders: list[Order]) -> list[list[Order]]:

@@ -179,6 +179,12 @@ def test_a_leg_works_from_its_own_validity_on_whichever_stands_first_in_its_grou
     assert trade(early) == trade(late)
 
 
+def test_as_many_shares_as_a_run_may_order_are_read_back(tmp_path: Path) -> None:
+    result = simulated(tmp_path, {10: UP}, {"qty": "30000000000"})
+
+    assert 30_000_000_000 == result.trades["qty"].item()
+
+
 def test_costs_are_those_of_a_run_configuration(tmp_path: Path) -> None:
     result = simulated(
         tmp_path, {10: UP, 20: (101.0, 102.5, 101.0, 102.0)}, costs={"commission_min": 1, "slippage_ticks": 2}
@@ -221,6 +227,11 @@ BAD: dict[str, tuple[type[AxiomdError], str, Callable[[Path], Path]]] = {
     "negative quantity": (OrderContractError, "qty", changed(qty="-5")),
     "half a share": (OrderContractError, "qty: '1.5' is no whole number", changed(qty="1.5")),
     "off the grid": (OrderContractError, "stop_price", changed(stop_price="100.505")),
+    "more shares than there are": (OrderContractError, "qty 10000000000001", changed(qty="10000000000001")),
+    "worth more than is computed with": (OrderContractError, "order k1", changed(qty="10000000000000")),
+    "price beyond all prices": (OrderContractError, "stop_price: 1e15 is above", changed(stop_price="1e15")),
+    "price beyond all numbers": (OrderContractError, "tick_size: 1e999999999", changed(tick_size="1e999999999")),
+    "time before all": (OrderContractError, "valid_from", changed(valid_from="0001-01-01T00:00:00+14:00")),
     "decimal comma": (OrderContractError, "stop_price: '100,5' is no number", changed(stop_price="100,5")),
     "not a number": (OrderContractError, "stop_price: 'nan' is no number", changed(stop_price="nan")),
     "another currency": (
