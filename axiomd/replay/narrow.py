@@ -270,6 +270,10 @@ def orders_config(
         names = symbols.setdefault(order.strategy, [])
         if order.symbol not in names:
             names.append(order.symbol)
+    own = {"currency": orders[0].currency, **dict(instrument or {})}
+    ticks: dict[str, int] = {}
+    for order in orders:
+        ticks[order.symbol] = min(order.tick_size, ticks.get(order.symbol, order.tick_size))
     document: dict[str, Any] = {
         "strategies": [
             {"id": strategy, "name": "inside_bar", "symbols": names, "stage1": {"max_candidates": len(names)}}
@@ -281,7 +285,9 @@ def orders_config(
         "currency": orders[0].currency,
         "costs": dict(costs or {}),
         "fills": dict(fills or {}),
-        "instrument": {"currency": orders[0].currency, **dict(instrument or {})},
+        "instrument": own,
+        # a run's orders slip by the ticks that the run had, also where nobody says them again
+        "instruments": {} if "tick_size" in own else {name: {"tick_size": decimal_text(ticks[name])} for name in ticks},
         "risk": {},
     }
     try:

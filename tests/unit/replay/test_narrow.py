@@ -162,6 +162,15 @@ def test_orders_are_whole_lots_and_ticks_of_the_instrument(
         simulated(tmp_path, {}, instrument=instrument)
 
 
+def test_ticks_are_those_of_the_orders_where_the_call_names_none(tmp_path: Path) -> None:
+    coarse, slips = {"tick_size": "0.05"}, {"slippage_ticks": 1}
+
+    assert (100.55, 100.15) == trade(simulated(tmp_path, {10: UP}, coarse, costs=slips))[:2]
+    assert (100.51, 100.19) == trade(
+        simulated(tmp_path, {10: UP}, coarse, costs=slips, instrument={"tick_size": 0.01})
+    )[:2]
+
+
 def test_order_that_nothing_touches_expires(tmp_path: Path) -> None:
     assert [("expired", "expired")] == reasons(simulated(tmp_path, {}))
 
