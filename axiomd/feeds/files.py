@@ -124,10 +124,13 @@ def duplicates_between(frames: Sequence[pl.DataFrame]) -> list[Violation]:
 
 
 def timeframe_of(file: BarFile) -> Timeframe:
-    """Tell M5 bars from M1 bars by how far apart the first ones of a file are."""
+    """Tell M5 bars from M1 bars by how far apart the first ones of a file are, and whether they begin as M5 bars do."""
     first = BarFile(file.path, file.sha256, file.frame.head(_FIRST_ROWS))
-    gaps = np.diff(np.unique(_structured(first, Timeframe.M1)[TS].to_physical().to_numpy()))
-    return Timeframe.M5 if len(gaps) and int(gaps.min()) >= Timeframe.M5.us else Timeframe.M1
+    starts_us = np.unique(_structured(first, Timeframe.M1)[TS].to_physical().to_numpy())
+    # minutes in which few traded may lie as far apart, but not all on the grid
+    if len(starts_us) < 2 or (starts_us % Timeframe.M5.us).any():
+        return Timeframe.M1
+    return Timeframe.M5 if int(np.diff(starts_us).min()) >= Timeframe.M5.us else Timeframe.M1
 
 
 def load_tape(

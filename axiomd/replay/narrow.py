@@ -32,7 +32,7 @@ from axiomd.core.market.sla import measure_tape
 from axiomd.core.market.tape import HIGH, SYMBOL_INDEX, Tape
 from axiomd.core.metrics import metrics_of
 from axiomd.core.plan import Plan
-from axiomd.feeds.files import load_tape
+from axiomd.feeds.files import load_tape, read_files, timeframe_of
 from axiomd.replay.driver import Replay
 from axiomd.replay.finish import Times, manifest_of
 from axiomd.replay.identity import Identity
@@ -136,7 +136,7 @@ def simulate_insidebar_from_orders(
     calendar: str = "XNYS",
     out_dir: str | Path | None = None,
 ) -> Simulation:
-    """Work the orders of a canonical CSV against M1 bars and give what came of them.
+    """Work the orders of a canonical CSV against bars, M1 or M5, and give what came of them.
 
     `costs`, `fills`, `instrument` and `initial_cash` mean what they mean in a run configuration; `tz` is an IANA name,
     for display. Writes a run folder where `out_dir` is given. Raises `OrderContractError` naming the row of a bad
@@ -145,10 +145,13 @@ def simulate_insidebar_from_orders(
     orders = read_orders(Path(orders_csv))
     config = orders_config(orders, tz, costs, initial_cash, fills, instrument, calendar)
     _check_instruments(orders, config, str(orders_csv))
+    files = read_files(data_path)
     tape = load_tape(
-        Path(data_path),
+        data_path,
         config.all_symbols(),
         calendar,
+        timeframe=timeframe_of(files[0]),
+        files=files,
         tick_units={symbol: config.instrument_of(symbol).tick_size for symbol in config.all_symbols()},
     )
     _check_worth(orders, tape, str(orders_csv))

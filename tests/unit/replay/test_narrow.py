@@ -188,6 +188,24 @@ def test_a_leg_works_from_its_own_validity_on_whichever_stands_first_in_its_grou
     assert trade(early) == trade(late)
 
 
+def test_bars_of_five_minutes_are_known_at_their_own_close(tmp_path: Path) -> None:
+    pl.read_parquet(bars(tmp_path, {10: UP})).gather_every(5).write_parquet(tmp_path / "m5.parquet")
+
+    filled, expired = (
+        simulate_insidebar_from_orders(
+            orders(tmp_path, {"valid_to": f"{DAY}T{end}:00+00:00"}),
+            tmp_path / "m5.parquet",
+            "America/New_York",
+            {},
+            1000,
+        )
+        for end in ("13:45", "13:44")
+    )
+
+    assert "13:45" == f"{filled.equity_curve['ts'][1]:%H:%M}"
+    assert [("expired", "expired")] == reasons(expired)
+
+
 def test_as_many_shares_as_a_run_may_order_are_read_back(tmp_path: Path) -> None:
     result = simulated(tmp_path, {10: UP}, {"qty": "30000000000"})
 
