@@ -7,6 +7,8 @@ its symbol and time where those can be read.
 from __future__ import annotations
 
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from axiomd.core.market.validate import named
 _CELLS_NAMED_MAX: Final = 100_000
 """So many cells of a column that cannot be read are named one by one, and the rest counted: a file of the wrong kind is
 wrong in every line."""
+_OURS: Final = frozenset(name.upper() for name in COLUMNS)
+_AGAIN: Final = re.compile(r"_duplicated_\d+$")
 
 
 def read_text(content: bytes, path: Path) -> pl.DataFrame:
@@ -43,7 +47,18 @@ def read_text(content: bytes, path: Path) -> pl.DataFrame:
             else "write it again as UTF-8 CSV with a header"
         )
         raise InputError(f"not a readable CSV file ({str(error).splitlines()[0]})", str(path), remedy) from None
-    return text.rename(str.strip)
+    return _told_apart(text, path)
+
+
+def _told_apart(text: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Take the blanks around the names of the contract's columns away. Raises `InputError` where one stands twice."""
+    # a name that stands twice is read as one with this behind it
+    written = [_AGAIN.sub("", column).strip() for column in text.columns]
+    ours = {column: name for column, name in zip(text.columns, written, strict=True) if name.upper() in _OURS}
+    for name, times in Counter(ours.values()).items():
+        if times > 1:
+            raise InputError(f"the header has {times} columns {name}", str(path), "leave one of them")
+    return text.rename(ours)
 
 
 def typed(text: pl.DataFrame) -> tuple[pl.DataFrame, Unread, tuple[Violation, ...]]:

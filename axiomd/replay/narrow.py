@@ -23,7 +23,7 @@ from axiomd.config.mistakes import config_error
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import InputError, OrderContractError
 from axiomd.contracts.fills import TRADE_COLUMNS
-from axiomd.contracts.orders import Order, from_row, missing_columns
+from axiomd.contracts.orders import CSV_HEADER, Order, from_row, missing_columns
 from axiomd.contracts.quality import summarise
 from axiomd.contracts.runs import RunConfig
 from axiomd.contracts.units import NOTIONAL_UNITS_MAX, decimal_text
@@ -172,6 +172,10 @@ def read_orders(path: Path) -> list[Order]:
                 raise OrderContractError(
                     f"no column {', '.join(lacking)}", str(path), "export it with axiomd orders export"
                 )
+            named = list(reader.fieldnames or ())
+            again = [name for name in CSV_HEADER if named.count(name) > 1]
+            if again:
+                raise OrderContractError(f"more than one column {again[0]}", str(path), "leave one of them")
             orders = []
             for number, row in enumerate(reader, start=2):
                 if number > ORDERS_MAX:

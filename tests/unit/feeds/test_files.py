@@ -86,6 +86,8 @@ BAD_FILES: list[tuple[str, str, str]] = [
     ("words.csv", HEADER + LINE.replace("2024-03-05T14:30:00+00:00", "yesterday"), "ISO-8601"),
     ("shares.csv", HEADER + LINE.replace(",100", ",100.5"), "whole number"),
     ("columns.csv", HEADER.replace(",CLOSE", "") + LINE.replace(",10.25", ""), "missing_column"),
+    ("twice.csv", HEADER.replace("\n", ",OPEN\n") + LINE.replace("\n", ",1\n"), "2 columns OPEN"),
+    ("blank.csv", HEADER.replace("\n", ", OPEN\n") + LINE.replace("\n", ",1\n"), "2 columns OPEN"),
     ("case.csv", HEADER.lower() + LINE, "wrong_case"),
     ("bars.txt", HEADER + LINE, "no bars file"),
 ]

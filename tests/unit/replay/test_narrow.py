@@ -245,6 +245,11 @@ BAD: dict[str, tuple[type[AxiomdError], str, Callable[[Path], Path]]] = {
     "empty file": (OrderContractError, "no column", text("")),
     "no rows": (InputError, "no order", text(",".join(CSV_HEADER) + "\n")),
     "no header": (OrderContractError, "no column", text(",".join(ROW.values()) + "\n")),
+    "column twice": (
+        OrderContractError,
+        "more than one column symbol",
+        text(",".join((*CSV_HEADER, "symbol")) + "\n" + ",".join((*ROW.values(), "QQQ")) + "\n"),
+    ),
     "torn row": (OrderContractError, "orders.csv:2", text(",".join(CSV_HEADER) + "\no1,k1\n")),
     "a folder": (InputError, "", lambda _: Path(__file__).parents[3] / "tests"),
     "zero-length validity": (OrderContractError, "valid_from", changed(valid_to=ROW["valid_from"])),
