@@ -111,7 +111,13 @@ def show_run(record: RunRecord, metrics: Metrics, folder: Path, *, as_json: bool
         right=(3, 4, 5, 7, 8),
     )
     print_table(("figure", "value"), _figures(record, metrics), title="figures", right=(1,))
-    print(f"run folder: {folder}")
+    print(f"run folder: {_from_here(folder)}")
+
+
+def _from_here(folder: Path) -> Path:
+    """Give a path as it is typed into the next command."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _figures(record: RunRecord, metrics: Metrics) -> list[tuple[str, str]]:
