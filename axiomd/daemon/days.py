@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from axiomd import __version__
@@ -86,7 +87,7 @@ class Days:
                     equity=int(account["equity"]),
                     cash=int(account["cash"]),
                     gross_exposure=0,
-                    drawdown=int(account["equity"] - account["peak"]),
+                    drawdown=0,
                 )
             )
         if self._recorder is None:
@@ -99,7 +100,12 @@ class Days:
             self._recorder = None
 
     def mark(self, point: CurvePoint) -> None:
-        """Take a point of the equity curve in."""
+        """Take a point of the equity curve in; what it says of drawdown is from the day's own peak, as the figures are.
+
+        Points come event by event, so that the peak is that of the point's moment.
+        """
+        today = int(point.equity - self._engine.account["session_peak"])
+        point = msgspec.structs.replace(point, drawdown=today)
         if self._recorder is not None:
             self._recorder.record.curve.append(point)
         elif self._closed is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import itertools
 import json
 import os
 import signal
@@ -112,6 +113,20 @@ def test_the_days_of_a_tape_count_together_what_its_replay_counts(stage: Stage) 
     assert [int((dates == date.fromisoformat(folder.name[-10:])).sum()) for folder in folders] == [
         day["counts"]["bars_outside_sessions"] for day in days
     ]
+
+
+def test_a_days_curve_falls_from_the_days_own_peak_as_its_figures_do(stage: Stage) -> None:
+    stage.write_tape(5)
+    stage.write_config(risk={})
+
+    assert stage.start().wait() == EXIT_OK
+
+    folders = sorted((stage.state_dir / "artifacts/runs").iterdir())
+    curves = [pl.read_csv(folder / "equity_curve.csv") for folder in folders]
+    deepest = [json.loads((folder / "metrics.json").read_text())["max_drawdown"] for folder in folders]
+    assert any(curve["equity"][0] < max(before["equity"]) for before, curve in itertools.pairwise(curves))
+    assert {0.0} == {curve["drawdown"][0] for curve in curves}
+    assert [] == [day for curve, day in zip(curves, deepest, strict=True) if curve["drawdown"].min() < day]
 
 
 def test_a_system_clock_plays_a_recorded_session_to_the_same_trades(stage: Stage) -> None:
