@@ -214,7 +214,8 @@ def _json_text(document: object) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    # a path of the bars may be no UTF-8; so it stands as JSON escapes it, and is the path again when it is read
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _known_keys(path: Path) -> tuple[set[str], int]:

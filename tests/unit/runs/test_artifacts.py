@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from axiomd.contracts.errors import InputError, OrderContractError
 from axiomd.contracts.fills import TRADE_COLUMNS
 from axiomd.contracts.orders import CSV_HEADER, from_row
 from axiomd.contracts.outcome import OrderOutcome
+from axiomd.contracts.runs import DataFile
 from axiomd.contracts.signals import COLUMNS as SIGNAL_COLUMNS
 from axiomd.core.metrics import metrics_of
 from axiomd.runs import artifacts
@@ -108,6 +110,16 @@ def test_metrics_and_manifest_are_plain_sorted_json(tmp_path: Path) -> None:
     assert (100.0, 2, ["inside_bar"]) == (metrics["net_pnl"], metrics["num_trades"], list(metrics["by_strategy"]))
     assert list(metrics) == sorted(metrics)
     assert "run-1" == json.loads((folder / "manifest.json").read_text())["run_id"]
+
+
+def test_a_path_that_is_no_utf8_is_the_same_path_when_it_is_read(tmp_path: Path) -> None:
+    path = os.fsdecode(b"b\xe4rs.parquet")
+    file = DataFile(path=path, sha256="0" * 64, rows=1, first_ts="", last_ts="")
+    manifest = a_run.manifest().model_copy(update={"data": (file,)})
+
+    folder = write_run(tmp_path / "run", a_run.record(), manifest, metrics_of(a_run.record()), plots=False)
+
+    assert path == json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["data"][0]["path"]
 
 
 def test_the_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
