@@ -70,10 +70,7 @@ def find_guard(key: str, where: str = "risk") -> Guard:
     from axiomd.core.guards.api import Guard
 
     for point in entry_points(group=GUARDS, name=key):
-        try:
-            guard = point.load()
-        except (ImportError, AttributeError, SyntaxError) as problem:
-            raise ConfigError(f"guard {key} cannot be loaded: {problem}", where, f"mend {point.value}") from None
+        guard = _named_by(point, "guard", where)
         if isinstance(guard, Guard):
             return guard
         raise ConfigError(f"{point.value} is no Guard", where, "point the entry at a Guard object")
@@ -92,10 +89,16 @@ def guard_params(guard: Guard, key: str, params: object, where: str = "risk") ->
 def _load(point: EntryPoint, where: str) -> Strategy:
     from axiomd.core.strategies.api import Strategy
 
-    try:
-        plugin = point.load()
-    except (ImportError, AttributeError, SyntaxError) as problem:
-        raise ConfigError(f"strategy {point.name} cannot be loaded: {problem}", where, f"mend {point.value}") from None
+    plugin = _named_by(point, "strategy", where)
     if not isinstance(plugin, Strategy):
         raise ConfigError(f"{point.value} is no Strategy", where, "point the entry at a Strategy object")
     return plugin
+
+
+def _named_by(point: EntryPoint, kind: str, where: str) -> object:
+    try:
+        return point.load()
+    except Exception as problem:
+        # somebody else's module runs as it is imported: whatever it raises, it is theirs to mend
+        said = f"{type(problem).__name__}: {problem}"
+        raise ConfigError(f"{kind} {point.name} cannot be loaded: {said}", where, f"mend {point.value}") from None

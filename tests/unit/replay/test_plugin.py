@@ -101,11 +101,12 @@ def test_what_is_wrong_with_it_is_told_in_one_line(word: str, config: str, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_package_that_cannot_be_loaded_stops_only_its_own_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mistake", ["import nothing_that_exists", "STRATEGY = not_there", "STRATEGY = 1 / 0"])
+def test_package_that_cannot_be_loaded_stops_only_its_own_runs(mistake: str, tmp_path: Path) -> None:
     arguments = written(tmp_path)
     site = tmp_path / "site"
     install(site)
-    (site / "break_higher/strategy.py").write_text("import nothing_that_exists\n")
+    (site / "break_higher/strategy.py").write_text(f"{mistake}\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)])}
 
     def replay() -> subprocess.CompletedProcess[str]:
