@@ -134,16 +134,15 @@ def _import(args: argparse.Namespace) -> int:
     if args.bars is None and args.daily is None:
         raise UsageError("nothing to import", "axiomd data import", "give --bars or --daily")
     store = BarStore(places(args.instance).state_dir)
-    imported: list[Path] = []
-    dropped = rows = 0
+    # both judged before either is written
+    checked, dropped = [], 0
     if args.bars is not None:
         frame, dropped = _checked_bars(args)
-        rows += frame.height
-        imported += store.merge(frame, Timeframe(args.timeframe))
+        checked.append((frame, Timeframe(args.timeframe)))
     if args.daily is not None:
-        daily = _checked_daily(args.daily)
-        rows += daily.height
-        imported += store.merge(daily, Timeframe.D1)
+        checked.append((_checked_daily(args.daily), Timeframe.D1))
+    rows = sum(frame.height for frame, _ in checked)
+    imported = [path for frame, timeframe in checked for path in store.merge(frame, timeframe)]
     if args.json:
         print_json({"rows": rows, "dropped_outside_sessions": dropped, "files": [str(path) for path in imported]})
         return EXIT_OK

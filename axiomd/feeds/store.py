@@ -52,14 +52,14 @@ class BarStore:
 
     def merge(self, bars: pl.DataFrame, timeframe: Timeframe) -> tuple[Path, ...]:
         """Add valid bars to what is there, one file a symbol; a bar that comes again replaces the one before."""
-        written = []
+        merged: dict[Path, pl.DataFrame] = {}
         for (symbol,), own in normalise(bars).partition_by(SYMBOL, as_dict=True, maintain_order=True).items():
             both = pl.concat([self.read(str(symbol), timeframe), own])
-            merged = both.unique(TS, keep="last", maintain_order=True).sort(TS)
-            path = self.path(str(symbol), timeframe)
-            write_frame(merged, path)
-            written.append(path)
-        return tuple(written)
+            merged[self.path(str(symbol), timeframe)] = both.unique(TS, keep="last", maintain_order=True).sort(TS)
+        # a file that cannot be read ends it before any is written
+        for path, frame in merged.items():
+            write_frame(frame, path)
+        return tuple(merged)
 
 
 def daily_of(state_dir: Path, symbols: Sequence[str]) -> pl.DataFrame:

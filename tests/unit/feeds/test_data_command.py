@@ -238,6 +238,18 @@ def test_import_of_bad_bars_leaves_the_store_alone(tmp_path: Path, capsys: pytes
     assert not (tmp_path / "state").exists()
 
 
+def test_import_of_bars_beside_bad_daily_bars_leaves_the_store_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = parquet(minutes(), tmp_path / "b.parquet")
+
+    code = main(["data", "import", "--bars", good, "--daily", good])
+
+    assert code == 2
+    assert "intraday bars where daily bars are read" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+
+
 def test_import_of_nothing_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "import"]) == 2
     assert "nothing to import" in capsys.readouterr().err

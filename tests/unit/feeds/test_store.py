@@ -41,6 +41,17 @@ def test_bar_that_comes_again_replaces_the_one_before(tmp_path: Path) -> None:
     assert bars["CLOSE"][4] == 10.3
 
 
+def test_a_file_that_cannot_be_read_keeps_all_of_a_merge_out(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    store.merge(minutes(range(3), "BBB"), Timeframe.M1)
+    store.path("BBB", Timeframe.M1).write_bytes(b"PAR1 nothing PAR1")
+
+    with pytest.raises(InputError, match="not a readable Parquet"):
+        store.merge(pl.concat([minutes(range(3)), minutes(range(5), "BBB")]), Timeframe.M1)
+
+    assert store.symbols(Timeframe.M1) == ("BBB",)
+
+
 def test_daily_bars_have_their_own_folder(tmp_path: Path) -> None:
     assert BarStore(tmp_path).path("SPY", Timeframe.D1) == tmp_path / "daily" / "SPY.parquet"
 
