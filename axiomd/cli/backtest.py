@@ -35,6 +35,7 @@ def _run(args: argparse.Namespace) -> int:
 
     # before the imports below, which take as long as it takes to read a million bars
     bars = BarsAhead(args.bars)
+    from axiomd.cli.unwinding import unwinding
     from axiomd.core.kernel_record import backtest
     from axiomd.daemon.clock import wall_us
     from axiomd.replay.code_ahead import load_code
@@ -52,6 +53,7 @@ def _run(args: argparse.Namespace) -> int:
         names = ", ".join(guard.name for guard, _ in prepared.plan.guards)
         raise ConfigError(f"{names} is not compiled", "risk", "run axiomd replay instead")
     with (
+        unwinding(),
         tables_beside(len(prepared.tape)) as writer,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="quality") as beside,
     ):

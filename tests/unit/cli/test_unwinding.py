@@ -13,18 +13,24 @@ from pathlib import Path
 
 import pytest
 
-from axiomd.cli.unwinding import EXIT_TERMINATED, unwinding
+from axiomd.cli.unwinding import EXIT_SIGNAL, unwinding
 from tests.markets import SPANS, frame_of, random_market, sessions_of
 
 PATIENCE_S = 10
 
 
-@pytest.mark.parametrize(("number", "ends"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+HANDLED = (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+
+
+@pytest.mark.parametrize(
+    ("number", "ends"),
+    [(signal.SIGTERM, SystemExit), (signal.SIGHUP, SystemExit), (signal.SIGINT, KeyboardInterrupt)],
+)
 def test_a_word_that_comes_while_c_calls_back_is_not_lost(
     number: signal.Signals, ends: type[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Python prints what a callback raises and goes on: a sweep that was compiling ran to its end."""
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM), sys.unraisablehook
+    before = *map(signal.getsignal, HANDLED), sys.unraisablehook
     called_back = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), number))
 
     def be_asked_meanwhile() -> None:
@@ -35,20 +41,24 @@ def test_a_word_that_comes_while_c_calls_back_is_not_lost(
     with pytest.raises(ends) as ended:
         be_asked_meanwhile()
 
-    assert ended.value.args == ((EXIT_TERMINATED,) if ends is SystemExit else ())
+    assert ended.value.args == ((EXIT_SIGNAL + number,) if ends is SystemExit else ())
     assert "" == capsys.readouterr().err
-    assert before == (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM), sys.unraisablehook)
+    assert before == (*map(signal.getsignal, HANDLED), sys.unraisablehook)
 
 
 @pytest.mark.slow
-def test_a_replay_that_is_ended_says_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", [("replay", "--speed", "60"), ("backtest",)])
+def test_a_run_that_is_ended_says_nothing_and_leaves_nothing(
+    command: tuple[str, ...], number: signal.Signals, tmp_path: Path
+) -> None:
     frame_of(random_market(5, ["AAA"], sessions_of(SPANS[0]))).write_parquet(tmp_path / "bars.parquet")
     (tmp_path / "run.yml").write_text("{strategy: {name: inside_bar}, symbols: [AAA], risk: {}}")
     runs = tmp_path / "runs"
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "axiomd", "replay", "--bars", str(tmp_path / "bars.parquet"),
-            "--config", str(tmp_path / "run.yml"), "--out", str(runs / "one"), "--speed", "60",
+            sys.executable, "-m", "axiomd", *command, "--bars", str(tmp_path / "bars.parquet"),
+            "--config", str(tmp_path / "run.yml"), "--out", str(runs / "one"),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -56,10 +66,10 @@ def test_a_replay_that_is_ended_says_nothing_and_leaves_nothing(tmp_path: Path) 
     while not list(runs.glob(".one-*")) and time.monotonic() < deadline_s:
         time.sleep(0.01)
 
-    process.terminate()
+    process.send_signal(number)
     said = process.communicate(timeout=30)
 
-    assert (EXIT_TERMINATED, (b"", b"")) == (process.returncode, said)
+    assert (EXIT_SIGNAL + number, (b"", b"")) == (process.returncode, said)
     assert [] == list(runs.iterdir())
 
 
@@ -71,3 +81,13 @@ def test_what_else_cannot_be_raised_is_told_as_ever(monkeypatch: pytest.MonkeyPa
         ctypes.CFUNCTYPE(None)(lambda: [][1])()
 
     assert [IndexError] == told
+
+
+def test_a_command_that_was_started_to_outlive_its_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with unwinding():
+            assert signal.SIG_IGN == signal.getsignal(signal.SIGHUP)
+        assert signal.SIG_IGN == signal.getsignal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
