@@ -191,18 +191,32 @@ def _trades_title(run: RunFiles) -> str:
 
 
 def _trades_table(run: RunFiles) -> str:
-    rows = [_trade_cells(trade) for trade in run.trades[:TRADES_SHOWN_MAX]]
+    shown = run.trades[:TRADES_SHOWN_MAX]
+    currencies = _currencies(run, {trade["symbol"] for trade in shown})
+    rows = [_trade_cells(trade, currencies.get(trade["symbol"], "")) for trade in shown]
     currency = escape(run.currency)
     return _table(
         (
-            "symbol", "side", "qty (Stk)", "entry (UTC)", "price", f"notional ({currency})", "exit (UTC)", "price",
+            "symbol", "side", "qty (Stk)", "entry (UTC)", "price", "notional", "exit (UTC)", "price",
             "exit", f"gross ({currency})", f"costs ({currency})", f"net ({currency})", "R", "bars", "strategy", "",
         ),
         rows,
     )  # fmt: skip
 
 
-def _trade_cells(trade: Mapping[str, str]) -> list[str]:
+def _currencies(run: RunFiles, symbols: set[str]) -> dict[str, str]:
+    """Give the currencies that symbols are priced in; what a trade made is in that of the account."""
+    found: dict[str, str] = {}
+    if {"symbol", "currency"} <= set(run.filled_orders.header):
+        for symbol, currency in run.filled_orders.columns("symbol", "currency"):
+            if len(found) == len(symbols):
+                break
+            if symbol in symbols:
+                found[symbol] = currency
+    return found
+
+
+def _trade_cells(trade: Mapping[str, str], currency: str) -> list[str]:
     def cell(name: str) -> str:
         return escape(trade.get(name, ""))
 
@@ -212,7 +226,7 @@ def _trade_cells(trade: Mapping[str, str]) -> list[str]:
         cell("qty"),
         _clock(trade.get("entry_ts", "")),
         cell("entry_price"),
-        _notional(trade),
+        f"{_notional(trade)} {escape(currency)}".strip(),
         _clock(trade.get("exit_ts", "")),
         cell("exit_price"),
         cell("exit_reason"),

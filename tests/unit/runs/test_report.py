@@ -44,6 +44,16 @@ def test_the_page_needs_nothing_from_outside(run: Path) -> None:
     assert [] == re.findall(r"https?://|<script|src=\"(?!data:)", page)
 
 
+def test_a_notional_is_in_the_currency_of_the_prices(run: Path) -> None:
+    orders = run / "filled_orders.csv"
+    orders.write_text(orders.read_text().replace(",USD,", ",CHF,"))
+
+    page = render_report(read_run(run))
+
+    assert "<td>10,101.50 CHF</td>" in page
+    assert "net (USD)" in page
+
+
 def test_texts_are_escaped(tmp_path: Path) -> None:
     folder = written(tmp_path / "run", label="<script>alert('x')</script> & $5")
     page = (folder / "report.html").read_text()
