@@ -153,7 +153,8 @@ def append_orders(path: Path, orders: Iterable[Order]) -> int:
 def label_of(manifest: Manifest, record: RunRecord) -> str:
     """Make a title: strategy and version, symbols, the days, and how it was run."""
     symbols = " ".join(manifest.symbols[:5]) + (" …" if len(manifest.symbols) > 5 else "")
-    days = [iso_time(point.ts_us)[:10] for point in (record.curve[:1] + record.curve[-1:])]
+    # a session may open before the midnight (UTC) of its date; none closes after that of the next
+    days = [iso_time(close_us)[:10] for close_us, _ in (record.session_closes[:1] + record.session_closes[-1:])]
     span = " .. ".join(dict.fromkeys(days)) or "no sessions"
     return f"{manifest.strategy} {manifest.strategy_version} · {symbols} · {span} · {manifest.mode}"
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 from axiomd.contracts.errors import InputError, OrderContractError
 from axiomd.contracts.fills import TRADE_COLUMNS
 from axiomd.contracts.orders import CSV_HEADER, from_row
-from axiomd.contracts.outcome import OrderOutcome
+from axiomd.contracts.outcome import EquityCurve, OrderOutcome
 from axiomd.contracts.runs import DataFile
 from axiomd.contracts.signals import COLUMNS as SIGNAL_COLUMNS
+from axiomd.contracts.units import DAY_US
 from axiomd.core.metrics import metrics_of
 from axiomd.runs import artifacts
-from axiomd.runs.artifacts import CURVE_COLUMNS, FILES, FILLED_COLUMNS, append_orders, check_target, write_run
+from axiomd.runs.artifacts import CURVE_COLUMNS, FILES, FILLED_COLUMNS, append_orders, check_target, label_of, write_run
 from tests.unit.runs import a_run
 
 
@@ -137,6 +139,14 @@ def test_a_run_in_the_way_is_replaced_whole(tmp_path: Path) -> None:
     assert "second\n" == (folder / "label.txt").read_text()
     assert "quality.json" not in names(folder)
     assert {"run"} == names(tmp_path)
+
+
+def test_a_label_has_the_dates_of_sessions_that_open_the_evening_before() -> None:
+    record = a_run.record()
+    first = record.curve[0]
+    record.curve = EquityCurve([msgspec.structs.replace(first, ts_us=first.ts_us - DAY_US), *record.curve[1:]])
+
+    assert "2024-03-05 .. 2024-03-06" in label_of(a_run.manifest(), record)
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
