@@ -223,11 +223,17 @@ def _files_of(root: Path) -> list[Path]:
         return [root]
     if not root.is_dir():
         raise InputError("there is no such file or folder", str(root), "check the path")
-    inside = sorted(
-        file
-        for file in root.rglob("*")
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
-    )
+    try:
+        inside = sorted(
+            file
+            for file in root.rglob("*")
+            if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
+        )
+    except OSError as error:
+        # of a folder of another kind of file system, /proc for one
+        raise InputError(
+            f"the folder cannot be listed ({error.strerror})", str(root), "name the bars' own folder"
+        ) from None
     if not inside:
         raise InputError("the folder holds no .parquet or .csv file", str(root), "check the path")
     return inside
@@ -342,7 +348,10 @@ def _check_span(
     newest = sessions.date(sessions.index_of(int(ts_us[-1])))
     oldest = sessions.date(sessions.index_of(int(ts_us[0])))
     if first is not None and newest < first:
-        raise InputError("no bars in these dates", _span_text(first, last), f"the bars span {oldest} to {newest}")
+        until = "" if last is None else f"until {last} "
+        raise InputError(
+            "no bars in these dates", _span_text(first, last), f"{until}the bars span {oldest} to {newest}"
+        )
 
 
 def _span_text(first: date | None, last: date | None) -> str:

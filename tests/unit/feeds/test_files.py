@@ -138,6 +138,16 @@ def test_missing_path_and_empty_folder_are_refused(tmp_path: Path) -> None:
         read_bars(tmp_path, "m1")
 
 
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(Path, "rglob", fail)
+
+    with pytest.raises(InputError, match="Invalid argument"):
+        read_bars(tmp_path, "m1")
+
+
 def test_daily_bars_where_intraday_are_read_are_refused(tmp_path: Path) -> None:
     daily = parquet(minutes([0], start=OPEN_TS.replace(hour=0, minute=0)), tmp_path / "d.parquet")
 
@@ -243,6 +253,13 @@ def test_dates_cut_the_end_and_keep_the_warm_up(tmp_path: Path) -> None:
 def test_dates_without_a_bar_are_refused(first: date | None, last: date | None, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         load_tape(three_days(tmp_path / "b.parquet"), None, "XNYS", first=first, last=last)
+
+
+def test_a_gap_between_dates_does_not_make_the_bars_end_there(tmp_path: Path) -> None:
+    path = parquet(pl.concat([minutes(start=OPEN_TS + timedelta(days=k)) for k in (0, 2)]), tmp_path / "b.parquet")
+
+    with pytest.raises(InputError, match=f"until {DAY + timedelta(days=1)} the bars span {DAY} to {DAY}"):
+        load_tape(path, None, "XNYS", first=DAY + timedelta(days=1), last=DAY + timedelta(days=1))
 
 
 def test_daily_bars_before_a_date_are_loaded_with_their_hash(tmp_path: Path) -> None:
