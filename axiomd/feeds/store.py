@@ -80,7 +80,8 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
 
 def write_quality(report: QualityReport, artifacts_dir: Path) -> Path:
     """Write a report as `quality/{symbol}-{first date}-{last date}.json` under the artifacts folder, atomically."""
-    name = f"{quote(report.symbol, safe='')}-{report.first_date}-{report.last_date}.json"
+    # a symbol may hold a blank, and is named as it is
+    name = f"{quote(report.symbol, safe=' ')}-{report.first_date}-{report.last_date}.json"
     path = artifacts_dir / "quality" / name
     text = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     _replace(path, lambda file: file.write(text))

@@ -80,12 +80,13 @@ def test_broken_store_file_is_one_line(tmp_path: Path) -> None:
         store.read("AAA", Timeframe.M1)
 
 
-def test_quality_is_written_under_its_symbol_and_dates(tmp_path: Path) -> None:
-    (report,) = measure_frame(minutes(), session_table("XNYS", DAY, DAY))
+@pytest.mark.parametrize("symbol", ["AAA", "BRK B"])
+def test_quality_is_written_under_its_symbol_and_dates(symbol: str, tmp_path: Path) -> None:
+    (report,) = measure_frame(minutes(range(390), symbol), session_table("XNYS", DAY, DAY))
 
     path = write_quality(report, tmp_path)
 
-    assert path == tmp_path / "quality" / "AAA-2024-03-05-2024-03-05.json"
+    assert path == tmp_path / "quality" / f"{symbol}-2024-03-05-2024-03-05.json"
     assert msgspec.json.decode(path.read_bytes(), type=QualityReport) == report
     document = msgspec.json.decode(path.read_bytes())
     assert document["m5_completeness"] == {"figure": 1.0, "limit": 0.99, "pass": True}
