@@ -159,7 +159,7 @@ def simulate_insidebar_from_orders(
     plan = bind(config, tape.sessions, tape.timeframe_us, run_id, "replay", "orders_csv")
     replay = OrderReplay(plan, tape, groups_of(orders), Identity(run_id, "", {}, __version__))
     replay.run()
-    return _result(replay, config, tape, out_dir)
+    return _result(replay, config, tape, orders, out_dir)
 
 
 def read_orders(path: Path) -> list[Order]:
@@ -303,12 +303,17 @@ def orders_config(
         raise config_error(problem, RunConfig, document, "arguments", lambda key: key) from None
 
 
-def _result(replay: OrderReplay, config: RunConfig, tape: Tape, out_dir: str | Path | None) -> Simulation:
+def _result(
+    replay: OrderReplay, config: RunConfig, tape: Tape, orders: list[Order], out_dir: str | Path | None
+) -> Simulation:
     record = replay.recorder.record
     strategies = [own.id for own in replay.plan.strategies]
     metrics = metrics_of(record, strategies)
     if out_dir is not None:
         manifest = manifest_of(replay.plan, config, tape.files, identified(config)[0], Times(0, 0), "replay", None)
+        # whatever made the orders, it is not what is installed here, and nothing is known of its parameters
+        versions = "+".join(_versions(orders, strategy) for strategy in strategies)
+        manifest = manifest.model_copy(update={"strategy_version": versions, "params": {}})
         write_run(Path(out_dir), record, manifest, metrics, quality=summarise(measure_tape(tape)))
     return Simulation(
         trades=_frame(TRADE_COLUMNS, trade_rows(record.trades)),
@@ -316,6 +321,10 @@ def _result(replay: OrderReplay, config: RunConfig, tape: Tape, out_dir: str | P
         equity_curve=_frame(CURVE_COLUMNS, curve_rows(record.curve)),
         metrics=metrics.model_dump(mode="json"),
     )
+
+
+def _versions(orders: list[Order], strategy: str) -> str:
+    return ",".join(dict.fromkeys(order.strategy_version for order in orders if order.strategy == strategy))
 
 
 def _frame(columns: Sequence[str], rows: list[list[str]]) -> pl.DataFrame:

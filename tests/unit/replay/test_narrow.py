@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,14 @@ def test_run_folder_is_written_where_one_is_asked_for(tmp_path: Path) -> None:
 
     assert result.trades.height == len((tmp_path / "out/trades.csv").read_text().splitlines()) - 1
     assert not (tmp_path / "out/journal.sqlite").exists()
+
+
+def test_a_run_folder_names_the_versions_that_made_the_orders(tmp_path: Path) -> None:
+    simulated(tmp_path, {10: UP}, {"strategy_version": "2.5"}, out_dir=tmp_path / "out")
+
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert ("inside_bar", "2.5", {}) == tuple(manifest[key] for key in ("strategy", "strategy_version", "params"))
+    assert "inside_bar 2.5" in (tmp_path / "out/label.txt").read_text()
 
 
 def text(content: str) -> Callable[[Path], Path]:
