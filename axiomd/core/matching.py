@@ -14,6 +14,7 @@ from axiomd.core.fills import (
     EXIT_TARGET,
     FILLED,
     LIMIT,
+    MARKET,
     NO_EXIT,
     TRIGGERED,
     UNTOUCHED,
@@ -71,7 +72,7 @@ def match_legs(
     if is_both and skips_ambiguous:
         return AMBIGUOUS, 0, 0, 0, 0, False, NO_EXIT, 0, False, 0
     place = 0 if code != UNTOUCHED else 1
-    if is_both and first_leg(level_of(first), level_of(second), open_) < 0:
+    if is_both and first_leg(level_in(first, open_), level_in(second, open_), open_) < 0:
         place = 1
     triggered = 0
     if (other_code if place else code) == TRIGGERED:
@@ -111,6 +112,13 @@ def touch(leg: Row, side: int, start_us: int, now_us: int, open_: int, high: int
 def level_of(leg: Row) -> int:
     """Give the level a leg is compared by: of one that rests as a limit, its limit."""
     level: int = leg.limit if leg.is_triggered != 0 or leg.stop == 0 else leg.stop
+    return level
+
+
+@njit
+def level_in(leg: Row, open_: int) -> int:
+    """Give the level that says which of two touched legs fills: a market entry has none, and fills at OPEN itself."""
+    level: int = open_ if leg.kind == MARKET else level_of(leg)
     return level
 
 

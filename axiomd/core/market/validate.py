@@ -16,7 +16,7 @@ import polars as pl
 
 from axiomd.contracts.bars import COLUMNS, PRICE_COLUMNS, TS, VOLUME, Rule, Violation
 from axiomd.contracts.errors import DataContractError
-from axiomd.contracts.units import DAY_US, PRICE_SCALE, PRICE_UNITS_MAX
+from axiomd.contracts.units import DAY_US, PRICE_SCALE, PRICE_UNITS_MAX, SHARES_MAX
 from axiomd.core.market.columns import ALL_READ, DTYPES, BarColumns, Float64Array, Unread, find_column, take_apart
 from axiomd.core.market.sessions import BoolArray, Int64Array, SessionTable
 
@@ -159,6 +159,9 @@ def _value_violations(bars: BarColumns) -> list[Violation]:
     if bars.volume is not None:
         volume = bars.volume
         found += _at(bars, volume < 0, Rule.NEGATIVE_VOLUME, lambda i: f"VOLUME {volume[i]} is below 0")
+        # a sum of several is computed with
+        beyond = volume > SHARES_MAX
+        found += _at(bars, beyond, Rule.WRONG_DTYPE, lambda i: f"VOLUME {volume[i]} is above {SHARES_MAX}")
     return found
 
 

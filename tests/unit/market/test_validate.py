@@ -58,6 +58,7 @@ BROKEN: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = [
     ("bad_ohlc_range", lambda f: with_cell(f, 3, "LOW", -9.5)),
     ("bad_ohlc_range", lambda f: with_cell(f, 3, "HIGH", 1e9)),
     ("negative_volume", lambda f: with_cell(f, 3, "VOLUME", -1)),
+    ("wrong_dtype", lambda f: with_cell(f, 3, "VOLUME", 2**62)),
     ("outside_session", lambda f: pl.concat([f, minutes([390])])),
     ("outside_session", lambda f: pl.concat([minutes([-1]), f])),
 ]

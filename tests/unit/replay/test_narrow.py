@@ -123,6 +123,15 @@ def test_both_legs_in_one_bar(expected: list[tuple[str, str]], ambiguity: str, t
     assert 1 == result.metrics["ambiguous_bars"]
 
 
+def test_of_a_market_entry_and_a_stop_in_one_bar_the_market_entry_fills_since_it_is_at_open(tmp_path: Path) -> None:
+    first = {5: (100.2, 100.3, 99.9, 100.2)}  # the minute from which on both are valid
+
+    result = simulated(tmp_path, first, {"entry_type": "market", "stop_price": "", "stop_loss_price": "99.00"}, SHORT)
+
+    assert [("filled", ""), ("cancelled", "oco_cancelled")] == reasons(result)
+    assert 100.2 == result.trades["entry_price"].item()
+
+
 def test_trigger_while_a_position_is_open_is_rejected_and_ends_its_group(tmp_path: Path) -> None:
     other = {"oco_id": "g2", "order_id": "o3", "idempotency_key": "k3", "stop_price": "100.90"}
 
