@@ -1,16 +1,17 @@
 """/metrics and /healthz for machines, in a thread of their own, so that they answer while the event loop hangs.
 
 It decides nothing and reads only what is handed to it. One request at a time, each with a deadline: a scraper that
-stalls delays the next scraper and nobody else.
+stalls delays the next scraper and nobody else, and the daemon's end by no more than that deadline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socket import SO_REUSEADDR, SOL_SOCKET
-from threading import Thread
-from typing import Final
+from socket import SHUT_RDWR, SO_REUSEADDR, SOL_SOCKET, socket
+from threading import Thread, Timer
+from typing import Any, Final
 
 from axiomd.contracts.errors import ConfigError
 from axiomd.daemon.health import Health
@@ -69,8 +70,23 @@ class _Server(HTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer a request as a whole within the bound: each of a thousand bytes would be in time for itself."""
+        deadline = Timer(REQUEST_S_MAX, _cut, (request,))
+        deadline.daemon = True
+        deadline.start()
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            deadline.cancel()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Leave a broken-off request alone: the scraper comes again."""
+
+
+def _cut(request: socket) -> None:
+    with suppress(OSError):  # it went in the same moment
+        request.shutdown(SHUT_RDWR)
 
 
 def _handler(render: Callable[[], bytes], health: Callable[[], Health]) -> type[BaseHTTPRequestHandler]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
+from threading import Event, Thread
 
 import pytest
 
@@ -72,6 +73,27 @@ def test_stalling_scraper_delays_the_next_no_longer_than_the_bound(monkeypatch: 
         stalling.sendall(b"GET /met")
 
         assert 200 == asked(address, "/healthz")[0].status
+
+
+def test_scraper_that_sends_a_byte_now_and_then_delays_no_longer_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte was in time for itself, and while they came neither a scraper nor the daemon's end got its turn."""
+    monkeypatch.setattr(metrics_server, "REQUEST_S_MAX", 0.1)
+    with serving() as address, socket.create_connection(address) as trickling:
+        trickling.sendall(b"GET /metrics HTTP/1.0\r\n")
+        is_over = Event()
+        trickle = Thread(target=send_byte_by_byte, args=(trickling, is_over))
+        trickle.start()
+        try:
+            assert 200 == asked(address, "/healthz")[0].status
+        finally:
+            is_over.set()
+            trickle.join()
+
+
+def send_byte_by_byte(line: socket.socket, is_over: Event) -> None:
+    with suppress(OSError):  # cut off, as it should be
+        while not is_over.wait(0.02):
+            line.sendall(b"x")
 
 
 def test_port_in_use_is_a_mistake_in_the_configuration() -> None:
