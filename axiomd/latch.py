@@ -110,7 +110,7 @@ def create(state_dir: StrPath, *, at_us: int, by: str, mode: int = 0o600) -> Lat
     path = os.path.join(state_dir, LATCH_FILE)
     if os.path.lexists(path) or _has_journal(state_dir):
         return read(state_dir)
-    armed = LatchState(level="", trip_id="", at_us=at_us, by=by[:NAME_LENGTH_MAX], reason="created")
+    armed = LatchState(level="", trip_id="", at_us=at_us, by=_said(by, NAME_LENGTH_MAX), reason="created")
     with _Lock(state_dir, mode) as is_locked:
         if not is_locked:
             raise LatchError("the latch's lock is held by another process")
@@ -184,7 +184,11 @@ def _write_trip(
         before = read(state_dir)
         merged = level if _RANK[level] >= _RANK[before.level] else before.level
         state = LatchState(
-            level=merged, trip_id=trip_id, at_us=at_us, by=by[:NAME_LENGTH_MAX], reason=reason[:REASON_LENGTH_MAX]
+            level=merged,
+            trip_id=trip_id,
+            at_us=at_us,
+            by=_said(by, NAME_LENGTH_MAX),
+            reason=_said(reason, REASON_LENGTH_MAX),
         )
         block = _encode(state)
         if os.path.lexists(os.path.join(state_dir, LATCH_FILE)):
@@ -203,7 +207,13 @@ def _write_trip(
 def _write_release(state_dir: StrPath, trip_id: str, at_us: int, by: str, reason: str) -> None:
     path = os.path.join(state_dir, LATCH_FILE)
     armed = _encode(
-        LatchState(level="", trip_id=trip_id, at_us=at_us, by=by[:NAME_LENGTH_MAX], reason=reason[:REASON_LENGTH_MAX])
+        LatchState(
+            level="",
+            trip_id=trip_id,
+            at_us=at_us,
+            by=_said(by, NAME_LENGTH_MAX),
+            reason=_said(reason, REASON_LENGTH_MAX),
+        )
     )
     current = read(state_dir)
     if not current.is_tripped or current.trip_id != trip_id:
@@ -287,6 +297,14 @@ def _faulty(trip_id: str, fault: str) -> LatchState:
     return LatchState(level=HALT, trip_id=trip_id, at_us=0, by="", reason=f"the latch is {fault}", fault=fault)
 
 
+def _said(text: str, length_max: int) -> str:
+    """Give words as everybody can write them: a byte of another alphabet, as a shell hands it over, is no character.
+
+    A journal or a log that met one would end the daemon, which would meet it again at every start.
+    """
+    return text[:length_max].encode(errors="replace").decode()
+
+
 def _encode(state: LatchState) -> bytes:
     texts = {"state": state.state, "level": state.level, "trip_id": state.trip_id}
     body = '{"version": 1' + "".join(f', "{name}": {quoted(text)}' for name, text in texts.items())
@@ -326,7 +344,11 @@ def _parse(block: bytes) -> LatchState:
         is_whole = _encode(state) == block
     except (ValueError, KeyError, TypeError, AssertionError, RecursionError, StopIteration):
         return _faulty(torn, "torn or not understood")
-    return state if is_whole else _faulty(torn, "torn or not understood")
+    if not is_whole:
+        return _faulty(torn, "torn or not understood")
+    # what another version or a hand wrote is said like what we write
+    state.by, state.reason = _said(state.by, BLOCK_BYTES), _said(state.reason, BLOCK_BYTES)
+    return state
 
 
 def _read_block(descriptor: int) -> bytes:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 
 from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, running
+from axiomd.cli.parser import words
 from axiomd.contracts.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.epilog = "example: axiomd close SPY --qty 50"
-    parser.add_argument("symbol", metavar="SYMBOL", help="whose position")
+    parser.add_argument("symbol", type=words, metavar="SYMBOL", help="whose position")
     parser.add_argument("--qty", type=int, metavar="N", help="so many shares of it; without it, all")
     parser.add_argument("--instance", metavar="NAME", help="the instance; without it, the one that runs")
     parser.add_argument("--json", action="store_true", help="print JSON")

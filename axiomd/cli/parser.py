@@ -11,6 +11,14 @@ from typing import Any, NoReturn
 from axiomd.contracts.errors import UsageError
 
 
+def words(text: str) -> str:
+    """Take an argument that is said and names no file: a byte that is no character becomes a mark.
+
+    A shell hands over what a terminal of another alphabet sent, and no socket and no journal takes that.
+    """
+    return text.encode(errors="replace").decode()
+
+
 class Parser(argparse.ArgumentParser):
     """Parse without abbreviations, keep the epilog's line breaks, and raise `UsageError` where argparse would exit."""
 

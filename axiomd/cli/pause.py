@@ -10,15 +10,18 @@ import argparse
 import sys
 
 from axiomd.cli.asking import EXIT_NOT_RUNNING, ask, running, state_of
+from axiomd.cli.parser import words
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     is_pause = parser.prog.endswith(" pause")
     parser.epilog = "example: axiomd pause SPY --until 14:30" if is_pause else "example: axiomd unpause SPY"
-    parser.add_argument("what", nargs="?", metavar="SYMBOL|STRATEGY", help="without it, everything")
+    parser.add_argument("what", type=words, nargs="?", metavar="SYMBOL|STRATEGY", help="without it, everything")
     if is_pause:
-        parser.add_argument("--until", metavar="T", help="14:30 (exchange time, today) or 2026-01-05T14:30-05:00")
+        parser.add_argument(
+            "--until", type=words, metavar="T", help="14:30 (exchange time, today) or 2026-01-05T14:30-05:00"
+        )
     parser.add_argument("--instance", metavar="NAME", help="the instance; without it, the one that runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command="pause" if is_pause else "unpause", until=None)

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from axiomd import presence
 from axiomd.cli.asking import EXIT_NOT_RUNNING, attach, meant, typed
+from axiomd.cli.parser import words
 from axiomd.cli.printing import print_json, print_table
 from axiomd.cli.status import rows, table
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
@@ -30,8 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.epilog = "example: axiomd reconcile --adopt --reason 'journal of yesterday restored'"
     parser.add_argument("--adopt", action="store_true", help="take the broker's truth for ours; needs --reason")
-    parser.add_argument("--reason", metavar="TEXT", help="why; it stands in the journal")
-    parser.add_argument("--account", metavar="ACCOUNT", help="instead of typing it when asked")
+    parser.add_argument("--reason", type=words, metavar="TEXT", help="why; it stands in the journal")
+    parser.add_argument("--account", type=words, metavar="ACCOUNT", help="instead of typing it when asked")
     parser.add_argument("--config", type=Path, metavar="FILE", help="of a state dir without a journal")
     parser.add_argument("--instance", metavar="NAME", help="the instance; without it, the one that runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -111,7 +112,7 @@ def _alone(args: argparse.Namespace) -> int:
                 if (args.account or typed(identity.account, "adopt the broker's side")) != identity.account:
                     print(f"refused: the account is {identity.account}: name it", file=sys.stderr)
                     return EXIT_REFUSED
-                by = f"axiomd reconcile ({os.environ.get('USER') or os.getuid()})"
+                by = words(f"axiomd reconcile ({os.environ.get('USER') or os.getuid()})")
                 sides = asdict(anyio.run(reconciliation.adopt, identity, process, args.reason, by))
         finally:
             process.end_unused()

@@ -11,6 +11,7 @@ import sys
 
 from axiomd import latch
 from axiomd.cli.asking import EXIT_NOT_RUNNING, answer, ask, meant, typed
+from axiomd.cli.parser import words
 from axiomd.cli.printing import print_json
 from axiomd.contracts.errors import EXIT_OK, UsageError
 
@@ -18,9 +19,9 @@ from axiomd.contracts.errors import EXIT_OK, UsageError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.epilog = "example: axiomd resume --reason 'limits looked at'"
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it stands in the journal")
+    parser.add_argument("--reason", type=words, required=True, metavar="TEXT", help="why; it stands in the journal")
     parser.add_argument("--new-peak", action="store_true", help="after MaxDrawdown: measure from today's equity on")
-    parser.add_argument("--account", metavar="ACCOUNT", help="instead of typing it when asked")
+    parser.add_argument("--account", type=words, metavar="ACCOUNT", help="instead of typing it when asked")
     parser.add_argument("--instance", metavar="NAME", help="the instance; without it, the one that runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

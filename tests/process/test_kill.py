@@ -340,6 +340,21 @@ def test_latched_over_restarts_until_an_operator_resumes(stage: Stage) -> None:
     assert stage.events(e.OrderSent)
 
 
+def test_a_reason_in_bytes_of_another_alphabet_ends_no_daemon(stage: Stage) -> None:
+    """A Latin-1 terminal: the daemon died of the latch's words, and of the journal's at every start after."""
+    day(stage, speed=60)
+    running = stage.start_ready()
+
+    killed = stage.run("kill", "--reason", "St\udcf6rung")
+    resumed = stage.run("resume", "--reason", "\udcfcberlegt", "--account", "SIM", "--json")
+
+    assert (DONE, 0) == (killed.returncode, resumed.returncode), resumed.stderr
+    assert "the daemon has seen it" in killed.stdout
+    assert ["St?rung"] == [event.reason for event in stage.events(e.KillTripped)]
+    assert ["?berlegt"] == [event.reason for event in stage.events(e.KillReset)]
+    assert running.stop() == 0
+
+
 def test_resume_without_a_daemon_is_refused_with_3(stage: Stage) -> None:
     day(stage)
     stage.run("kill")

@@ -167,6 +167,24 @@ def test_block_truncated_at_any_byte_reads_halt(state_dir: Path) -> None:
         assert latch.HALT == latch.read(state_dir).level, length
 
 
+def test_bytes_of_another_alphabet_are_no_words_that_a_journal_cannot_take(state_dir: Path) -> None:
+    """As a shell hands over what a Latin-1 terminal sent: the daemon died of it, and at every start after."""
+    written = latch.trip(state_dir, latch.HALT, at_us=AT_US, by="J\udcf6rg", reason="St\udcf6rung")
+
+    assert ("J?rg", "St?rung") == (written.by, written.reason)
+    assert written == latch.read(state_dir)
+
+
+def test_block_with_such_words_from_elsewhere_counts_and_can_be_told(state_dir: Path) -> None:
+    words = {"trip_id": "a1", "at_us": AT_US, "by": "J\udcf6rg", "reason": "St\udcf6rung"}
+    block = latch._encode(latch.LatchState(level=latch.FLATTEN, **words))  # type: ignore[arg-type]
+    (state_dir / latch.LATCH_FILE).write_bytes(block)
+
+    found = latch.read(state_dir)
+
+    assert (latch.FLATTEN, "", "J?rg", "St?rung") == (found.level, found.fault, found.by, found.reason)
+
+
 @given(place=st.integers(0, latch.BLOCK_BYTES - 1), bit=st.integers(0, 7))
 def test_one_flipped_bit_reads_halt(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
     folder = tmp_path_factory.mktemp("latch")
