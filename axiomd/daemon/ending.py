@@ -26,6 +26,7 @@ from axiomd.contracts.units import iso_time
 from axiomd.daemon.clock import wall_us
 from axiomd.daemon.day_writer import DayWriter
 from axiomd.daemon.desk import LATCHED_REASON_MAX, Desk
+from axiomd.daemon.hearing import hearing
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox, Urgent
 from axiomd.daemon.recovery import Foreign
@@ -196,13 +197,11 @@ class Ending:
     async def _cancel_unjournaled(self, desk: Desk) -> None:
         """Take the entries off over a line of our own: who read the old one is gone. Recovery hears of it later."""
         with suppress(AxiomdError):
-            async with anyio.create_task_group() as group:
-                link = await self._reconnect()
-                await group.start(link.listen, lambda _: None)
+            link = await self._reconnect()
+            async with hearing(link):
                 for key in desk.open_keys():
                     for report in await link.execute(CancelEntry(key=key, reason="killed"), desk.market_us):
                         self._log.note(Note.BROKER_MESSAGE, {"kind": report.KIND, "order": e.key_of(report)})
-                group.cancel_scope.cancel()
 
     def _write_why(self, path: Path, desk: Desk) -> None:
         """Let the journal say why it ends here, behind what was durable."""

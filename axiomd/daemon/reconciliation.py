@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import anyio
 import anyio.to_thread
 
 from axiomd import latch
@@ -27,6 +26,7 @@ from axiomd.daemon.clock import wall_us
 from axiomd.daemon.desk import LATCHED_REASON_MAX, Desk
 from axiomd.daemon.ears import Ears
 from axiomd.daemon.health import Heartbeats
+from axiomd.daemon.hearing import hearing
 from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import Inbox
 from axiomd.daemon.memory import open_journal, remember
@@ -71,11 +71,9 @@ def _of_the_daemon(config: DaemonConfig) -> dict[str, Any]:
 async def look(identity: Identity, process: BrokerProcess) -> Sides:
     """Fold and ask; changes nothing."""
     _, engine, memory, _ = await anyio.to_thread.run_sync(remember, identity, Recent())
-    async with anyio.create_task_group() as group:
-        link = await _link(identity, process)
-        await group.start(link.listen, lambda _: None)
+    link = await _link(identity, process)
+    async with hearing(link):
         truth = await link.truth(memory.reports_known_us)
-        group.cancel_scope.cancel()
     for report in unheard_reports(engine, truth, memory.reports_known_us):
         engine.handle(report)
     return _sides(engine, truth, memory.reports_known_us)
@@ -93,9 +91,8 @@ async def adopt(identity: Identity, process: BrokerProcess, reason: str, operato
     journal = open_journal(
         identity.places.journal, identity.run_id(memory.position.session_date), identity.presence_mode
     )
-    async with anyio.create_task_group() as group:
-        link = await _link(identity, process)
-        await group.start(link.listen, lambda _: None)
+    link = await _link(identity, process)
+    async with hearing(link):
         desk = Desk(engine, journal, link, state_dir, ears=Ears(), age_us_max=identity.signal_age_us_max)
         reconciler = Reconciler(
             desk, identity, process, inbox=Inbox(), standing=Standing(), alarms=Alarms(lambda *_: None),
@@ -105,7 +102,6 @@ async def adopt(identity: Identity, process: BrokerProcess, reason: str, operato
         await desk.take(e.RunStopped(ts_us=desk.market_us, reason="reconciled"))
         await desk.commit()
         truth = await link.truth(memory.reports_known_us)
-        group.cancel_scope.cancel()
     journal.close()
     return _sides(engine, truth, memory.reports_known_us)
 

@@ -38,6 +38,22 @@ def broken(*args, **kwargs):
 '''
 
 
+HANG = """
+import os
+import signal
+
+
+def hanging(*args, **kwargs):
+    if calls + 1 == {n}:
+        with open(os.environ["AXIOMD_STATE_DIR"] + "/sim.lock") as lock:
+            os.kill(int(lock.read()), signal.SIGSTOP)
+    return broken(*args, **kwargs)
+
+
+{owner}.{what} = hanging
+"""
+
+
 STUBBORN = '''
 """A strategy whose step cannot be compiled."""
 from dataclasses import replace
@@ -102,6 +118,22 @@ def test_what_raises_in_the_engine_ends_latched_with_7(
     assert verify(stage.journal).is_sound
     assert stage.broker_truth().entries == []
     assert unprotected(stage) == []
+
+
+def test_a_failure_while_the_broker_hangs_is_written_down_too(stage: Stage) -> None:
+    """The journal had no row that says why, and the last line spoke of an ExceptionGroup."""
+    stage.write_tape(11, span=HALF_DAY)
+    what = {"module": "axiomd.core.entries", "owner": "Entries", "what": "_take_setup", "n": 12}
+    stage.write_plugin("wrecker", WRECK.format(**what) + HANG.format(**what))
+    stage.write_config(strategy="wrecker")
+    running = stage.start()
+
+    code = running.wait()
+
+    assert code == EXIT_INTERNAL
+    assert "AssertionError: planted" in stage.latch().reason
+    assert stage.events(e.KillTripped)[-1].reason == stage.latch().reason
+    assert [line for line in running.log.splitlines() if not line.startswith("{")] == []
 
 
 def test_the_restart_after_a_failure_is_latched_and_loses_nothing(stage: Stage) -> None:

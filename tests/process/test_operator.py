@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from typing import Any
 
 import pytest
@@ -298,6 +300,18 @@ def test_an_old_journal_is_refused_shown_beside_the_broker_and_adopted_on_reques
     assert again.wait() == 0
     assert stage.run("journal", "verify").returncode == DONE
     assert is_confirmed(stage)
+
+
+@pytest.mark.parametrize("adopts", [(), ("--adopt", "--reason", "r", "--account", "SIM")], ids=["look", "adopt"])
+def test_a_broker_that_hangs_is_named_where_both_sides_are_asked_for(stage: Stage, adopts: tuple[str, ...]) -> None:
+    day(stage)
+    running = stage.start_ready()
+    running.kill()
+    os.kill(stage.broker_pid(), signal.SIGSTOP)
+
+    asked = stage.run("reconcile", *adopts)
+
+    assert asked.stderr.splitlines() == ["error: it does not answer · simulated broker · it is asked again"]
 
 
 def test_a_running_daemon_shows_both_sides_and_adopts(stage: Stage) -> None:
