@@ -46,6 +46,8 @@ class Memory:
     account: str = ""
     mode: str = ""
     config_hash: str = ""
+    has_unjudged: bool = False
+    """Whether no bar closed since the configuration was another: what works may not have been held against it yet."""
     money: tuple[object, ...] = ()
     """Currency and initial cash of the configuration read last."""
     has_traded: bool = False
@@ -122,9 +124,11 @@ def fold(path: Path, engine: Engine, on_event: Listener, on_mark: Callable[[Curv
             raise broken_behind(seq, f"row {seq} is no event of this version ({error})", path) from error
         if isinstance(event, e.ConfigLoaded):
             places.loaded(event)
+            memory.has_unjudged |= memory.config_hash not in ("", event.config_hash)
             memory.config_hash, memory.money = event.config_hash, _money_of(event.config)
         elif isinstance(event, e.BarsClosed):
             event = places.today(event)
+            memory.has_unjudged = False
         elif isinstance(event, e.CandidatesSelected):
             if event.strategy not in strategies:
                 raise ConfigError(

@@ -2,7 +2,8 @@
 
 The journal is folded first, and a file that fails its chain is never mended here. Then the broker's truth is taken in:
 what was missed is journaled, each intent without an answer is decided, and whatever was asked and never answered is
-asked anew. A latch found tripped is obeyed throughout.
+asked anew. A latch found tripped is obeyed throughout. A configuration that changed is held against what works, also
+where the one before us loaded it and was killed before it came to that.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Recovery:
         if memory.has_orphaned_setups and engine.has_setups_left:
             await desk.carry_out(engine.take_setups())
         await self._reconciler.judge(found.differences)
-        if memory.config_hash not in ("", self._identity.digest):
+        if memory.has_unjudged or memory.config_hash not in ("", self._identity.digest):
             await self._leave_dropped()
             await rejudge(desk)
 

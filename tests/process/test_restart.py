@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from axiomd.broker.sim_wire import Answer, Request, line_of, read_answer
+from axiomd.cli.control_client import ControlError
 from axiomd.contracts import events as e
 from axiomd.contracts.errors import EXIT_INPUT, EXIT_OK, EXIT_REFUSED
 from axiomd.contracts.orders import Order
@@ -52,6 +54,55 @@ def test_working_entries_beyond_lowered_limits_are_cancelled_at_the_restart(stag
     assert orders_sent_once(stage)
     assert verify(stage.journal).is_sound
     assert [] == stage.events(e.ReconDrift)
+
+
+DEADLY = '''
+"""A strategy package that kills the daemon where it should hold working entries against a changed configuration."""
+import os
+import signal
+
+from axiomd.core.strategies.inside_bar import STRATEGY
+from axiomd.daemon import {module}
+
+
+async def killed(desk):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+{module}.rejudge = killed
+'''
+
+
+@pytest.mark.parametrize("module", ["recovery", "reload"])
+def test_limits_that_were_loaded_before_a_crash_are_held_against_what_works_after_it(stage: Stage, module: str) -> None:
+    """The journal has the new configuration, and nothing differed from it any more at the next start."""
+    stage.write_tape(11, span=HALF_DAY)
+    stage.write_plugin("deadly", DEADLY.format(module="reload"))
+    stage.write_config(speed=300, strategy="deadly")
+    running = stage.start_ready()
+    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+
+    if module == "recovery":
+        running.kill()
+        stage.write_plugin("deadly", DEADLY.format(module="recovery"))
+    stage.write_config(speed=300, strategy="deadly", risk={"max_order_notional": 1})
+    if module == "reload":
+        with running.console() as client, suppress(ControlError):
+            client.snapshot()
+            client.command("reload_config")
+    else:
+        running = stage.start()
+    running.wait()
+    working = stage.broker_truth().entries
+    stage.write_plugin("deadly", "from axiomd.core.strategies.inside_bar import STRATEGY")
+    again = stage.start_ready()
+    orders = again.state()["orders"]
+
+    assert working
+    assert stage.events(e.ConfigLoaded)[-2].config["risk"]["max_order_notional"] == 1
+    assert orders == {}
+    assert {event.reason for event in stage.events(e.OrderCancelled)} >= {"cancelled:limits"}
+    assert again.stop() == EXIT_OK
 
 
 def test_the_position_of_a_dropped_symbol_is_watched_and_closed_as_planned(stage: Stage) -> None:
