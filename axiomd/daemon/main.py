@@ -227,9 +227,9 @@ class Daemon:
             on_session=portrait.write_presence, on_tape_over=lambda: self._ending.stop("tape ended", cancels=False),
             waits_for_day=lambda: pacing.waits_for_us and day_writer.is_behind,
         )  # fmt: skip
+        reload = Reload(desk, own, source, self._reread)
         operators = OperatorDesk(
-            desk, own, inbox=inbox, standing=standing, alarms=self._alarms, reconciler=reconciler,
-            reload=Reload(desk, own, source, self._reread),
+            desk, own, inbox=inbox, standing=standing, alarms=self._alarms, reconciler=reconciler, reload=reload
         )  # fmt: skip
         control = ControlServer(
             own.places.control_socket,
@@ -298,14 +298,18 @@ class Daemon:
         ]
         for name in BEATING:
             beats.expect(name, monotonic_us())
-        skew = own.config.limits().clock_skew
-        if skew is not None and not own.follows_feed:
+        if not own.follows_feed:
             beats.expect("clock", monotonic_us())
             tasks.append(
                 Task(
                     "clock",
                     lambda: watch_clock(
-                        desk, skew.ms * 1000, inbox=inbox, standing=standing, beats=beats, alarms=self._alarms
+                        desk,
+                        lambda: reload.config.limits().clock_skew,
+                        inbox=inbox,
+                        standing=standing,
+                        beats=beats,
+                        alarms=self._alarms,
                     ),
                 )
             )

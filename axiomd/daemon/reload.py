@@ -25,7 +25,8 @@ class Reload:
     def __init__(self, desk: Desk, identity: Identity, source: Source, reread: Callable[[], DaemonConfig]) -> None:
         self._desk = desk
         self._mode = identity.mode
-        self._config = identity.config
+        self.config = identity.config
+        """What holds now."""
         self._source = source
         self._reread = reread
         self._read: tuple[DaemonConfig, Plan] | None = None
@@ -34,7 +35,7 @@ class Reload:
         """Read; gives why it cannot hold, nothing where `apply` may follow. `ConfigError` where it makes no sense."""
         self._read = None
         config = self._reread()
-        before, after = self._config.model_dump(mode="json"), config.model_dump(mode="json")
+        before, after = self.config.model_dump(mode="json"), config.model_dump(mode="json")
         changed = sorted(key for key in before if before[key] != after[key])
         beyond = [key for key in changed if key != "risk"]
         if beyond:
@@ -52,7 +53,7 @@ class Reload:
             return
         desk, (config, plan), self._read = self._desk, self._read, None
         desk.engine.take_limits(plan)
-        self._config = config
+        self.config = config
         digest, document = identified(config)
         await desk.take(e.ConfigLoaded(ts_us=desk.market_us, config_hash=digest, config=document))
         await desk.commit()

@@ -7,6 +7,7 @@ a hung engine stops it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -14,6 +15,7 @@ import anyio
 
 from axiomd import latch
 from axiomd.contracts import events as e
+from axiomd.contracts.risk import ClockSkew
 from axiomd.daemon.alarms import Alarms
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.desk import Desk
@@ -45,17 +47,18 @@ async def watch_latch(
 
 
 async def watch_clock(
-    desk: Desk, limit_us: int, *, inbox: Inbox, standing: Standing, beats: Heartbeats, alarms: Alarms
+    desk: Desk, limit: Callable[[], ClockSkew | None], *, inbox: Inbox, standing: Standing, beats: Heartbeats,
+    alarms: Alarms,
 ) -> None:  # fmt: skip
-    """Hold the wall clock against the monotonic one; a step beyond `limit_us` trips once. Any look costs two reads."""
+    """Hold the wall clock against the monotonic one; a step beyond the limit of now trips once. A look costs little."""
     ahead_us = wall_us() - monotonic_us()
     while True:
         beats.beat("clock", monotonic_us())
-        skew_us = wall_us() - monotonic_us() - ahead_us
-        if standing.is_ready and abs(skew_us) > limit_us:
+        skew_us, now = wall_us() - monotonic_us() - ahead_us, limit()
+        if standing.is_ready and now is not None and abs(skew_us) > now.ms * 1000:
             # measured from here on: one step is one trip, and an operator can resume after it
             ahead_us += skew_us
-            text = f"the wall clock stepped by {skew_us // 1000} ms, the limit is {limit_us // 1000} ms"
+            text = f"the wall clock stepped by {skew_us // 1000} ms, the limit is {now.ms} ms"
             alarms.put(SKEW, "urgent", text, desk.market_us)
             inbox.put(Urgent(partial(_trip_on_skew, desk, skew_us)))
         await anyio.sleep(CLOCK_LOOK_S)

@@ -264,6 +264,27 @@ def test_a_clock_that_jumps_trips_and_no_event_goes_back(stage: Stage, step_us: 
     assert times == sorted(times)
 
 
+def test_a_clock_is_held_against_the_limit_that_was_reloaded_last(stage: Stage) -> None:
+    """Where the limit was off at the start nobody looked at the clock at all."""
+    stage.write_tape(11, span=HALF_DAY)
+    keys: dict[str, Any] = {"speed": 1000, "clock": {"kind": "system"}, "daemon": {"max_signal_age_s": 86400}}
+    stage.write_config(**keys)
+    offset = stage.folder / "offset"
+    offset.write_text("0")
+    running = stage.start_ready(AXIOMD_CLOCK_OFFSET_US=str(offset))
+    stage.write_config(**keys, risk={"clock_skew": {"ms": 2000}})
+    with running.console() as client:
+        client.snapshot()
+        refusal = client.command("reload_config")
+
+    offset.write_text("3600000000")
+    state = running.wait_state(lambda state: state["kill"]["state"] == "TRIPPED", "it trips")
+
+    assert refusal == ""
+    assert "ClockSkew" in state["kill"]["reason"]
+    assert running.stop() == EXIT_OK
+
+
 def test_at_night_market_time_is_the_clocks_where_it_is_the_clock(stage: Stage) -> None:
     """A new state dir five hours before an open: what an operator asks for then happens then."""
     night = datetime(2026, 11, 30, 5, tzinfo=UTC)
