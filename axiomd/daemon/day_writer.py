@@ -1,6 +1,8 @@
 """The artifacts' task: the run folder of each session, written when it is over, in a thread beside the event loop.
 
-It never holds the desk up, and what it could not write is written at the next start.
+It never holds the desk up. A folder that cannot be written, say on a full disk of its own, is an alarm and tried again:
+what the day left is in the journal, and no reason to leave a market. What was not written by the end is at the next
+start.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from axiomd.contracts.errors import InputError
 from axiomd.core.engine import Engine
+from axiomd.daemon.alarms import Alarms
 from axiomd.daemon.clock import monotonic_us, wall_us
 from axiomd.daemon.days import Day, Days, clear_half_written, write_day
 from axiomd.daemon.health import Heartbeats
@@ -19,16 +23,21 @@ from axiomd.daemon.heartbeat import beating
 from axiomd.daemon.identity import Identity
 
 LOOK_S: Final = 0.1
+AGAIN_S: Final = 10.0
+DAYS_KEPT_MAX: Final = 20
+"""Days that cannot be written are kept in memory; older ones wait for the next start."""
+UNWRITTEN: Final = "Artifacts"
 
 
 class DayWriter:
     """Write the days that are over, one after the other."""
 
-    def __init__(self, days: Days, engine: Engine, identity: Identity, beats: Heartbeats) -> None:
+    def __init__(self, days: Days, engine: Engine, identity: Identity, beats: Heartbeats, alarms: Alarms) -> None:
         self._days = days
         self._engine = engine
         self._identity = identity
         self._beats = beats
+        self._alarms = alarms
         self._lock = anyio.Lock()
         self._fails = False
 
@@ -46,21 +55,32 @@ class DayWriter:
         while True:
             self._beats.beat("artifacts", monotonic_us())
             await self.write_all()
-            await anyio.sleep(LOOK_S)
+            if self._fails:
+                async with beating(self._beats, "artifacts"):
+                    await anyio.sleep(AGAIN_S)
+            else:
+                await anyio.sleep(LOOK_S)
 
-    async def write_all(self) -> None:
-        """Write every day that is over. Raises where a folder cannot be written; the day stays in the queue."""
+    async def write_all(self) -> bool:
+        """Write every day that is over, and say whether all are; one that cannot be written raises an alarm."""
         async with self._lock:
-            while self._days.over:
+            problem = ""
+            for day in list(self._days.over):
                 try:
-                    await self._write(self._days.over[0])
-                except Exception:
-                    self._fails = True
-                    raise
-                self._fails = False
-                self._days.over.pop(0)
+                    await self._write(day)
+                except InputError as error:
+                    problem = problem or str(error)
+                    continue
+                self._days.over.remove(day)
                 # pictures are cycles of small objects, which the collector alone would leave for weeks of sessions
                 gc.collect()
+            self._fails = bool(problem)
+            if problem:
+                del self._days.over[:-DAYS_KEPT_MAX]
+                self._alarms.put(UNWRITTEN, "high", problem, max(self._engine.now_us, 0))
+            else:
+                self._alarms.clear(UNWRITTEN)
+            return not problem
 
     async def _write(self, day: Day) -> None:
         own = self._identity

@@ -142,8 +142,8 @@ class Ending:
                     await desk.cancel_entries("cancelled:shutdown")
             await desk.take(e.RunStopped(ts_us=desk.market_us, reason=reason))
             await desk.commit()
-            if self._standing.is_tape_over:
-                await day_writer.write_all()
+            if self._standing.is_tape_over and not await day_writer.write_all():
+                self._standing.exit_code = EXIT_INTERNAL
             await desk.link.stop()
         if desk.is_journal_dead:
             self._standing.exit_code = EXIT_INTERNAL

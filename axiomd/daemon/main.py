@@ -164,7 +164,7 @@ class Daemon:
         )
         if isinstance(journal, LostJournal):
             desk.begin_without_journal()
-        day_writer = DayWriter(days, engine, self._identity, self._beats)
+        day_writer = DayWriter(days, engine, self._identity, self._beats, self._alarms)
         self._ending.engage(desk, day_writer, self._link)
         try:
             await self._supervise(desk, source, memory, day_writer)

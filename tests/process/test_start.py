@@ -19,7 +19,7 @@ import pytest
 
 from axiomd.cli.main import main
 from axiomd.contracts import events as e
-from axiomd.contracts.errors import EXIT_INPUT, EXIT_LOCKED, EXIT_OK, EXIT_REFUSED
+from axiomd.contracts.errors import EXIT_INPUT, EXIT_INTERNAL, EXIT_LOCKED, EXIT_OK, EXIT_REFUSED
 from axiomd.core.market.sla import measure_frame
 from axiomd.core.market.tape import frame_sha256
 from axiomd.journal.log import Journal
@@ -154,6 +154,27 @@ def test_the_folder_of_a_closed_day_that_is_missing_is_written_at_the_next_start
     assert code == EXIT_OK
     assert before == {path.name: path.read_bytes() for path in first.iterdir() if path.suffix == ".csv"}
     assert trades_in([first]) == [trade for trade in stage.trades() if trade in trades_in([first])]
+
+
+def test_a_folder_that_cannot_be_written_keeps_nobody_from_trading(stage: Stage) -> None:
+    """It was tried eight times within seconds, and then the daemon left the market, latched, at every start."""
+    stage.write_tape(5)
+    stage.write_config()
+    in_the_way = stage.state_dir / "artifacts" / "runs" / "paper-SIM-2019-11-27" / "no run"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+
+    running = stage.start()
+    code = running.wait()
+    written = sorted(manifest.parent.name for manifest in in_the_way.parents[1].glob("*/manifest.json"))
+    in_the_way.unlink()
+
+    assert code == EXIT_INTERNAL
+    assert '"alarm":"Artifacts"' in running.log
+    assert not stage.latch().is_tripped
+    assert written == ["paper-SIM-2019-11-29", "paper-SIM-2019-12-02"]
+    assert stage.start().wait() == EXIT_OK
+    assert stage.replay() == stage.trades()
 
 
 def test_a_daemon_that_nobody_could_speak_to_does_not_start(stage: Stage, tmp_path: Path) -> None:
