@@ -85,6 +85,4 @@ class DayWriter:
     async def _write(self, day: Day) -> None:
         own = self._identity
         async with beating(self._beats, "artifacts"):
-            await anyio.to_thread.run_sync(
-                write_day, day, own.places, own.config, self._engine, own.digest, wall_us(), own.mode
-            )
+            await anyio.to_thread.run_sync(write_day, day, own.places, self._engine, wall_us(), own.mode)

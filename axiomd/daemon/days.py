@@ -19,11 +19,10 @@ import numpy as np
 from axiomd import __version__
 from axiomd.config.settings import Places
 from axiomd.contracts import events as e
-from axiomd.contracts.daemon import DaemonConfig
 from axiomd.contracts.errors import StoreError
 from axiomd.contracts.outcome import CurvePoint, RunRecord
 from axiomd.contracts.quality import summarise
-from axiomd.contracts.runs import DataFile, Manifest
+from axiomd.contracts.runs import DataFile, Manifest, RunConfig
 from axiomd.contracts.units import iso_time
 from axiomd.core.counts import left_out, no_setups_of, note_activity
 from axiomd.core.engine import Engine
@@ -31,11 +30,11 @@ from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.sla import measure_bars
 from axiomd.core.market.tape import TAPE_WIDTH, TS_US, bars_sha256, count_between_ticks
 from axiomd.core.metrics import metrics_of
-from axiomd.core.plan import Plan
 from axiomd.journal.day_bars import Span, bars_of
+from axiomd.journal.watched import symbols_of
 from axiomd.runs.artifacts import write_run
 from axiomd.runs.for_people import write_beside
-from axiomd.runs.provenance import git_sha, packages, params_of
+from axiomd.runs.provenance import git_sha, packages
 from axiomd.runs.recorder import Recorder
 
 
@@ -43,7 +42,8 @@ from axiomd.runs.recorder import Recorder
 class Day:
     """A session that is over: what it left behind, its rows in the journal, and the journal's head at its end.
 
-    `dropped` bars of its feed lay outside sessions.
+    `loaded` are the configurations up to its close, the last of which was its own; `dropped` bars of its feed lay
+    outside sessions.
     """
 
     run_id: str
@@ -52,6 +52,7 @@ class Day:
     finished_us: int
     journal_head: str
     rows: Span
+    loaded: tuple[e.ConfigLoaded, ...]
     dropped: int
 
 
@@ -137,7 +138,8 @@ class Days:
         if not (self._artifacts_dir / "runs" / opened.run_id / "manifest.json").is_file():
             rows = Span(self._first_row, count, self._loaded_before)
             dropped = self._dropped_near(opened.open_us)
-            self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, rows, dropped))
+            loaded = tuple(self._loaded)
+            self.over.append(Day(opened.run_id, record, opened.open_us, closed.ts_us, head, rows, loaded, dropped))
 
 
 def clear_half_written(artifacts_dir: Path, mode: str, account: str) -> None:
@@ -147,36 +149,42 @@ def clear_half_written(artifacts_dir: Path, mode: str, account: str) -> None:
 
 
 def write_day(
-    day: Day, places: Places, config: DaemonConfig, engine: Engine, digest: str, created_us: int,
-    mode: Literal["paper", "live"],
+    day: Day, places: Places, engine: Engine, created_us: int, mode: Literal["paper", "live"]
 ) -> Path:  # fmt: skip
-    """Write a day's run folder and give its path. Raises `InputError` where it cannot be written."""
-    plan = engine.plan
-    bars = _bars_of(day, places.journal, plan)
+    """Write a day's run folder and give its path. Raises `InputError` where it cannot be written.
+
+    It says under which configuration the day closed: the one of today may be another by now.
+    """
+    plan, own = engine.plan, day.loaded[-1]
+    config = RunConfig.model_validate(own.config)
+    known = {symbol for loaded in day.loaded for symbol in symbols_of(loaded.config)}
+    instruments = [instrument for instrument in plan.instruments if instrument.symbol in known]
+    symbols = tuple(instrument.symbol for instrument in instruments)
+    bars, strategies = _bars_of(day, places.journal, symbols), config.normalised()
     data: tuple[DataFile, ...] = ()
     quality = None
     if len(bars):
         file = DataFile(
             path=str(places.journal),
-            sha256=bars_sha256(plan.symbols, bars, plan.bar_us),
+            sha256=bars_sha256(symbols, bars, plan.bar_us),
             rows=len(bars),
             first_ts=iso_time(int(bars[0, TS_US])),
             last_ts=iso_time(int(bars[-1, TS_US])),
         )
-        data, quality = (file,), summarise(measure_bars(plan.symbols, bars, plan.sessions, plan.bar_us))
+        data, quality = (file,), summarise(measure_bars(symbols, bars, plan.sessions, plan.bar_us))
     manifest = Manifest(
         run_id=day.run_id,
         created_at=iso_time(created_us),
         engine="daemon",
         mode=mode,
-        strategy="+".join(own.id for own in plan.strategies),
-        strategy_version="+".join(own.strategy.version for own in plan.strategies),
-        params=params_of(plan.strategies),
+        strategy="+".join(entry.id for entry in strategies),
+        strategy_version="+".join(entry.version for entry in strategies),
+        params=strategies[0].params if len(strategies) == 1 else {entry.id: entry.params for entry in strategies},
         symbols=tuple(config.all_symbols()),
         calendar=config.calendar,
         tz=config.tz,
         data=data,
-        config_hash=digest,
+        config_hash=own.config_hash,
         code_version=__version__,
         git_sha=git_sha(),
         packages=packages(),
@@ -189,18 +197,18 @@ def write_day(
         started_at=iso_time(day.started_us),
         finished_at=iso_time(day.finished_us),
     )
-    ticks = np.array([instrument.tick_size for instrument in plan.instruments], np.int64)
+    ticks = np.array([instrument.tick_size for instrument in instruments], np.int64)
     day.record.counts = {**day.record.counts, **left_out(day.dropped, count_between_ticks(bars, ticks))}
-    metrics = metrics_of(day.record, [own.id for own in plan.strategies])
+    metrics = metrics_of(day.record, [entry.id for entry in strategies])
     folder = places.artifacts_dir / "runs" / day.run_id
     return write_run(
         folder, day.record, manifest, metrics, quality=quality, living_journal=places.journal, for_people=write_beside
     )
 
 
-def _bars_of(day: Day, journal: Path, plan: Plan) -> Int64Array:
+def _bars_of(day: Day, journal: Path, symbols: tuple[str, ...]) -> Int64Array:
     try:
-        return bars_of(journal, day.rows, plan.symbols)
+        return bars_of(journal, day.rows, symbols)
     except (StoreError, sqlite3.Error):
         # a folder without its quality is more than none: the journal died, and the day's orders are known all the same
         return np.empty((0, TAPE_WIDTH), np.int64)

@@ -6,6 +6,7 @@ import grp
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -26,7 +27,7 @@ from axiomd.journal.log import Journal
 from axiomd.presence import PRESENCE_FILE
 from axiomd.runs.artifacts import FILES
 from tests.markets import SPANS, sessions_of
-from tests.process.stage import HALF_DAY, Stage, trades_in, wait_until
+from tests.process.stage import HALF_DAY, SYMBOLS, Stage, trades_in, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -154,6 +155,27 @@ def test_the_folder_of_a_closed_day_that_is_missing_is_written_at_the_next_start
     assert code == EXIT_OK
     assert before == {path.name: path.read_bytes() for path in first.iterdir() if path.suffix == ".csv"}
     assert trades_in([first]) == [trade for trade in stage.trades() if trade in trades_in([first])]
+
+
+def test_a_folder_written_late_tells_of_the_configuration_of_its_own_day(stage: Stage) -> None:
+    """It told of the one of the next start: other parameters, symbols and costs than the day was traded with."""
+    stage.write_tape(5, span=HALF_DAY)
+    stage.write_config(symbols=SYMBOLS[1:])
+    stage.start().wait()
+    (folder,) = (stage.state_dir / "artifacts" / "runs").iterdir()
+    names = ("manifest.json", "label.txt", "quality.json")
+    before = {name: (folder / name).read_text("utf-8") for name in names}
+    shutil.rmtree(folder)
+    stage.write_config(symbols=SYMBOLS[:-1], costs={"commission_per_share": 1}, risk={"max_open_orders": 3}, seed=7)
+
+    code = stage.start().wait()
+
+    after = {name: (folder / name).read_text("utf-8") for name in names}
+    first, second = ({**json.loads(texts.pop("manifest.json")), "created_at": ""} for texts in (before, after))
+    assert code == EXIT_OK
+    assert first == second
+    assert before == after
+    assert first["symbols"] == list(SYMBOLS[1:])
 
 
 def test_a_folder_that_cannot_be_written_keeps_nobody_from_trading(stage: Stage) -> None:

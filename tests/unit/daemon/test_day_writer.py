@@ -18,7 +18,7 @@ from axiomd.daemon.health import Heartbeats
 
 
 def day(number: int) -> Day:
-    return Day(f"run-{number}", cast(Any, None), 0, 0, "", cast(Any, None), 0)
+    return Day(f"run-{number}", cast(Any, None), 0, 0, "", cast(Any, None), (), 0)
 
 
 class Desk:
@@ -34,7 +34,7 @@ class Desk:
         monkeypatch.setattr(day_writer, "write_day", self.write)
         self.writer = DayWriter(
             cast(Days, self), cast(Any, SimpleNamespace(now_us=1)),
-            cast(Any, SimpleNamespace(places=None, config=None, digest="", mode="paper")), beats, self.alarms,
+            cast(Any, SimpleNamespace(places=None, mode="paper")), beats, self.alarms,
         )  # fmt: skip
 
     def write(self, over: Day, *_: object) -> Path:
