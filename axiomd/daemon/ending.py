@@ -120,7 +120,7 @@ class Ending:
             self._log.note(Note.LATCH_FAILED, {"error": str(error)})
             if self._desk is not None:
                 desk = self._desk
-                self._inbox.put(Urgent(lambda: desk.trip("halt", reason, "os_signal", by)))
+                self._inbox.put(Urgent(lambda: desk.trip("halt", reason, "os_signal", by), "trip"))
             return
         if self._desk is not None:
             desk = self._desk

@@ -1,7 +1,9 @@
 """The desk's inbox: what cannot wait before what can, both bounded.
 
 Feed items come one at a time and their sender waits, which is how a fast tape is held to the desk's pace. Urgent
-messages (kill, commands, pushes, looks) go first; when they are too many, the newest of a kind replaces the one before.
+messages (kill, commands, pushes, looks) go first. What the daemon tells itself has a kind, of which the newest replaces
+the one before, and always finds room: operators' commands, however many wait, must not keep out that the broker is
+back.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ import anyio
 from axiomd.feeds.playback import Item
 
 URGENT_MAX: Final = 256
-DEPTH_MAX: Final = URGENT_MAX + 1
-"""Urgent messages and one item of the feed."""
+"""Urgent messages without a kind."""
+KINDS_MAX: Final = 8
+DEPTH_MAX: Final = URGENT_MAX + KINDS_MAX + 1
+"""Urgent messages, and one item of the feed."""
 
 Job = Callable[[], Awaitable[None]]
 
@@ -64,7 +68,7 @@ class Inbox:
                 if waiting.kind == message.kind:
                     self._urgent[place] = message
                     return True
-        if len(self._urgent) >= URGENT_MAX:
+        elif len(self._urgent) >= URGENT_MAX:
             return False
         self._urgent.append(message)
         self._has_some.set()
@@ -78,16 +82,17 @@ class Inbox:
         self._feed = item
         self._has_some.set()
 
-    async def get(self, timeout_s: float, *, only_urgent: bool = False) -> Message | None:
+    async def get(self, timeout_s: float, *, only_urgent: bool = False, market_first: bool = False) -> Message | None:
         """Take the next message, urgent ones first; None after `timeout_s` without any.
 
-        With `only_urgent` the feed's item stays where it is, and its sender waits on.
+        With `only_urgent` the feed's item stays where it is, and its sender waits on; with `market_first` it goes
+        before what is urgent.
         """
         if not self._urgent and (only_urgent or self._feed is None):
             self._has_some = anyio.Event()
             with anyio.move_on_after(timeout_s):
                 await self._has_some.wait()
-        if self._urgent:
+        if self._urgent and not (market_first and not only_urgent and self._feed is not None):
             return self._urgent.popleft()
         if only_urgent:
             return None

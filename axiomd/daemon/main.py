@@ -263,7 +263,7 @@ class Daemon:
                 # it is for speed alone
                 self._log.note(Note.TASK_FAILED, {"task": "writer", "error": str(error)})
                 return
-            inbox.put(Urgent(lambda: desk.hand_over(writer)))
+            inbox.put(Urgent(lambda: desk.hand_over(writer), "writer"))
 
         async def warm() -> None:
             # not beside the recovery, which it would slow down, and which needs the compiler only for bars to fold

@@ -131,4 +131,6 @@ class Reconciler:
                 self._inbox.put(Urgent(self._find, "found"))
 
     def _hear(self, reports: list[e.Event]) -> None:
-        self._inbox.put(Urgent(lambda: self._desk.reports(reports)))
+        if not self._inbox.put(Urgent(lambda: self._desk.reports(reports))):
+            # a look hears all that was not
+            self._inbox.put(Urgent(self.look, "truth"))

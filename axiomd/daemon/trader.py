@@ -1,5 +1,8 @@
 """The desk's task: one message after the other, what cannot wait first; nobody else touches the engine.
 
+Who asks on and on over the socket must not stop the market: after so many messages in a row a moment that waits has its
+turn. A kill loses nothing by that, since the latch is read before each send.
+
 A moment of the market that the broker could not be told of is kept and tried again once both truths agree; until then
 commands, looks and the kill switch go on. Where market time waits for us, the next session is kept likewise until the
 folder of the one before is written: a fast tape would pile days up. It ends when the daemon stops, or when the journal
@@ -33,6 +36,8 @@ from axiomd.feeds.playback import Item, Moment, SessionBegins, SessionEnds
 
 IDLE_S: Final = 0.5
 WAITING_S: Final = 0.02
+IN_A_ROW_MAX: Final = 16
+"""So many urgent messages go before a moment that waits."""
 LEFT_OVER: Final = "LeftOver"
 FX_RATE: Final = "FxRate"
 
@@ -74,6 +79,7 @@ class Trader:
         self._on_tape_over = on_tape_over
         self._waits_for_day = waits_for_day
         self._kept: Item | None = None
+        self._in_a_row = 0
 
     async def run(self) -> None:
         """Work until the daemon stops."""
@@ -84,14 +90,19 @@ class Trader:
 
     async def _turn(self) -> None:
         is_early = isinstance(self._kept, SessionBegins) and self._waits_for_day()
-        if self._kept is not None and not is_early and self._desk.engine.is_connected and not self._inbox.is_urgent:
-            item, self._kept = self._kept, None
+        is_due = self._in_a_row >= IN_A_ROW_MAX
+        may_go = is_due or not self._inbox.is_urgent
+        if self._kept is not None and not is_early and self._desk.engine.is_connected and may_go:
+            item, self._kept, self._in_a_row = self._kept, None, 0
             await self._take(item)
             return
         is_warm = self._standing.is_warm
         message = await self._inbox.get(
-            IDLE_S if is_warm and not is_early else WAITING_S, only_urgent=self._kept is not None or not is_warm
+            IDLE_S if is_warm and not is_early else WAITING_S,
+            only_urgent=self._kept is not None or not is_warm,
+            market_first=is_due,
         )
+        self._in_a_row = self._in_a_row + 1 if isinstance(message, Urgent) else 0
         self._beats.beat("desk", monotonic_us())
         match message:
             case None:

@@ -60,7 +60,7 @@ async def watch_clock(
             ahead_us += skew_us
             text = f"the wall clock stepped by {skew_us // 1000} ms, the limit is {now.ms} ms"
             alarms.put(SKEW, "urgent", text, desk.market_us)
-            inbox.put(Urgent(partial(_trip_on_skew, desk, skew_us)))
+            inbox.put(Urgent(partial(_trip_on_skew, desk, skew_us), "skew"))
         await anyio.sleep(CLOCK_LOOK_S)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from axiomd.daemon.inbox import DEPTH_MAX, URGENT_MAX, FeedEnded, Inbox, Urgent
+from axiomd.daemon.inbox import DEPTH_MAX, KINDS_MAX, URGENT_MAX, FeedEnded, Inbox, Urgent
 from axiomd.feeds.playback import Moment
 
 pytestmark = pytest.mark.anyio
@@ -61,15 +61,39 @@ async def test_the_newest_of_a_kind_takes_the_place_of_the_one_before() -> None:
     assert await inbox.get(1) is newer
 
 
-async def test_a_full_inbox_refuses_and_never_grows() -> None:
+async def test_a_full_inbox_refuses_commands_and_never_grows() -> None:
     inbox = Inbox()
     await inbox.put_item(FeedEnded())
 
     accepted = [inbox.put(Urgent(nothing)) for _ in range(URGENT_MAX + 10)]
 
     assert sum(accepted) == URGENT_MAX
-    assert inbox.depth == DEPTH_MAX
+    assert inbox.depth == URGENT_MAX + 1
     assert inbox.is_urgent
+
+
+async def test_what_the_daemon_tells_itself_finds_room_in_a_full_inbox() -> None:
+    """That the broker is back was lost behind commands, and nobody said it again."""
+    inbox = Inbox()
+    await inbox.put_item(FeedEnded())
+    for _ in range(URGENT_MAX):
+        inbox.put(Urgent(nothing))
+
+    accepted = [inbox.put(Urgent(nothing, f"kind {number}")) for number in range(KINDS_MAX) for _ in range(2)]
+
+    assert all(accepted)
+    assert inbox.depth == DEPTH_MAX
+
+
+async def test_the_market_has_its_turn_where_it_is_given_one() -> None:
+    inbox = Inbox()
+    command = Urgent(nothing)
+    inbox.put(command)
+
+    assert [command] == [await inbox.get(1, market_first=True)]
+    inbox.put(command)
+    await inbox.put_item(MOMENT)
+    assert [MOMENT, command] == [await inbox.get(1, market_first=True) for _ in range(2)]
 
 
 async def test_nothing_within_the_time_is_none() -> None:
