@@ -2,7 +2,8 @@
 
 It decides which daemons there are and which of them live, with the standard library alone, since the kill path pays
 for each import. It must never say that a process lives which is another one under the same number: a pid counts only
-together with the moment it started. Nothing here opens a socket or a journal.
+together with the moment it started. Nor that a daemon is where only a copy of its folder is: who kills there would end
+it, and latch the copy. Nothing here opens a socket or a journal.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def write(state_dir: StrPath, presence: Presence, *, mode: int = 0o600) -> None:
         "broker": presence.broker,
         "metrics": presence.metrics,
         "ready": presence.is_ready,
+        "place": _place(state_dir),
     }
     text = (json.dumps(body, indent=2) + "\n").encode()
     path = os.path.join(state_dir, PRESENCE_FILE)
@@ -128,8 +130,9 @@ def write(state_dir: StrPath, presence: Presence, *, mode: int = 0o600) -> None:
 
 
 def read(state_dir: StrPath) -> Presence | None:
-    """Read a state dir's presence; None where there is none, or none that can be read and understood."""
+    """Read a state dir's presence; None where there is none of it, or none that can be read and understood."""
     try:
+        place = _place(state_dir)
         descriptor = os.open(os.path.join(state_dir, PRESENCE_FILE), os.O_RDONLY | os.O_NONBLOCK | _OPEN_FLAGS)
     except OSError:
         return None
@@ -139,7 +142,7 @@ def read(state_dir: StrPath) -> Presence | None:
         return None
     finally:
         os.close(descriptor)
-    return _parse(text) if len(text) <= PRESENCE_BYTES_MAX else None
+    return _parse(text, place) if len(text) <= PRESENCE_BYTES_MAX else None
 
 
 def remove(state_dir: StrPath, *, pid: int) -> None:
@@ -243,7 +246,13 @@ def _folders(base: str) -> list[str]:
     return [name for name in names if name != "accounts" and os.path.isdir(os.path.join(base, name))]
 
 
-def _parse(text: bytes) -> Presence | None:
+def _place(state_dir: StrPath) -> list[int]:
+    """Say which folder it is, by whatever name: one that was moved is the same, and a copy is not."""
+    found = os.stat(state_dir)
+    return [found.st_dev, found.st_ino]
+
+
+def _parse(text: bytes, place: list[int]) -> Presence | None:
     try:
         written = text.decode()
         body, end = scan(written, 0)
@@ -262,6 +271,8 @@ def _parse(text: bytes) -> Presence | None:
             metrics=body["metrics"],
             is_ready=body["ready"],
         )
+        if body.get("place", place) != place:
+            return None
     except (ValueError, KeyError, TypeError, RecursionError, StopIteration):
         return None
     texts = ("version", "instance", "account", "mode", "run_id", "socket")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def test_file_has_the_published_keys(tmp_path: Path) -> None:
 
     assert [
         "pid", "start_time", "version", "instance", "account", "mode", "run_id", "socket", "broker", "metrics", "ready",
+        "place",
     ] == list(json.loads((tmp_path / presence.PRESENCE_FILE).read_text()))  # fmt: skip
 
 
@@ -87,6 +89,18 @@ def test_key_of_another_type_is_not_believed(tmp_path: Path, key: str, value: ob
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
 
     assert presence.read(tmp_path) is None
+
+
+def test_presence_in_a_copy_of_its_folder_is_none_and_in_a_folder_that_moved_it_is_there(tmp_path: Path) -> None:
+    """A kill there ended the daemon of the original, which nobody latched, and said that it comes back latched."""
+    own, moved, copied = (tmp_path / name for name in ("own", "moved", "copied"))
+    own.mkdir()
+    presence.write(own, present())
+    shutil.copytree(own, copied)
+    own.rename(moved)
+
+    assert present() == presence.read(moved)
+    assert presence.read(copied) is None
 
 
 def test_file_too_large_or_no_file_is_none(tmp_path: Path) -> None:
