@@ -67,6 +67,9 @@ def remember(
     """
     path = identity.places.journal
     config = identity.config
+    if path.is_symlink() and not path.exists():
+        # what it leads to is not mounted, say: a new one in its place would be a past that is forgotten
+        raise JournalCorrupt("it is a link that leads nowhere", str(path), "bring back what it leads to, then start")
     if path.exists():
         config = _widened(config, path)
     source = source_of(config, _first_session(path) if path.exists() else "", wall_us(), reader)

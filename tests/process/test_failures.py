@@ -324,6 +324,20 @@ def test_a_changed_row_refuses_to_start_and_names_the_last_good_one(stage: Stage
     assert "put a copy that axiomd journal verify calls sound in its place" in said
 
 
+def test_a_journal_on_a_disk_that_is_not_there_refuses_to_start_and_its_link_stays(stage: Stage) -> None:
+    """A new journal took the link's place, armed, with no limit, trip or key of the past in it."""
+    finished(stage)
+    stage.journal.rename(stage.folder / "away.sqlite")
+    stage.journal.symlink_to(stage.folder / "disk" / "journal.sqlite")
+    running = stage.start()
+
+    code = running.wait()
+
+    assert code == EXIT_JOURNAL_CORRUPT
+    assert "it is a link that leads nowhere" in running.log
+    assert stage.journal.is_symlink()
+
+
 def test_a_truncated_journal_refuses_to_start(stage: Stage) -> None:
     finished(stage)
     content = stage.journal.read_bytes()
