@@ -22,6 +22,7 @@ import orjson
 from axiomd.contracts import events as e
 from axiomd.contracts.units import iso_time
 from axiomd.core.telling import fields_of
+from axiomd.observe.outlet import Lines, Outlet
 
 
 @contextmanager
@@ -129,7 +130,7 @@ class Log:
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: Lines,
         *,
         now_us: Callable[[], int],
         secrets: Iterable[str] = (),
@@ -206,8 +207,12 @@ class Log:
 def to_stderr(stream: TextIO, environ: Mapping[str, str], *, now_us: Callable[[], int], level: str = "info") -> Log:
     """Make the log of a process: for a person on a terminal (colour unless NO_COLOR), JSON lines anywhere else."""
     is_terminal = stream.isatty()
+    try:
+        lines: Lines = Outlet(stream.fileno(), stream.encoding)
+    except OSError:  # one in memory has no descriptor
+        lines = stream
     return Log(
-        stream,
+        lines,
         now_us=now_us,
         secrets=secrets_of(environ),
         is_for_person=is_terminal,

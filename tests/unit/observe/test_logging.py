@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging as standard
+import os
 import re
+import select
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from axiomd.contracts import events as e
 from axiomd.contracts.fills import Fill
 from axiomd.contracts.orders import Order
 from axiomd.contracts.verdicts import text_of
+from axiomd.observe import outlet
 from axiomd.observe.logging import (
     HIDDEN,
     LEVELS,
@@ -325,3 +328,22 @@ def test_libraries_speak_through_the_same_log(monkeypatch: pytest.MonkeyPatch) -
     assert ("ib_async.client", "lost the line", f"ValueError: {HIDDEN}") == (
         line["library"], line["text"], line["problem"],
     )  # fmt: skip
+
+
+def test_who_reads_no_further_holds_nobody_up_and_reads_whole_lines_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pager that stands still, or a terminal that was stopped: the daemon stood still with it."""
+    monkeypatch.setattr(outlet, "ROOM_S_MAX", 0.01)
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as reading, os.fdopen(writer, "w", encoding="utf-8") as stream:
+        log = to_stderr(stream, {}, now_us=lambda: NOW_US)
+        while not log.lost:
+            log.note(Note.DAEMON_FAILED, {"error": "é" * TEXT_LENGTH_MAX})
+        before = reading.read(select.PIPE_BUF * 1000)
+        log.note(Note.DAEMON_READY, {"ms": 1})
+        after = reading.read(select.PIPE_BUF * 1000)
+
+    *whole, torn = before.decode(errors="replace").split("\n")
+    assert all(json.loads(line)["event"] == "daemon.failed" for line in whole)
+    assert 1 == log.lost
+    assert "daemon.ready" == json.loads(after.decode().splitlines()[-1])["event"]
+    assert after.startswith(b"\n") == bool(torn)
