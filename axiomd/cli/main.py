@@ -63,7 +63,8 @@ def _overview() -> str:
 def _guarded(arguments: list[str]) -> int:
     import os
 
-    _speak(os.devnull)
+    _hold_descriptors()
+    _speak()
     try:
         code = _dispatched(arguments)
         sys.stdout.flush()
@@ -115,10 +116,26 @@ def _told(problem: Exception) -> tuple[int, str]:
     return EXIT_INTERNAL, f"error: internal failure ({cause}) · axiomd · {remedy}"
 
 
-def _speak(nowhere: str) -> None:
-    """Have words go somewhere: a terminal of another alphabet, or none at all, is no reason to fail."""
-    if sys.stdout is None:
-        sys.stdout = open(nowhere, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+def _hold_descriptors() -> None:
+    """Have the first three descriptors be something: who started us may have closed them, as a daemon's parent does.
+
+    A socket, a lock or a pipe to a process of ours would be the next to get their numbers, and whatever writes words or
+    starts a program would take it for what it should be. What was not closed is left alone.
+    """
+    import os
+
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # the lowest number that is free, which is this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+def _speak() -> None:
+    """Have words be shown as they can be: a terminal of another alphabet is no reason to fail."""
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "encoding", "utf-8") != "utf-8" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -202,6 +202,21 @@ def test_a_kill_goes_on_where_nobody_can_hear_it(out: str, tmp_path: Path) -> No
     assert latch.read(str(tmp_path)).is_tripped
 
 
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_descriptors_that_were_closed_are_given_to_nothing_else(closed: str) -> None:
+    """A lock, a socket or a pipe took their numbers: a daemon did not start, or latched as a reader of bars died."""
+    code = (
+        "import os, sys; from axiomd.cli import main as cli; cli._dispatched = lambda _: print(1) or 0; cli.main([]); "
+        "stream = os.open(os.devnull, os.O_RDONLY); "
+        "sys.exit(stream < 3 or None in (sys.stdin, sys.stdout, sys.stderr) or not os.get_inheritable(2))"
+    )
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code]
+
+    done = subprocess.run(command, capture_output=True, check=False)
+
+    assert (0, b"") == (done.returncode, done.stderr)
+
+
 def test_a_terminal_without_our_letters_is_shown_what_it_can_show(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "axiomd", "status"], capture_output=True, check=False,
