@@ -224,7 +224,7 @@ class Daemon:
         )  # fmt: skip
         trader = Trader(
             desk, own, source, inbox=inbox, pacing=pacing, standing=standing, beats=beats, alarms=self._alarms,
-            on_session=portrait.write_presence, on_tape_over=lambda: self._ending.stop("tape ended", cancels=False),
+            on_session=portrait.renew_presence, on_tape_over=lambda: self._ending.stop("tape ended", cancels=False),
             waits_for_day=lambda: pacing.waits_for_us and day_writer.is_behind,
         )  # fmt: skip
         reload = Reload(desk, own, source, self._reread)
@@ -325,7 +325,7 @@ class Daemon:
 
     def _say_ready(self, portrait: Portrait) -> None:
         self._standing.is_ready = True
-        portrait.write_presence()
+        portrait.renew_presence()
         self._notifier.ready(f"ready: {self._identity.mode} {self._identity.account}")
         self._log.note(Note.DAEMON_READY, {"ms": (wall_us() - self._identity.started_us) // 1000})
         self._metrics.show(portrait.state()[1])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from axiomd import __version__, latch, presence
 from axiomd.contracts.control import PROTOCOL_VERSION, Welcome
@@ -21,6 +21,8 @@ from axiomd.daemon.identity import Identity
 from axiomd.daemon.inbox import DEPTH_MAX, Inbox
 from axiomd.daemon.pacing import Pacing
 from axiomd.daemon.standing import Standing
+
+STALE_PRESENCE: Final = "Presence"
 
 
 class Portrait:
@@ -126,6 +128,16 @@ class Portrait:
             ),
             mode=own.presence_mode,
         )
+
+    def renew_presence(self) -> None:
+        """Write it anew. The one that stands leads to us all the same: no room for another is an alarm, and no end."""
+        try:
+            self.write_presence()
+        except OSError as problem:
+            text = f"{presence.PRESENCE_FILE} cannot be written: {problem.strerror}"
+            self._alarms.put(STALE_PRESENCE, "high", text, self._desk.market_us)
+        else:
+            self._alarms.clear(STALE_PRESENCE)
 
     def _run_id(self) -> str:
         return self._desk.engine.run_id or self._desk.journal.run_id

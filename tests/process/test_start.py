@@ -199,6 +199,20 @@ def test_a_folder_that_cannot_be_written_keeps_nobody_from_trading(stage: Stage)
     assert stage.replay() == stage.trades()
 
 
+def test_a_presence_that_cannot_be_written_anew_ends_no_desk(stage: Stage) -> None:
+    """Where the disk is full the journal may have its room already, and each session writes the file anew."""
+    stage.write_tape(5)
+    stage.write_config()
+    running = stage.start_ready()
+    (stage.state_dir / f"{PRESENCE_FILE}.{running.pid}").mkdir()
+
+    code = running.wait()
+
+    assert code == EXIT_OK
+    assert '"alarm":"Presence"' in running.log
+    assert stage.replay() == stage.trades()
+
+
 def test_a_daemon_that_nobody_could_speak_to_does_not_start(stage: Stage, tmp_path: Path) -> None:
     small(stage, control={"group": "nobodys-group"})
     no_group = stage.start()
