@@ -14,7 +14,7 @@ import anyio.to_thread
 from axiomd.contracts import events as e
 from axiomd.daemon.clock import monotonic_us
 from axiomd.daemon.ears import Ears
-from axiomd.journal.beside import Writer
+from axiomd.journal.beside import ANSWER_S_MAX, Writer
 from axiomd.journal.live import LiveJournal
 from axiomd.journal.log import Journal
 
@@ -113,12 +113,15 @@ class Ledger:
         return Committing(began_us, self._beside(journal.commit) if answers_at is None else self._answered(answers_at))
 
     async def _answered(self, answers_at: int) -> None:
-        """End a commit that another process does: no thread has to wait for it, unless it is gone."""
-        await anyio.wait_readable(answers_at)
-        if self.journal.is_answered:
+        """End a commit that another process does: no thread has to wait for it, unless it is gone or hangs."""
+        with anyio.move_on_after(ANSWER_S_MAX) as waiting:
+            await anyio.wait_readable(answers_at)
+        if waiting.cancelled_caught:
+            self.journal.give_up()
+        elif self.journal.is_answered:
             self.journal.commit()
-        else:
-            await self._beside(self.journal.commit)
+            return
+        await self._beside(self.journal.commit)
 
     async def end_commit(self, committing: Committing | None) -> None:
         """Wait until it is durable. Raises `JournalWriteFailed`, and then nothing of it was written."""

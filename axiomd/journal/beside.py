@@ -37,6 +37,9 @@ ROOM: Final = b"m"
 END: Final = b"e"
 LOCK_SUFFIX: Final = ".writer"
 END_S_MAX: Final = 10.0
+START_S_MAX: Final = 30.0
+ANSWER_S_MAX: Final = 5.0
+"""One that has not answered by then hangs, or its disk does: it is killed, and the journal goes on alone."""
 PIPE_BYTES: Final = 1024 * 1024
 """What the system is asked to hold between the two: most rows of 500 orders, where the process is slow to take them."""
 PARTS_MAX: Final = 1000
@@ -75,10 +78,12 @@ class Writer:
         with suppress(OSError, AttributeError):
             fcntl.fcntl(self._into, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._unsent = bytearray()
+        self._is_answered = False
+        """Whether an answer was taken from the pipe, where nothing shows any more that there is one."""
         self.apart = Apart(self._process.pid)
         """Where it may work while what it will commit is still being made."""
         try:
-            self.answer()
+            self.answer(START_S_MAX)
         except WriterGone:
             self.kill()
             raise
@@ -96,11 +101,14 @@ class Writer:
         with suppress(BrokenPipeError):
             self._put((frame, *parts))
 
-    def answer(self) -> Written:
+    def answer(self, timeout_s: float = ANSWER_S_MAX) -> Written:
         """Wait for its answer to the oldest question that has none. Raises `WriterGone`."""
         try:
             while not self._flush():
-                _wait(self._into, select.POLLOUT, None)
+                self._await(self._into, select.POLLOUT, timeout_s)
+            if not self._is_answered:
+                self._await(self._answers.fileno(), select.POLLIN, timeout_s)
+            self._is_answered = False
             return msgspec.json.decode(self._answers.readline(), type=Written)
         except (OSError, msgspec.MsgspecError) as error:
             raise WriterGone(str(error)) from error
@@ -113,12 +121,17 @@ class Writer:
     @property
     def has_answer(self) -> bool:
         """Say whether `answer` would find one, and not the process gone; only where something came in there."""
-        return self._answers.peek(1) != b""
+        self._is_answered = self._answers.peek(1) != b""
+        return self._is_answered
 
     def ask(self, op: bytes) -> Written:
         """Tell it something and wait for the answer."""
         self.send(op)
         return self.answer()
+
+    def give_up(self) -> None:
+        """End it while somebody waits for its answer, who finds it gone."""
+        self._process.kill()
 
     def end(self) -> None:
         """Have it close the file and end; one that does not is killed. Behind this nobody writes any more."""
@@ -136,6 +149,12 @@ class Writer:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+    def _await(self, descriptor: int, what: int, timeout_s: float) -> None:
+        if not _wait(descriptor, what, timeout_s):
+            # a late answer must never meet a later question
+            self.give_up()
+            raise WriterGone("it does not answer")
 
     def _put(self, parts: Sequence[bytes]) -> None:
         taken = 0

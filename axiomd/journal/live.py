@@ -105,6 +105,11 @@ class LiveJournal(Journal):
         """Say whether `commit` will neither wait nor work, once something is readable there."""
         return self._writer is not None and self._writer.has_answer
 
+    def give_up(self) -> None:
+        """Wait for the process no longer: `commit` goes on without it."""
+        if self._writer is not None:
+            self._writer.give_up()
+
     @property
     def is_dirty(self) -> bool:
         """Say whether something was appended and is not durable yet."""

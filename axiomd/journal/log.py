@@ -142,6 +142,9 @@ class Journal(Appended):
         """Say whether `commit` will neither wait nor work, once something is readable there."""
         return False
 
+    def give_up(self) -> None:
+        """Wait for another process no longer; here there is none."""
+
     @property
     def is_checkpoint_due(self) -> bool:
         """Say whether `checkpoint` has something to do."""
