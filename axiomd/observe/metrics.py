@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from axiomd.contracts import events as e
+from axiomd.contracts.orders import split_reference
 from axiomd.contracts.patch import State
 from axiomd.contracts.units import PRICE_SCALE
 
@@ -114,7 +115,7 @@ class Metrics:
                 self._series[name].labels(strategy=strategy)
         self._by_kind = {kind: self._series["events_total"].labels(kind=kind) for kind in e.BY_KIND}
         self._of_kind: dict[str, Callable[[Any], None]] = {
-            e.OrderSent.KIND: self._count("orders_sent_total"),
+            e.OrderSent.KIND: self._sent,
             e.FillReceived.KIND: self._count("fills_total"),
             e.OrderRejected.KIND: self._count("rejects_total"),
             e.OrderBlocked.KIND: lambda event: self._add("orders_blocked_total", guard=event.guard),
@@ -198,6 +199,11 @@ class Metrics:
     def _count(self, name: str) -> Callable[[e.Event], None]:
         series = self._series[name]
         return lambda _: series.inc()
+
+    def _sent(self, event: e.OrderSent) -> None:
+        # a close, by hand or by the kill switch, opens nothing
+        if not split_reference(event.key).role:
+            self._series["orders_sent_total"].inc()
 
     def _add(self, name: str, **labels: str) -> None:
         self._series[name].labels(**labels).inc()

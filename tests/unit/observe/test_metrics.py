@@ -46,6 +46,15 @@ def test_promised_names_are_there_before_anything_happened() -> None:
     assert 0 == found["order_latency_seconds_count"]
 
 
+def test_orders_that_close_are_none_of_those_sent_to_open() -> None:
+    metrics = Metrics()
+    for key in ("a", "a-MANUAL", "b-KILL2"):
+        metrics.take(e.OrderSent(ts_us=1, key=key))
+    found = samples(metrics)
+
+    assert (1, 3) == (found["orders_sent_total"], found["events_total{kind=order.sent}"])
+
+
 def test_events_are_counted_by_their_kind() -> None:
     metrics = Metrics()
     for event in (
