@@ -77,6 +77,8 @@ class SimDesk:
             return wire.Answer(id=request.id, error=f"unknown request {request.op}"), []
         if self._broker is None and request.op not in ("attach", "kill"):
             return wire.Answer(id=request.id, error="nobody has attached yet"), []
+        if lack := self._lack(request):
+            return wire.Answer(id=request.id, error=lack), []
         before = (self._moment_us, self._session_end_us)
         reports = self._change(request)
         is_news = bool(reports) or request.op != "attach" or self._setup_is_new
@@ -85,6 +87,24 @@ class SimDesk:
         if request.op == "end_session" and self._broker is not None and self._broker.is_idle:
             self._checkpoint(self._broker)
         return wire.Answer(id=request.id, reports=tuple(map(wire.pack, reports))), reports
+
+    def _lack(self, request: wire.Request) -> str:
+        """Say what a request lacks to be carried out, before anything of it is: half of one cannot be taken back."""
+        match request.op:
+            case "attach":
+                setup = request.setup
+                return "" if setup is not None and len(setup.symbols) == len(setup.ticks) else "no setup"
+            case "place":
+                unknown = next((order.symbol for order in request.orders if order.symbol not in self._symbols), None)
+                return "" if unknown is None else f"unknown symbol {unknown}"
+            case "close":
+                is_whole = request.reference and request.symbol in self._symbols and request.qty > 0
+                return "" if is_whole else "nothing to close is named"
+            case "moment":
+                is_known = all(0 <= bar[1] < len(self._own_index) for bar in request.bars)
+                return "" if is_known else "a bar of a symbol that was not named"
+            case _:
+                return ""
 
     def _times(self) -> tuple[int, int]:
         return self._moment_us, self._session_end_us

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from stat import S_IMODE
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
 
 from axiomd.broker.sim_desk import SimDesk
 from axiomd.broker.sim_record import SimRecord
@@ -52,3 +56,27 @@ def test_groups_that_came_in_one_message_stay_groups_of_their_own(tmp_path: Path
     assert {"IBM": 100} == {symbol: qty for symbol, qty in truth.positions.items() if qty}
     resting = {order.reference for order in truth.orders if "-" not in order.reference}
     assert {groups[0].idempotency_key, groups[1].idempotency_key} == resting
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        {"op": "attach"},
+        {"op": "attach", "setup": replace(SETUP, ticks=(100,))},
+        {"op": "close"},
+        {"op": "close", "reference": "k-KILL", "symbol": "NONE", "qty": 1},
+        {"op": "place", "orders": (leg(symbol="NONE"),)},
+        {"op": "moment", "ts_us": START_US, "bars": ((START_US, 2, 1, 1, 1, 1, 1),)},
+    ],
+    ids=lambda fields: fields["op"],
+)
+def test_a_request_that_lacks_something_is_refused_and_ends_no_broker(
+    tmp_path: Path, request_of: dict[str, Any]
+) -> None:
+    desk = SimDesk(SimRecord(tmp_path / "sim.sqlite"))
+    told(desk, Request(id=1, op="attach", setup=SETUP))
+
+    refused = desk.answer(line_of(Request(id=2, **request_of)))
+
+    assert refused.error
+    assert (2, ()) == (refused.id, told(desk, Request(id=3, op="truth")).orders)
