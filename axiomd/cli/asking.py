@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from axiomd import presence
+from axiomd.cli.parser import words
 from axiomd.cli.printing import print_json
 from axiomd.contracts.errors import EXIT_OK, EXIT_REFUSED, UsageError
 
@@ -97,4 +98,7 @@ def typed(account: str, what: str) -> str:
     """Ask for the account to be typed: who does this should know what and where."""
     print(f"type the account to {what} ({len(account)} characters): ", end="", file=sys.stderr)
     sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    try:
+        return words(sys.stdin.readline().strip())
+    except UnicodeDecodeError:
+        return ""  # bytes of another alphabet are no account

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from axiomd import latch, presence
-from axiomd.cli.asking import meant
+from axiomd.cli.asking import meant, typed
 from axiomd.cli.main import main
 from tests.unit.presence.test_presence import settle
 
@@ -63,3 +64,12 @@ def test_one_name_in_two_places_is_none_either(tmp_path: Path, capsys: pytest.Ca
 
     assert 2 == main(["close", "SPY"])
     assert "main runs in two places" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("encoding", "errors"), [("utf-8", "strict"), ("utf-8", "surrogateescape")])
+def test_bytes_that_are_no_characters_are_no_account(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, errors: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"SIM\xff\n"), encoding, errors))
+
+    assert typed("SIM", "resume") in ("", "SIM?")
