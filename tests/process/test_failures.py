@@ -126,7 +126,7 @@ def test_a_failure_while_the_broker_hangs_is_written_down_too(stage: Stage) -> N
     what = {"module": "axiomd.core.entries", "owner": "Entries", "what": "_take_setup", "n": 12}
     stage.write_plugin("wrecker", WRECK.format(**what) + HANG.format(**what))
     stage.write_config(strategy="wrecker")
-    running = stage.start()
+    running = stage.start(AXIOMD_NATIVE="off")
 
     code = running.wait()
 
