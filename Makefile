@@ -19,11 +19,12 @@ WORKERS ?= auto
 TOGETHER = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 AS_PYTHON := tests/unit/core tests/unit/replay tests/property tests/simulation
 BENCH_ARGS ?=
+RISK_ARGS ?=
 # Resolved against the public index alone, whatever this machine is set up to look at.
 COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: sim sim-mutants help setup native demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run crash soak
+.PHONY: sim sim-mutants help setup native demo test check format lint types arrows house bench bench-peers lock clean build data\:validate bt\:run risk\:test crash soak
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z\\:-]+:.*## / { gsub(/\\/, "", $$0); split($$0, part, /:[^:]*## /); \
@@ -113,6 +114,9 @@ data\:validate: $(STAMP) $(BARS)  ## list every violation of BARS=PATH (else the
 
 bt\:run: $(STAMP) $(BARS)  ## replay BARS=PATH under CONFIG=FILE
 	$(BIN)/axiomd replay --bars $(BARS) --config $(CONFIG)
+
+risk\:test: $(STAMP) $(NATIVE)  ## put every guard through simulated scenarios and print what was refused, and why
+	$(BIN)/python -m tests.risk $(RISK_ARGS)
 
 $(DEMO_BARS): | $(STAMP)
 	$(BIN)/python -m axiomd.feeds.synthetic --out $@ --symbols DEMO --seed 7
