@@ -91,12 +91,15 @@ def _sweep(bench: Bench, tape: Tape, command: WarmCommand, *, jobs: int | None =
     bars = bench.folder / "sweep.parquet"
     if not bars.exists():
         write_parquet(tape, bars)
-    out = bench.folder / "sweep"
+    out, base = bench.folder / "sweep", bench.folder / "sweep-base.yml"
+    # in a file of its own: of another base the process would read its bars anew, which is what is to be left out
+    document = document_of(tape.symbols) | {"stage1": {"mode": "list", "max_candidates": len(tape.symbols)}}
+    base.write_text(json.dumps(document), encoding="utf-8")
 
     def run(rewards: tuple[float, ...]) -> Callable[[], float]:
         grid = bench.folder / f"grid-{len(rewards)}.json"
         document = {
-            "base": document_of(tape.symbols) | {"stage1": {"mode": "list", "max_candidates": len(tape.symbols)}},
+            "base": base.name,
             "bars": str(bars),
             "symbols": list(tape.symbols),
             "each_symbol_alone": True,
