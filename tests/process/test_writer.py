@@ -32,11 +32,13 @@ def waits_for_a_lock(running: Running) -> bool:
     return any("->" in line and f" {running.pid} " in line for line in Path("/proc/locks").read_text().splitlines())
 
 
-def test_a_day_goes_on_without_its_writer_and_ends_as_the_undisturbed_one(stage: Stage) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["it is gone", "it hangs"])
+def test_a_day_goes_on_without_its_writer_and_ends_as_the_undisturbed_one(stage: Stage, end: signal.Signals) -> None:
+    """One that hangs was waited for behind a shield for ever: not even a stop could end the daemon."""
     running = busy(stage)
     expected = stage.replay()
 
-    os.kill(running.writer_pid(), signal.SIGKILL)
+    os.kill(running.writer_pid(), end)
     running.send(signal.SIGCONT)
     code = running.wait()
 
@@ -46,22 +48,6 @@ def test_a_day_goes_on_without_its_writer_and_ends_as_the_undisturbed_one(stage:
     assert verify(stage.journal).is_sound
     assert orders_sent_once(stage)
     assert [] == stage.events(e.ReconDrift)
-
-
-def test_a_writer_that_hangs_is_given_up_and_the_day_goes_on(stage: Stage) -> None:
-    """The desk waited for its answer for ever, behind a shield: not even a stop could end the daemon."""
-    running = busy(stage)
-    expected = stage.replay()
-
-    os.kill(running.writer_pid(), signal.SIGSTOP)
-    running.send(signal.SIGCONT)
-    code = running.wait()
-
-    assert code == EXIT_OK
-    assert not stage.latch().is_tripped
-    assert expected == stage.trades()
-    assert verify(stage.journal).is_sound
-    assert orders_sent_once(stage)
 
 
 def test_the_next_daemon_waits_for_a_writer_that_outlives_its_own(stage: Stage) -> None:
