@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False  # as a checker knows it; typing itself is for who needs more
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
 MODULES = (
     "axiomd.contracts.names",
     "axiomd.core.books",
@@ -46,15 +52,17 @@ class Finder:
             self._reason = self._look()
         return self._reason
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Give where a module's machine code lies, None where Python is to look on: as `importlib` asks for it."""
         del path, target
-        if name not in _NAMES or self.reason:
+        if fullname not in _NAMES or self.reason:
             return None
         from importlib.machinery import ExtensionFileLoader, ModuleSpec
 
-        file = f"{self._package}/{FOLDER}/{name}{self._suffix}"
-        spec = ModuleSpec(name, ExtensionFileLoader(name, file), origin=file)
+        file = f"{self._package}/{FOLDER}/{fullname}{self._suffix}"
+        spec = ModuleSpec(fullname, ExtensionFileLoader(fullname, file), origin=file)
         spec.has_location = True
         return spec
 
@@ -89,4 +97,4 @@ def sum_of(package: str) -> str:
 
 
 finder = Finder(__file__.rpartition("/")[0])
-sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+sys.meta_path.insert(0, finder)
