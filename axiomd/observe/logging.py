@@ -57,38 +57,23 @@ _Line = MutableMapping[str, Any]  # structlog's own type of a line on its way
 class Note(StrEnum):
     """What is worth a line and is no event of the journal."""
 
-    DAEMON_STARTING = "daemon.starting"
-    DAEMON_RECOVERING = "daemon.recovering"
     DAEMON_READY = "daemon.ready"
     DAEMON_STOPPING = "daemon.stopping"
     DAEMON_STOPPED = "daemon.stopped"
     DAEMON_FAILED = "daemon.failed"
     ENTRIES_LEFT = "entries.left"
-    TASK_STARTED = "task.started"
     TASK_FAILED = "task.failed"
     TASK_RESTARTED = "task.restarted"
-    TASK_HUNG = "task.hung"
-    TASK_ENDED = "task.ended"
-    CONTROL_LISTENING = "control.listening"
     CONTROL_ATTACHED = "control.attached"
     CONTROL_DETACHED = "control.detached"
     CONTROL_REFUSED = "control.refused"
     CONTROL_FAILED = "control.failed"
-    METRICS_LISTENING = "metrics.listening"
-    BROKER_PROCESS = "broker.process"
     BROKER_MESSAGE = "broker.message"
-    FEED_MESSAGE = "feed.message"
     LATCH_SEEN = "latch.seen"
     LATCH_FAILED = "latch.failed"
-    JOURNAL_FAILED = "journal.failed"
     RECOVERY_STEP = "recovery.step"
-    ARTIFACTS_WRITTEN = "artifacts.written"
-    ARTIFACTS_FAILED = "artifacts.failed"
     ALARM_RAISED = "alarm.raised"
     ALARM_CLEARED = "alarm.cleared"
-    SCHEDULE_SLEEPING = "schedule.sleeping"
-    SCHEDULE_WOKE = "schedule.woke"
-    NOTIFY_FAILED = "notify.failed"
     LIBRARY_MESSAGE = "library.message"
 
 
@@ -107,15 +92,11 @@ LEVELS: Final[dict[str, str]] = {
     Note.DAEMON_FAILED: "critical",
     Note.ENTRIES_LEFT: "warning",
     Note.TASK_FAILED: "error",
-    Note.TASK_HUNG: "error",
     Note.TASK_RESTARTED: "warning",
     Note.CONTROL_REFUSED: "warning",
     Note.CONTROL_FAILED: "error",
     Note.LATCH_FAILED: "critical",
-    Note.JOURNAL_FAILED: "critical",
-    Note.ARTIFACTS_FAILED: "error",
     Note.ALARM_RAISED: "warning",
-    Note.NOTIFY_FAILED: "warning",
 }
 """What is not here is info. A trip is critical wherever it is told, so that one filter finds it."""
 

@@ -188,6 +188,19 @@ def test_schema_knows_every_name_and_no_other() -> None:
     assert set(LEVELS.values()) <= set(SCHEMA["properties"]["level"]["enum"])
 
 
+@pytest.mark.parametrize("note", list(Note))
+def test_every_note_is_said_somewhere(note: Note) -> None:
+    """By its name, behind which a colon stands where its level is said, or by its text."""
+    said = re.compile(rf'Note\.{note.name}\b(?!:)|"{re.escape(note)}"')
+    package = SCHEMA_FILE.parents[1]
+
+    assert [
+        path
+        for path in package.rglob("*.py")
+        if any(said.search(line) for line in path.read_text().splitlines() if f'{note.name} = "' not in line)
+    ]
+
+
 @pytest.mark.parametrize("field", ["seq", "key", "event", "ts", "level"])
 def test_checker_finds_what_is_missing(field: str) -> None:
     stream = io.StringIO()
@@ -221,7 +234,7 @@ def test_secret_of_environment_or_credential_stands_in_no_line(tmp_path: Path) -
     stream = io.StringIO()
     log = to_stderr(stream, environ, now_us=lambda: NOW_US)
     log.note(Note.DAEMON_FAILED, {"problem": f"ValueError: login with {CANARY}-env failed", "password": "short"})
-    log.note(Note.NOTIFY_FAILED, {"url": f"tgram://{CANARY}-file/1"})
+    log.note(Note.LIBRARY_MESSAGE, {"url": f"tgram://{CANARY}-file/1"})
     log.event(1, e.BrokerLost(ts_us=1, reason=f"denied for {CANARY}-env"))
 
     assert CANARY not in stream.getvalue()
@@ -231,7 +244,7 @@ def test_secret_of_environment_or_credential_stands_in_no_line(tmp_path: Path) -
 
 def test_login_in_an_address_is_hidden_even_where_nobody_named_it() -> None:
     stream = io.StringIO()
-    log_to(stream).note(Note.NOTIFY_FAILED, {"url": f"https://bot:{CANARY}@example.org/x"})
+    log_to(stream).note(Note.LIBRARY_MESSAGE, {"url": f"https://bot:{CANARY}@example.org/x"})
 
     assert f"https://{HIDDEN}@example.org/x" == written(stream)[0]["url"]
 
