@@ -261,7 +261,7 @@ def test_no_text_around_a_secret_lets_it_through(before: str, after: str, paddin
 @given(st.text(st.characters(), max_size=10) | st.integers() | st.floats() | st.booleans())
 def test_any_value_makes_a_valid_line(value: Any) -> None:
     stream = io.StringIO()
-    log_to(stream).note(Note.FEED_MESSAGE, {"value": value})
+    log_to(stream).note(Note.BROKER_MESSAGE, {"value": value})
     (line,) = written(stream)
 
     assert [] == list(problems(line, SCHEMA))
