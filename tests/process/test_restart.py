@@ -77,20 +77,24 @@ async def killed(desk):
 def test_limits_that_were_loaded_before_a_crash_are_held_against_what_works_after_it(stage: Stage, module: str) -> None:
     """The journal has the new configuration, and nothing differed from it any more at the next start."""
     stage.write_tape(11, span=HALF_DAY)
-    stage.write_plugin("deadly", DEADLY.format(module="reload"))
-    stage.write_config(speed=300, strategy="deadly")
+    stage.write_plugin("deadly", "from axiomd.core.strategies.inside_bar import STRATEGY")
+    stage.write_config(speed=2500, strategy="deadly")
     running = stage.start_ready()
-    running.wait_state(lambda state: bool(state["orders"]), "entries work")
+    hold(stage, running, entries=True, position=False)
+    running.kill()
 
-    if module == "recovery":
-        running.kill()
-        stage.write_plugin("deadly", DEADLY.format(module="recovery"))
-    stage.write_config(speed=300, strategy="deadly", risk={"max_order_notional": 1})
+    # as fast as the market itself from here on, so that no bar fills them meanwhile
+    stage.write_plugin("deadly", DEADLY.format(module=module))
+    lowered = {"max_order_notional": 1}
     if module == "reload":
+        stage.write_config(speed=1, strategy="deadly")
+        running = stage.start_ready()
+        stage.write_config(speed=1, strategy="deadly", risk=lowered)
         with running.console() as client, suppress(ControlError):
             client.snapshot()
             client.command("reload_config")
     else:
+        stage.write_config(speed=1, strategy="deadly", risk=lowered)
         running = stage.start()
     running.wait()
     working = stage.broker_truth().entries
