@@ -202,7 +202,7 @@ def test_a_folder_that_cannot_be_written_keeps_nobody_from_trading(stage: Stage)
 def test_a_presence_that_cannot_be_written_anew_ends_no_desk(stage: Stage) -> None:
     """Where the disk is full the journal may have its room already, and each session writes the file anew."""
     stage.write_tape(5)
-    stage.write_config()
+    stage.write_config(speed=10_000)  # no session may be over before its successor is hindered
     running = stage.start_ready()
     (stage.state_dir / f"{PRESENCE_FILE}.{running.pid}").mkdir()
 
