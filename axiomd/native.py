@@ -29,7 +29,7 @@ MODULES = (
 )
 LIBRARY = "axiomd__mypyc"
 """What they are translated to together, as they call each other; the modules themselves are doors to it."""
-ROOMS = ("contracts", "core", "replay", "runs")
+ROOMS = ("broker", "contracts", "core", "replay", "runs")
 """Where the sources lie that the translation took anything from, be it a constant."""
 SWITCH = "AXIOMD_NATIVE"
 FOLDER, SUM_FILE = "native_code", "sources.sha256"

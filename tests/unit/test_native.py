@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -62,7 +63,9 @@ def test_none_is_where_it_is_switched_off(copy: Path) -> None:
     assert {".py"} == {Path(file).suffix for file in files}
 
 
-@pytest.mark.parametrize("changed", ["core/entries.py", "core/orders/lifecycle.py", "contracts/units.py"])
+@pytest.mark.parametrize(
+    "changed", ["core/entries.py", "core/orders/lifecycle.py", "contracts/units.py", "broker/sim.py"]
+)
 def test_none_is_where_a_source_is_another_one_by_now(copy: Path, changed: str) -> None:
     source = copy / "axiomd" / changed
     source.write_text(source.read_text() + "\nNEWER = True\n")
@@ -105,6 +108,13 @@ def test_a_replay_comes_to_the_same_bytes_either_way(copy: Path, tmp_path: Path)
 
     assert len(by_python["trades.csv"].splitlines()) > 10
     assert by_machine_code == by_python
+
+
+def test_every_room_that_such_a_module_takes_from_is_looked_at() -> None:
+    files = [PACKAGE.parent / f"{name.replace('.', '/')}.py" for name in native.MODULES]
+    rooms = {room for file in files for room in re.findall(r"^from axiomd\.(\w+)", file.read_text(), re.MULTILINE)}
+
+    assert rooms == set(native.ROOMS)
 
 
 @pytest.mark.parametrize("name", native.MODULES)
