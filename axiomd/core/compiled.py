@@ -34,6 +34,10 @@ class Named:
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self._module), name)
 
+    def __reduce__(self) -> tuple[type[Named], tuple[str]]:
+        # a rule handed to another is kept with all it names
+        return Named, (self._module,)
+
 
 numba, types, cgutils = Named("numba"), Named("numba.core.types"), Named("numba.core.cgutils")
 ir = Named("llvmlite.ir")
@@ -104,6 +108,29 @@ def intrinsic(function: Callable[..., object]) -> Any:
     return Later(lambda: numba.extending.intrinsic(function))
 
 
+class _NotNegative(Later):
+    """A number as it is; the compiler may count on it that it is not below zero.
+
+    A place in an array need not be looked at for one counted from its end then, nor a quotient for its sign.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda: numba.extending.intrinsic(_not_negative))
+
+    def __call__(self, *args: object, **_: object) -> Any:
+        """Give the number, where a rule runs as Python."""
+        return args[0]
+
+
+def _not_negative(_typing_context: Any, number: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        builder.assume(builder.icmp_signed(">=", args[0], ir.Constant(ir.IntType(64), 0)))
+        return args[0]
+
+    return types.int64(number), generate
+
+
+not_negative: Any = _NotNegative()
 carray: Any = Later(lambda: numba.carray)
 """An array over memory that something else keeps, in compiled code."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from axiomd.contracts.fills import ExitReason
-from axiomd.core.compiled import Row, njit
+from axiomd.core.compiled import Row, njit, not_negative
 
 STOP: Final = 0
 LIMIT: Final = 1
@@ -152,7 +152,8 @@ def commission(costs: Row, qty: int, price: int) -> int:
     charge_e12: int = costs.per_share_e8 * qty * 10_000 + price * qty * costs.notional_bps_e4
     if charge_e12 < costs.minimum_e12:
         charge_e12 = costs.minimum_e12
-    return (charge_e12 + _CENT_E12 // 2) // _CENT_E12 * _CENT_UNITS
+    cents: int = not_negative(charge_e12 + _CENT_E12 // 2) // _CENT_E12
+    return cents * _CENT_UNITS
 
 
 @njit

@@ -292,7 +292,7 @@ def close_position_at(
     symbol, held = _symbols(at)[index], _positions(at)[index]
     entry_price, exit_price = average(entry_value, qty), average(held.exit_value, qty)
     has_risk, multiple, mae, mfe = result_of(
-        side, qty, entry_price, exit_price, held.flow - held.charge, symbol.worst, symbol.best, level, stop,
+        side, qty, entry_price, exit_price, held.flow - held.charge, symbol.lowest, symbol.highest, level, stop,
         symbol.fx_num, symbol.fx_den,
     )  # fmt: skip
     # the CLOSE of a bar that is marked already: it was counted as held

@@ -13,7 +13,7 @@ from axiomd.core.board import Floats, Ints, Records
 from axiomd.core.compiled import njit
 from axiomd.core.fills import MARKET
 from axiomd.core.kernel_run import Rows
-from axiomd.core.metrics import Basis, fill_returns, share_of
+from axiomd.core.metrics import Basis, fill_returns, percent_of_peak, share_of
 from axiomd.core.plan import Plan
 from axiomd.core.portfolio import result_of
 from axiomd.core.strategies import api
@@ -37,7 +37,7 @@ def basis_of(plan: Plan, rows: Rows) -> Basis:
         num_signals=len(rows.signals),
         returns=returns[:sessions],
         max_drawdown=int(account["max_drawdown"]),
-        max_drawdown_pct=float(account["max_drawdown_pct"]),
+        max_drawdown_pct=percent_of_peak(account["steepest_drawdown"], account["steepest_peak"]),
         exposure=share_of(int(account["moments_exposed"]), int(account["moments"])),
         turnover_units=int(rows.board.strategies["turnover"].sum()),
         ambiguous_bars=int(z["ambiguous_bars"]),
@@ -87,7 +87,7 @@ def result_at(
     rate = rates[order[kernel.O_SESSION] % len(rates), slots[setup[api.SLOT]].symbol]
     return result_of(
         1 if is_long else -1, order[kernel.O_QTY], order[kernel.O_FILL_PRICE], trade[kernel.T_EXIT_PRICE],
-        trade[kernel.T_GROSS] - trade[kernel.T_COSTS], trade[kernel.T_WORST], trade[kernel.T_BEST], level, stop,
+        trade[kernel.T_GROSS] - trade[kernel.T_COSTS], trade[kernel.T_LOWEST], trade[kernel.T_HIGHEST], level, stop,
         rate[0], rate[1],
     )  # fmt: skip
 

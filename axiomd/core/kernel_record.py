@@ -23,7 +23,7 @@ from axiomd.core.kernel_figures import results
 from axiomd.core.kernel_run import Rows, SelectCandidates, run_rows
 from axiomd.core.market.strip import Strip, strip_of
 from axiomd.core.market.tape import Tape
-from axiomd.core.metrics import NOT_TRADED
+from axiomd.core.metrics import NOT_TRADED, percent_of_peak
 from axiomd.core.orders.bracket import Bracket
 from axiomd.core.plan import Plan
 from axiomd.core.portfolio import trade_of
@@ -84,7 +84,7 @@ def _add_totals(plan: Plan, tape: Tape, rows: Rows, sessions: Sequence[int], rec
     ]
     record.final_cash = int(account["cash"])
     record.max_drawdown = int(account["max_drawdown"])
-    record.max_drawdown_pct = float(account["max_drawdown_pct"])
+    record.max_drawdown_pct = percent_of_peak(account["steepest_drawdown"], account["steepest_peak"])
     record.moments, record.moments_exposed = int(account["moments"]), int(account["moments_exposed"])
     record.ambiguous_bars = int(z["ambiguous_bars"])
     record.operator_resumes = int(z["resumes"])

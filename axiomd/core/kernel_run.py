@@ -18,7 +18,7 @@ from axiomd.core import kernel
 from axiomd.core.ahead import NO_SETUPS, setups_ahead
 from axiomd.core.board import Board, Ints, Records
 from axiomd.core.guards.api import OFF
-from axiomd.core.market.rates import DailyRates, Rate, columns_of
+from axiomd.core.market.rates import Rate, columns_of
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.strip import strip_of
 from axiomd.core.market.tape import Tape
@@ -97,9 +97,11 @@ class Start:
             board.float_state, board.setups, self.legs, self.held, self.state, self.bursts, self.order_of_setups,
         ) = moved  # fmt: skip
         self.board = board
+        self.written = self.state[["signals", "orders", "trades", "points"]]
         self.rules = _rules(plan)
         self.ranks = _listed(plan, board)
-        self.rates, self.currencies = plan.rates, tuple(instrument.currency for instrument in plan.instruments)
+        self._laid: tuple[Instrument, Rate] | None = None
+        self._price(plan.rates, tuple(instrument.currency for instrument in plan.instruments))
         self.sizings = np.concatenate([own.sizing for own in plan.strategies])
         # one setup a window is the usual strategy; whoever finds more is given more as it goes
         windows = sum(len(own.windows) // 4 * len(own.symbols) for own in plan.strategies)
@@ -111,9 +113,29 @@ class Start:
 
     def again(self, instrument: Instrument, rate: Rate) -> None:
         """Make a run of one symbol ready to begin with that symbol or with another."""
-        self.rates, self.currencies = (rate,), (instrument.currency,)
         self._piece[:] = self._begun
-        lay_instrument(self.board, 0, instrument, rate, self.plan.risk)
+        if self._laid != (instrument, rate):
+            lay_instrument(self.board, 0, instrument, rate, self.plan.risk)
+            self._begun[:] = self._piece
+            self._price((rate,), (instrument.currency,))
+            self._laid = instrument, rate
+
+    def rates_on(self, days: Int64Array) -> Ints:
+        """Give the columns of every symbol's rate in each session, int64[sessions, symbols, 3], or in all of them.
+
+        `days` are the sessions' days since 1970.
+        """
+        if not self._daily:
+            return self._fixed
+        rows = np.repeat(self._fixed, len(days), axis=0)
+        for index, daily in self._daily.items():
+            rows[:, index] = [columns_of(daily.on(day)) for day in days.tolist()]
+        return rows
+
+    def _price(self, rates: Sequence[Rate], currencies: Sequence[str]) -> None:
+        daily = self.plan.daily_rates
+        self._daily = {index: daily[currency] for index, currency in enumerate(currencies) if currency in daily}
+        self._fixed = np.array([[columns_of(rate) for rate in rates]], np.int64)
 
 
 def run_rows(plan: Plan, tape: Tape, select: SelectCandidates | None, first_session: int = 0) -> Rows:
@@ -128,7 +150,7 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
     strip = strip_of(tape)
     sessions = strip.session
     ranks = start.ranks if select is None else _ranks(plan, board, sessions, select)
-    rates = _rates_by_session(start.rates, start.currencies, plan.daily_rates, tape.sessions.date_days[sessions])
+    rates = start.rates_on(tape.sessions.date_days[sessions])
     first = int(np.count_nonzero(sessions < first_session)) if first_session else 0
     rules["first_session"], rules["lists_candidates"] = first, select is None
     setups = start.setups_expected
@@ -150,18 +172,8 @@ def run_from(start: Start, tape: Tape, select: SelectCandidates | None, first_se
         start.order_of_setups, signals, orders, trades, points, equity, rates,
     ):  # fmt: skip
         signals, orders, trades, points = (_doubled(rows) for rows in (signals, orders, trades, points))
-    z = state[0]
-    return Rows(
-        board,
-        state,
-        signals[: int(z["signals"])],
-        orders[: int(z["orders"])],
-        trades[: int(z["trades"])],
-        points[: int(z["points"])],
-        equity,
-        ranks,
-        rates,
-    )
+    s, o, t, p = start.written.tolist()[0]
+    return Rows(board, state, signals[:s], orders[:o], trades[:t], points[:p], equity, ranks, rates)
 
 
 def _in_one_piece(*arrays: NDArray[Any]) -> tuple[Ints, list[NDArray[Any]]]:
@@ -199,22 +211,3 @@ def _rules(plan: Plan) -> Records:
 
 def _doubled(rows: Ints) -> Ints:
     return np.concatenate([rows, np.empty_like(rows)])
-
-
-def _rates_by_session(
-    fixed: Sequence[Rate], currencies: Sequence[str], daily: Mapping[str, DailyRates], days: Int64Array
-) -> Ints:
-    """Give the columns of every symbol in each session, int64[sessions, symbols, 3]: one session's where none changes.
-
-    `days` are the sessions' days since 1970.
-    """
-    if not any(currency in daily for currency in currencies):
-        days = days[:1]
-    rows = [
-        [
-            columns_of(daily[currency].on(day) if currency in daily else rate)
-            for currency, rate in zip(currencies, fixed, strict=True)
-        ]
-        for day in days.tolist()
-    ]
-    return np.array(rows, np.int64).reshape(len(rows), len(fixed), 3)

@@ -26,8 +26,11 @@ ATR_PERIOD: Final = 14
 
 @njit
 def is_touched(high: int, low: int, symbol: Row) -> bool:
-    """Say whether a bar reaches a price that concerns us. One branch: which of the two it is cannot be foretold."""
-    return bool((high >= symbol.touch_high) | (low <= symbol.touch_low))
+    """Say whether a bar reaches a price that concerns us. One branch: which of the two it is cannot be foretold.
+
+    Of two numbers ored the sign is negative where one is; of two conditions the compiler makes two branches.
+    """
+    return bool(((symbol.touch_high - 1 - high) | (low - 1 - symbol.touch_low)) < 0)
 
 
 @njit
@@ -70,10 +73,7 @@ def equity_at(a: Row, symbol: Row, close: int) -> int:
 def hold(symbol: Row, high: int, low: int, bars: int) -> None:
     """Keep the extremes of an open position over so many bars, of which these are the highest and lowest price."""
     symbol.bars_held += bars
-    if symbol.position > 0:
-        symbol.worst, symbol.best = min(symbol.worst, low), max(symbol.best, high)
-    else:
-        symbol.worst, symbol.best = max(symbol.worst, high), min(symbol.best, low)
+    symbol.lowest, symbol.highest = min(symbol.lowest, low), max(symbol.highest, high)
 
 
 @njit
@@ -85,11 +85,11 @@ def average_range(symbol: Row, high: int, low: int, close: int) -> None:
 
 
 ACCOUNT_MARKED: Final = (
-    "now_us", "equity", "peak", "drawdown_peak", "session_peak", "session_drawdown", "session_drawdown_pct",
-    "max_drawdown", "max_drawdown_pct",
+    "now_us", "equity", "peak", "drawdown_peak", "session_peak", "session_drawdown", "session_drawdown_peak",
+    "max_drawdown", "steepest_drawdown", "steepest_peak",
 )  # fmt: skip
 SYMBOL_MARKED: Final = (
-    "last_ts_us", "close", "jump_until_us", "intervals", "interval_close", "atr", "atr_seen", "worst", "best",
+    "last_ts_us", "close", "jump_until_us", "intervals", "interval_close", "atr", "atr_seen", "lowest", "highest",
     "bars_held",
 )  # fmt: skip
 """What the marks of a bar move: columns of an account and of a symbol."""
@@ -128,7 +128,9 @@ def rise(a: Row) -> None:
 @njit
 def fall(a: Row, lowest: int) -> None:
     """Keep how far the equity fell below its peaks; of moments between two rises their lowest equity tells all."""
-    fall_today(a, *sink(min(lowest, a.session_peak), a.session_peak, a.session_drawdown, a.session_peak))
+    a.session_peak, a.session_drawdown, a.session_drawdown_peak = sink(
+        min(lowest, a.session_peak), a.session_peak, a.session_drawdown, a.session_drawdown_peak
+    )
     fall_ever(a, lowest)
 
 
@@ -136,27 +138,20 @@ def fall(a: Row, lowest: int) -> None:
 def sink(equity: int, peak: int, deepest: int, of_peak: int) -> tuple[int, int, int]:
     """Follow the equity: its peak, the deepest fall below it (as a change) and the peak that fall was from."""
     peak = max(peak, equity)
+    # without a branch: whether a fall is the deepest cannot be foretold
     is_deeper = equity - peak < deepest
-    return peak, equity - peak if is_deeper else deepest, peak if is_deeper else of_peak
-
-
-@njit
-def fall_today(a: Row, peak: int, deepest: int, of_peak: int) -> None:
-    """Keep what `sink` found of the session."""
-    a.session_peak = peak
-    if deepest < a.session_drawdown:
-        a.session_drawdown = deepest
-        a.session_drawdown_pct = 100.0 * deepest / of_peak
+    return peak, min(equity - peak, deepest), of_peak + (peak - of_peak) * is_deeper
 
 
 @njit
 def fall_ever(a: Row, lowest: int) -> None:
     """Keep how far the equity fell below the peak of the whole run."""
-    if lowest < a.peak:
-        drawdown = lowest - a.peak
-        a.max_drawdown = min(a.max_drawdown, drawdown)
-        if 100.0 * drawdown < a.max_drawdown_pct * a.peak:
-            a.max_drawdown_pct = 100.0 * drawdown / a.peak
+    drawdown = min(lowest - a.peak, 0)
+    a.max_drawdown = min(a.max_drawdown, drawdown)
+    # both quotients times both peaks: to divide at every fall would cost more than the rest of it
+    is_steeper = drawdown * 1.0 * a.steepest_peak < a.steepest_drawdown * 1.0 * a.peak
+    a.steepest_drawdown = drawdown if is_steeper else a.steepest_drawdown
+    a.steepest_peak = a.peak if is_steeper else a.steepest_peak
 
 
 @njit

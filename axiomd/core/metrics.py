@@ -79,6 +79,11 @@ class Basis:
     fills_beyond_volume: int
 
 
+def percent_of_peak(fall: int, peak: int) -> float:
+    """Give how much of a peak a fall below it was, in percent; nothing of a peak that was not above zero."""
+    return 100.0 * int(fall) / int(peak) if fall < 0 < peak else 0.0
+
+
 def figures_of(basis: Basis, initial_cash: int) -> StrategyMetrics:
     """Give the figures of a basis."""
     return StrategyMetrics(**figure_values(basis, initial_cash))

@@ -188,7 +188,7 @@ def board_without_steps(plan: Plan) -> b.Board:
     a["interval_us"] = plan.strategies[0].strategy.timeframe_us
     a["deadline_us"] = NEVER_US
     a["interval_begin_us"] = -NEVER_US
-    for column in ("cash", "equity", "peak", "drawdown_peak", "session_equity", "loss_base"):
+    for column in ("cash", "equity", "peak", "steepest_peak", "drawdown_peak", "session_equity", "loss_base"):
         a[column] = plan.initial_cash
     a["losses_judged"] = ALL_LOSSES
     a["has_strategy_limits"] = any(s.daily_loss_limit != OFF for s in plan.strategies)

@@ -42,8 +42,8 @@ def book_fill(
         symbol.taken = 0
         symbol.paid = 0
         symbol.owner = owner
-        symbol.worst = price
-        symbol.best = price
+        symbol.lowest = price
+        symbol.highest = price
         symbol.bars_held = 0
         a.positions += 1
     flow = -nearest(symbol.taken, symbol.fx_num, symbol.fx_den)
@@ -66,20 +66,20 @@ def book_fill(
 
 @njit
 def result_of(
-    side: int, qty: int, entry_price: int, exit_price: int, net: int, worst: int, best: int, level: int, stop: int,
+    side: int, qty: int, entry_price: int, exit_price: int, net: int, lowest: int, highest: int, level: int, stop: int,
     num: int, den: int,
 ) -> tuple[bool, float, int, int]:  # fmt: skip
     """Give what a closed trade came to: whether it had a risk, by how many times that it won or lost, and mae and mfe.
 
-    `worst` and `best` are the extreme prices of the bars at whose close the position was open; entry and exit count
+    `lowest` and `highest` are the extreme prices of the bars at whose close the position was open; entry and exit count
     as well. `level` is what its entry was judged by, 0 for its price; `stop` 0 is none. Money is in account units,
     `num / den` account currency for one of the instrument's.
     """
     loss = gain = 0
     if side > 0:
-        loss, gain = min(worst, exit_price) - entry_price, max(best, exit_price) - entry_price
+        loss, gain = min(lowest, exit_price) - entry_price, max(highest, exit_price) - entry_price
     else:
-        loss, gain = entry_price - max(worst, exit_price), entry_price - min(best, exit_price)
+        loss, gain = entry_price - max(highest, exit_price), entry_price - min(lowest, exit_price)
     mae = nearest(loss * qty, num, den) if loss < 0 else 0
     mfe = nearest(gain * qty, num, den) if gain > 0 else 0
     risked = risk_of(qty, entry_price, level, stop)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import cgutils, intrinsic, ir, njit, types
 
 _EXACT: Final = 2**53
+_HALF_EXACT: Final = 2**50
 
 
 @njit
@@ -25,15 +26,54 @@ def quotient(number: int, part: int) -> int:
 
 
 @njit
+def whole_steps(number: int, step: int) -> int:
+    """Give `number // step` likewise, where the step is known before the number: what is waited for is no division.
+
+    No whole number is nearer to (number + 1/2) / step than half of 1 / step. Two roundings move it by less than that,
+    by 2**-52 of itself at most, up to 2**51.
+    """
+    if 0 <= number < _HALF_EXACT and 0 < step < _HALF_EXACT:
+        return int((number + 0.5) * (1.0 / step))
+    return number // step
+
+
+@intrinsic
+def _fused(_typing_context, factor, other, added):  # type: ignore[no-untyped-def]  # noqa: ARG001 as numba has it
+    """Give factor * other + added, rounded once (compiled code only)."""
+
+    def generate(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()] * 3)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.f64"), args)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
+@njit
+def divided(number: float, whole: int) -> float:
+    """Give `number / whole`, bit for bit, without a division where `whole` stays from one call to the next.
+
+    1 / whole is taken as two floats, whose sum is off by a part in 2**106, and so is what comes of it before its one
+    rounding. The quotient is never nearer to the middle between two floats than 1 / (2 * whole) of what lies between
+    them, so that up to 2**50 it is rounded the same way. Below 1e-280, where floats lose digits, it may not be. After
+    Brisebarre, Muller and Raina, Accelerating Correctly Rounded Floating-Point Division When the Divisor Is Known in
+    Advance, 2004.
+    """
+    near = 1.0 / whole
+    rest = _fused(-near, float(whole), 1.0) / whole
+    result: float = _fused(number, near, number * rest)
+    return result
+
+
+@njit
 def round_up(price: int, tick: int) -> int:
     """Give the lowest grid price that is not below `price`."""
-    return quotient(price + tick - 1, tick) * tick
+    return whole_steps(price + tick - 1, tick) * tick
 
 
 @njit
 def round_down(price: int, tick: int) -> int:
     """Give the highest grid price that is not above `price`."""
-    return quotient(price, tick) * tick
+    return whole_steps(price, tick) * tick
 
 
 @njit

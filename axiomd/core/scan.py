@@ -168,7 +168,7 @@ def begin_session(
     a.interval_end_us = 0
     a.snap_us = 0  # the books of yesterday's close are nobody's any more, whenever a fill of then is told
     a.session_equity = a.session_peak = a.loss_base = a.equity
-    a.session_drawdown, a.session_drawdown_pct = 0, 0.0
+    a.session_drawdown, a.session_drawdown_peak = 0, a.equity
     for s in range(len(symbols)):
         symbols[s].intervals = 0
     for k in range(len(slots)):

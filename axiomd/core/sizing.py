@@ -12,7 +12,7 @@ import numpy as np
 
 from axiomd.contracts.units import NOTIONAL_UNITS_MAX, PPM, SHARES_MAX
 from axiomd.core.compiled import Row, njit
-from axiomd.core.rounding import quotient
+from axiomd.core.rounding import quotient, whole_steps
 
 FIXED: Final = 0
 PCT_EQUITY: Final = 1
@@ -34,6 +34,8 @@ SIZING = np.dtype(
 )
 
 _PERCENT_PPM: Final = 100 * PPM
+_SHORT: Final = 9e18
+"""A product below this fits into 64 bits."""
 
 
 @njit
@@ -71,7 +73,10 @@ def share_of(equity: int, percent_ppm: int) -> int:
         return 0
     if percent_ppm == _PERCENT_PPM:  # all of it, the usual budget and cap
         return equity
-    if equity * 1.0 * percent_ppm >= NOTIONAL_UNITS_MAX * 1.0 * _PERCENT_PPM:
+    product = equity * 1.0 * percent_ppm
+    if product < _SHORT:
+        return equity * percent_ppm // _PERCENT_PPM
+    if product >= NOTIONAL_UNITS_MAX * 1.0 * _PERCENT_PPM:
         return NOTIONAL_UNITS_MAX
     # times and rest apart: ten thousand times an equity, a cap for whoever wants none, has a rest beyond 64 bits
     times = percent_ppm // _PERCENT_PPM
@@ -102,7 +107,7 @@ def quantity(sizing: Row, stake: int, cap: int, entry: int, stop: int, tick: int
     elif sizing.mode == PCT_EQUITY:
         qty = whole_lots(quotient(stake, entry), lot)
     else:
-        distance_ticks = max(1, quotient(abs(entry - stop) + tick // 2, tick))
+        distance_ticks = max(1, whole_steps(abs(entry - stop) + tick // 2, tick))
         qty = whole_lots(quotient(stake, distance_ticks * tick), lot)
     # first by floats: the product of integers may leave 64 bits, and the cap never does
     if entry < 0 or qty * 1.0 * entry > 2.0 * NOTIONAL_UNITS_MAX or qty * entry > cap:

@@ -29,7 +29,7 @@ from axiomd.core.engine import Engine
 from axiomd.core.market.sessions import Int64Array
 from axiomd.core.market.sla import measure_bars
 from axiomd.core.market.tape import TAPE_WIDTH, TS_US, bars_sha256, count_between_ticks
-from axiomd.core.metrics import metrics_of
+from axiomd.core.metrics import metrics_of, percent_of_peak
 from axiomd.journal.day_bars import Span, bars_of
 from axiomd.journal.watched import symbols_of
 from axiomd.runs.artifacts import write_run
@@ -129,7 +129,7 @@ class Days:
         record.final_cash = int(account["cash"])
         record.session_closes.append((closed.ts_us, int(account["equity"])))
         record.max_drawdown = int(account["session_drawdown"])
-        record.max_drawdown_pct = float(account["session_drawdown_pct"])
+        record.max_drawdown_pct = percent_of_peak(record.max_drawdown, account["session_drawdown_peak"])
         now, before = self._so_far(), self._before
         record.moments = now.moments - before.moments
         record.moments_exposed = now.moments_exposed - before.moments_exposed

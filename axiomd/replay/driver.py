@@ -32,6 +32,7 @@ from axiomd.core.counts import counts_of, note_activity
 from axiomd.core.engine import Engine
 from axiomd.core.market.strip import find_first_rows
 from axiomd.core.market.tape import Tape
+from axiomd.core.metrics import percent_of_peak
 from axiomd.core.plan import Plan
 from axiomd.core.scan import TOUCHED
 from axiomd.core.strategies.api import Candidates
@@ -361,7 +362,7 @@ class Replay:
         record, account = self.recorder.record, self.engine.account
         record.final_cash = int(account["cash"])
         record.max_drawdown = int(account["max_drawdown"])
-        record.max_drawdown_pct = float(account["max_drawdown_pct"])
+        record.max_drawdown_pct = percent_of_peak(account["steepest_drawdown"], account["steepest_peak"])
         record.moments = int(account["moments"])
         record.moments_exposed = int(account["moments_exposed"])
         note_activity(record, self.plan, self.engine.board)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from axiomd.core.board import Ints, Records
-from axiomd.core.compiled import Row, carray, njit
+from axiomd.core.compiled import Row, carray, njit, not_negative
 from axiomd.core.fills import MARKET, resting_prices
 from axiomd.core.guards.api import PROPOSAL
 from axiomd.core.guards.chain import PASSED, judge_order
@@ -43,7 +43,7 @@ def decide(
 ) -> None:  # fmt: skip
     """Every setup of the moment: strategy as listed, rank, symbol; each sees the orders placed just before."""
     a = account[0]
-    count = a.setups
+    count = 1 if len(setups) == 1 else a.setups
     for n in range(count):
         place = n
         while place > 0 and comes_before(slots[setups[n, api.SLOT]], slots[setups[sequence[place - 1], api.SLOT]]):
@@ -54,7 +54,7 @@ def decide(
         row = setups[among(setups, sequence[n])]
         slot = slots[among(slots, row[api.SLOT])]
         index, k = among(symbols, slot.symbol), among(strategies, slot.strategy)
-        s = z.signals
+        s = not_negative(z.signals)
         z.signals += 1
         for column in range(OUTCOME):
             signals[s, column] = row[column]
@@ -132,13 +132,11 @@ def propose_leg(
     stop, limit_price = resting_prices(kind, entry, own_limit)
     side = 1 if place == 0 else -1
     now_us = row[api.MOMENT]
-    while z.sends_head < z.orders and (
-        orders[z.sends_head, O_SENT_US] < now_us - limit.rate_us or orders[z.sends_head, O_STATUS] == REFUSED
-    ):
-        if orders[z.sends_head, O_STATUS] != REFUSED:
-            z.sends -= 1
-        z.sends_head += 1
-    o = z.orders
+    o, head = not_negative(z.orders), not_negative(z.sends_head)
+    while head < o and (orders[head, O_SENT_US] < now_us - limit.rate_us or orders[head, O_STATUS] == REFUSED):
+        z.sends -= orders[head, O_STATUS] != REFUSED
+        head += 1
+    z.sends_head = head
     z.orders += 1
     orders[o, O_SIGNAL], orders[o, O_SIDE], orders[o, O_QTY] = s, side, qty
     orders[o, O_SENT_US], orders[o, O_SESSION] = now_us, z.session

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from axiomd.core import matching
 from axiomd.core.board import Ints, Records
-from axiomd.core.compiled import Row, njit
+from axiomd.core.compiled import Row, njit, not_negative
 from axiomd.core.fills import EXIT_EOD, EXIT_KILL, EXIT_STOP, FILLED, NO_EXIT
 from axiomd.core.guards.api import OFF
 from axiomd.core.guards.price import is_beyond
@@ -23,14 +23,14 @@ from axiomd.core.kernel.rows import (
     OCO_CANCELLED,
     T_AMBIGUOUS,
     T_BARS,
-    T_BEST,
     T_COSTS,
     T_EXIT,
     T_EXIT_PRICE,
     T_EXIT_TS,
     T_GROSS,
+    T_HIGHEST,
+    T_LOWEST,
     T_ORDER,
-    T_WORST,
 )
 from axiomd.core.kernel.standing import end_leg, obey_fills, repost
 from axiomd.core.market.strip import OF_HIGH, OF_LOW, OF_OPEN, OF_VOLUME, Int32Array
@@ -145,7 +145,7 @@ def enter(
     flow, charge = book_fill(
         account, symbols, strategies, index, owner, side * leg.qty, price, paid, leg.qty * 10 > volume
     )
-    row = leg.order
+    row = not_negative(leg.order)
     orders[row, O_STATUS] = FILLED_
     orders[row, O_FILL_TS], orders[row, O_FILL_PRICE] = start_us, price
     orders[row, O_COMMISSION], orders[row, O_SLIPPAGE] = paid, ticks
@@ -177,11 +177,11 @@ def leave(
     flow, charge = book_fill(
         account, symbols, strategies, index, symbol.owner, -h.side * h.qty, price, paid, h.qty * 10 > volume
     )
-    t = z.trades
+    t = not_negative(z.trades)
     trades[t, T_ORDER], trades[t, T_EXIT] = h.order, code
     trades[t, T_EXIT_TS], trades[t, T_EXIT_PRICE] = start_us, price
     trades[t, T_GROSS], trades[t, T_COSTS] = h.flow + flow, h.costs + charge
-    trades[t, T_WORST], trades[t, T_BEST] = symbol.worst, symbol.best
+    trades[t, T_LOWEST], trades[t, T_HIGHEST] = symbol.lowest, symbol.highest
     trades[t, T_BARS] = symbol.bars_held - (1 if start_us == symbol.last_ts_us else 0)
     trades[t, T_AMBIGUOUS] = h.is_ambiguous or is_ambiguous
     z.trades += 1
@@ -195,7 +195,7 @@ def leave(
         if beyond:
             z.asked_level = max(z.asked_level, 1)
     look_at_burst(index, side, now_us, z, limit, bursts)
-    z.losses = z.losses + 1 if net < 0 else 0
+    z.losses = (z.losses + 1) * (net < 0)
     if limit.consecutive_losses != OFF and z.losses >= limit.consecutive_losses and not z.streak_has_tripped:
         z.streak_has_tripped = 1
         z.asked_level = max(z.asked_level, r.streak_level)

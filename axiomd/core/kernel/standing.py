@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from axiomd.contracts.units import NEVER_US
 from axiomd.core.board import Ints, Records
-from axiomd.core.compiled import Row, njit
+from axiomd.core.compiled import Row, njit, not_negative
 from axiomd.core.guards.loss import ALL_LOSSES, DRAWDOWN, floor_broken
 from axiomd.core.kernel.rows import KILLED, O_STATUS, STALE_
 from axiomd.core.scan import gross_exposure, symbol_is_stale
@@ -17,7 +17,7 @@ from axiomd.core.working import NO_WORK, put, with_entry, with_position
 @njit
 def end_leg(leg: Row, orders: Ints, status: int) -> None:
     """Take a working leg off and say why."""
-    orders[leg.order, O_STATUS] = status
+    orders[not_negative(leg.order), O_STATUS] = status
     leg.order = -1
 
 
@@ -123,6 +123,6 @@ def keep_point(z: Row, points: Ints, ts_us: int, equity: int, cash: int, gross: 
     """Keep a point; of two in one moment the later."""
     # without a branch: whether a position is left in the bar it was entered in cannot be foretold
     z.points -= int(z.points > 0) & int(points[max(z.points, 1) - 1, 0] == ts_us)
-    row = points[z.points]
+    row = points[not_negative(z.points)]
     row[0], row[1], row[2], row[3], row[4] = ts_us, equity, cash, gross, drawdown
     z.points += 1

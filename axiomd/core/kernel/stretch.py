@@ -32,7 +32,6 @@ from axiomd.core.marks import (
     exposure,
     fall,
     fall_ever,
-    fall_today,
     gross_exposure,
     hold,
     is_stale_judged,
@@ -47,7 +46,7 @@ from axiomd.core.marks import (
     value,
 )
 from axiomd.core.registers import own_record, put_columns
-from axiomd.core.rounding import quotient
+from axiomd.core.rounding import whole_steps
 from axiomd.core.scan import TOUCHED
 
 _put_account, _put_symbol = put_columns(ACCOUNT, ACCOUNT_MARKED), put_columns(SYMBOL, SYMBOL_MARKED)
@@ -67,7 +66,7 @@ def take_stretch(
     a, symbol = account[0], symbols[0]
     end = run_end
     if start_us + (run_end - row) * a.bar_us >= a.deadline_us:
-        end = row + max(quotient(a.deadline_us - start_us - 1, a.bar_us), 1 if is_matched else 0)
+        end = row + max(whole_steps(a.deadline_us - start_us - 1, a.bar_us), 1 if is_matched else 0)
     end = min(end, setup_row + 1)
     is_judged = is_stale_judged(limit) and symbol.work_legs > 0
     # no limit asks what a single bar did
@@ -134,7 +133,7 @@ def hold_on(
         if a.now_us == filled_us:
             snapshot(a, a, exposure(symbol))
     touch_high, touch_low = min(symbol.touch_high, NUMBER_MAX), min(symbol.touch_low, NUMBER_MAX)
-    peak, deepest, of_peak, lowest = a.session_peak, a.session_drawdown, a.session_peak, ABOVE_ALL
+    peak, deepest, of_peak, lowest = a.session_peak, a.session_drawdown, a.session_drawdown_peak, ABOVE_ALL
     high, low = BELOW_ALL, ABOVE_ALL
     first, skipped = row, 1 if is_matched else 0
     while first < end:
@@ -157,7 +156,7 @@ def hold_on(
         return 0, 0
     if peak > min(a.peak, a.drawdown_peak) or floor_broken_by(lowest, a, limit):
         return mark_bars(columns, row, count, is_matched, start_us, filled_us, a, symbols, strategies, limit)
-    fall_today(a, peak, deepest, of_peak)
+    a.session_peak, a.session_drawdown, a.session_drawdown_peak = peak, deepest, of_peak
     fall_ever(a, lowest)
     close = int(columns[OF_CLOSE, row + count - 1])
     a.equity, symbol.close = equity_at(a, symbol, close), close
@@ -261,5 +260,4 @@ def leave_at(row: int, taken: int, start_us: int, columns: Int32Array, a: Row, s
     a.setups = 0
     if a.is_trading:
         a.moments += taken
-        if a.positions > 0:
-            a.moments_exposed += taken
+        a.moments_exposed += taken * (a.positions > 0)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from axiomd.core.board import FLOAT_STATE_SIZE, INT_STATE_SIZE, SETUP_SIZE, Floats, Ints, Records
 from axiomd.core.borrowed import borrowed
-from axiomd.core.compiled import njit
+from axiomd.core.compiled import njit, not_negative
 from axiomd.core.kernel.decisions import decide
 from axiomd.core.kernel.market import end_session, match
 from axiomd.core.kernel.places import (
@@ -105,7 +105,7 @@ def walk(
     if has_no_limits:
         switch_off(limit)
     room = SETUPS_A_SESSION * len(slots)
-    while z.session < len(opens_us):
+    while not_negative(z.session) < len(opens_us):
         if z.signals + room > len(signals) or z.points + 4 * room > len(points):
             return False
         first, last = first_rows[z.session], first_rows[z.session + 1]
@@ -138,18 +138,19 @@ def walk(
                     if row >= last:
                         break
                     run_row, run_us, run_end = row, bars[row, 0], run_ends[row]
+                row, found_so_far = not_negative(row), not_negative(z.found)
                 start_us = run_us + (row - run_row) * a.bar_us
                 flags, taken = take_stretch(
-                    columns, row, run_end, setup_rows[z.found], start_us, start_us + a.bar_us == matched_us,
+                    columns, row, run_end, setup_rows[found_so_far], start_us, start_us + a.bar_us == matched_us,
                     z.filled_us, account, symbols, strategies, limit,
                 )  # fmt: skip
                 row += taken
                 if flags & SETUPS:
-                    setups[0] = found[z.found]
+                    setups[0] = found[found_so_far]
                     setups[0, SLOT], setups[0, MOMENT], setups[0, VOLUME] = 0, a.now_us, symbols[0].volume
                     a.setups = 1
                     z.found += 1
-                    fetch_bars(columns, setup_rows[min(z.found + 1, len(setup_rows) - 1)])
+                    fetch_bars(columns, setup_rows[min(found_so_far + 2, len(setup_rows) - 1)])
                 a.touched_us = start_us + (taken + 1) * a.bar_us
             else:
                 a.cursor = row

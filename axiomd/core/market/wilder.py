@@ -6,6 +6,7 @@ Compiled, float64 on price units; only filters and distances use it, never a lev
 from __future__ import annotations
 
 from axiomd.core.compiled import njit
+from axiomd.core.rounding import divided
 
 
 @njit
@@ -29,5 +30,5 @@ def smooth(average: float, value: float, seen: int, n: int) -> float:
     if seen < n - 1:
         return average + value
     if seen == n - 1:
-        return (average + value) / n
-    return (average * (n - 1) + value) / n
+        return divided(average + value, n)
+    return divided(average * (n - 1) + value, n)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
 
-from axiomd.core.compiled import Later, intrinsic, machine_code, njit, plain, types
+from axiomd.core.compiled import Later, intrinsic, machine_code, njit, not_negative, plain, types
 from axiomd.core.registers import own_room
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,21 @@ def test_a_rule_says_what_it_is_and_runs_as_python_too() -> None:
     assert ("doubled", __name__, "Say it twice.") == (doubled.__name__, doubled.__module__, doubled.__doc__)
     text: Any = "2"  # no compiled rule takes a text twice
     assert "22" == plain(doubled)(text)
+
+
+@njit
+def third(number: int) -> int:
+    return not_negative(number) // 3  # type: ignore[no-any-return]
+
+
+def test_a_number_that_is_not_negative_is_the_same_compiled_and_not() -> None:
+    for number in (0, 1, 2, 3, 2**62, 2**63 - 1):
+        assert number // 3 == third(number) == plain(third)(number)
+
+
+def test_a_module_of_the_compilers_can_be_kept_with_a_rule_that_names_it() -> None:
+    """A rule handed to another as an argument is part of its type, and that is written down with all it names."""
+    assert numba.types.int64 is pickle.loads(pickle.dumps(types)).int64
 
 
 def test_whoever_comes_while_it_is_being_made_is_given_the_same() -> None:

@@ -49,6 +49,8 @@ def test_a_start_taken_up_again_is_as_a_fresh_one(is_alone: bool) -> None:
         again = record_from(start, bars, alone, room)
         assert again == backtest(alone, bars, None)
         assert again.trades != first.trades
+    start.again(plan.instruments[0], plan.rates[0])
+    assert first == record_from(start, tape, plan, room)
 
 
 def test_a_first_session_holds_for_its_run_alone() -> None:
