@@ -15,7 +15,15 @@ from axiomd.contracts.orders import Order
 from axiomd.contracts.outcome import Activity, OrderOutcome, RunRecord, Status
 from axiomd.contracts.runs import StrategyMetrics
 from axiomd.contracts.units import MINUTE_US, PRICE_SCALE
-from axiomd.core.metrics import NOT_TRADED, Basis, figure_values, metrics_of, session_returns, sharpe_of
+from axiomd.core.metrics import (
+    NOT_TRADED,
+    Basis,
+    figure_values,
+    metrics_of,
+    percent_of_peak,
+    session_returns,
+    sharpe_of,
+)
 
 CASH = 100_000 * PRICE_SCALE
 
@@ -99,6 +107,11 @@ def test_two_strategies_share_the_run() -> None:
     assert (3, 1, 0) == tuple(part.fills_beyond_volume for part in parts.values())
     assert (0.75, 4) == (metrics.turnover, metrics.fills_beyond_volume)
     assert (0, 1, 0) == tuple(part.ambiguous_bars for part in parts.values())
+
+
+def test_a_fall_is_a_part_of_the_peak_it_was_from_if_there_was_one() -> None:
+    assert -2.5 == percent_of_peak(-25, 1000)
+    assert [0.0, 0.0, 0.0] == [percent_of_peak(0, 1000), percent_of_peak(-25, 0), percent_of_peak(-25, -1000)]
 
 
 def test_sharpe_is_that_of_the_sessions_returns() -> None:
