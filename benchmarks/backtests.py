@@ -14,8 +14,9 @@ import numpy as np
 from axiomd.core.market.tape import Tape, bars_sha256
 from axiomd.journal.bulk import BulkJournal
 from benchmarks import bound, compare, exact, product
+from benchmarks.alone import rate_alone
 from benchmarks.bench import Bench
-from benchmarks.job import RUN_ID, Job, job_of, plan_of, record_of, replay_of
+from benchmarks.job import RUN_ID, job_of, plan_of, record_of, replay_of
 from benchmarks.measure import Goal, Measure, NotBuiltError, Row, best_rate, in_turn, seconds
 from benchmarks.peers import Peer, feed
 
@@ -27,6 +28,8 @@ SMALL_BARS: Final = 10_000
 TINY_BARS: Final = 156
 LARGE_BARS: Final = 10_000_000
 
+_ALONE: Final = "each figure of a process started for it: where code comes to lie moves it by a fifth"
+
 _PEERS_P2: Final[tuple[tuple[str, str, Mapping[str, object], Goal | None], ...]] = (
     ("vectorbt_signals", "vectorbt from_signals, rust", {}, Goal(">=", 5, 15)),
     ("raptorbt", "raptorbt signals", {}, Goal(">=", 10, 35)),
@@ -35,22 +38,11 @@ _PEERS_P2: Final[tuple[tuple[str, str, Mapping[str, object], Goal | None], ...]]
 )
 
 
-def bare_loop(job: Job, *, floats: bool = False) -> Callable[[], int]:
-    """Give the bound of a job with its arrays laid out beforehand."""
-    width = (len(job.window_us), bound.TRADE_WIDTH)
-    calendar = (job.pair_window, job.last_entry_row, job.eod_row, job.eod_at_close)
-    if floats:
-        bars, out = bound.float_bars(job), np.empty(width, np.float64)
-        return lambda: int(bound.float_loop(*bars, *calendar, out))
-    whole = np.empty(width, np.int64)
-    return lambda: int(bound.integer_loop(job.open_, job.high, job.low, job.close, *calendar, whole))
-
-
 def p1(bench: Bench) -> list[Row]:
     """The compiled backtest against the bare loop; and the bare loop's own figures."""
     tape = bench.tape()
     job, count = job_of(tape), len(tape)
-    whole, floats = best_rate(bare_loop(job), count), best_rate(bare_loop(job, floats=True), count)
+    whole, floats = best_rate(bound.bare_loop(job), count), best_rate(bound.bare_loop(job, floats=True), count)
     speeds = in_turn([floats, whole], bench.pairs)
     rows = [
         Row(
@@ -59,35 +51,32 @@ def p1(bench: Bench) -> list[Row]:
         )
     ]  # fmt: skip
     goal = Goal(">=", 0.5, 1.5)
+    alone = [rate_alone(what, count) for what in ("bare loop", "compiled backtest")]
     try:
-        ours = best_rate(product.compiled_backtest(tape, plan_of(tape)), count)
+        named = best_rate(product.backtest_record(tape, plan_of(tape)), count)
+        loop, kernel, records = in_turn([*alone, named], bench.pairs)
     except NotBuiltError as missing:
         return [*rows, Row("P1", "compiled backtest", "bare loop", "bars/s", speeds[1], goal=goal, note=str(missing))]
-    named = best_rate(product.backtest_record(tape, plan_of(tape)), count)
-    loop, kernel, records = in_turn([whole, ours, named], bench.pairs)
     note = "the same with every order, signal and trade made a record with its ids, as the run folder is written from"
     return [
         *rows,
-        Row("P1", "compiled backtest", "bare loop", "bars/s", loop, kernel, kernel / loop, goal),
+        Row("P1", "compiled backtest", "bare loop", "bars/s", loop, kernel, kernel / loop, goal, _ALONE),
         Row("P1", "compiled backtest, as records", "bare loop", "bars/s", loop, records, records / loop, None, note),
     ]
 
 
 def p2(bench: Bench) -> list[Row]:
-    """The compiled backtest against peers that work on arrays; the bare loop stands in until it is built."""
+    """The compiled backtest against peers that work on arrays."""
     bench.need_peers()
     tape = bench.tape()
     bars = feed.write(tape, bench.folder / "peers-m5.npz")
-    try:
-        what, ours = "compiled backtest", best_rate(product.compiled_backtest(tape, plan_of(tape)), len(tape))
-    except NotBuiltError:
-        what, ours = "(bare loop)", best_rate(bare_loop(job_of(tape)), len(tape))
-    rows = []
+    what, rows = "compiled backtest", []
+    ours = rate_alone(what, len(tape))
     for name, called, options, goal in _PEERS_P2:
         try:
             with Peer(name, bars, **options) as peer:
-                theirs, speed = in_turn([_rate(peer.run, len(tape)), ours], bench.pairs)
-                row = _against_peer("P2", what, peer, theirs, speed, goal if what[0] != "(" else None)
+                theirs, speed = in_turn([_warm_rate(peer, len(tape)), ours], bench.pairs)
+                row = _against_peer("P2", what, peer, theirs, speed, goal)
                 rows.append(replace(row, reference=f"{row.reference}, {called.partition(', ')[2]}") if options else row)
         except NotBuiltError as missing:
             rows.append(Row("P2", what, called, "bars/s", goal=goal, note=str(missing)))
@@ -147,7 +136,7 @@ def p5(bench: Bench) -> list[Row]:
         few, many = in_turn([_net_rate(run, count, start_up, len(tiny)) for run, count in runs], bench.pairs)
         return Row("P5", f"{name}, {what}", reference, "bars/s", few, many, many / few, goal, note)
 
-    rows = [row("bare loop", lambda tape: bare_loop(job_of(tape)), None)]
+    rows = [row("bare loop", lambda tape: bound.bare_loop(job_of(tape)), None)]
     goal = Goal(">=", 0.9, 0.98)
     try:
         return [*rows, row("compiled backtest", lambda tape: product.compiled_backtest(tape, plan_of(tape)), goal)]
@@ -244,6 +233,20 @@ def one_by_one(tape: Tape) -> list[Tape]:
 
 def _rate(measure: Measure, count: int) -> Measure:
     return lambda: count / measure()
+
+
+def _warm_rate(peer: Peer, count: int) -> Measure:
+    """Measure a peer as the product is: once for nothing, since another process ran meanwhile, then for long enough."""
+
+    def measure() -> float:
+        peer.run()
+        taken, rounds = 0.0, 0
+        while taken < 0.2:
+            taken += peer.run()
+            rounds += 1
+        return count * rounds / taken
+
+    return measure
 
 
 def _against_peer(number: str, what: str, peer: Peer, theirs: float, ours: float, goal: Goal | None) -> Row:

@@ -7,6 +7,7 @@ very trades of the product (tests/unit/benchmarks). Bars and money are integers 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numba
@@ -302,3 +303,14 @@ def float_loop(open_, high, low, close, pair_window, last_entry_row, eod_row, eo
             trade[9] = ambiguous
             count += 1
     return count
+
+
+def bare_loop(job: Job, *, floats: bool = False) -> Callable[[], int]:
+    """Give the bound of a job with its arrays laid out beforehand."""
+    width = (len(job.window_us), TRADE_WIDTH)
+    calendar = (job.pair_window, job.last_entry_row, job.eod_row, job.eod_at_close)
+    if floats:
+        bars, out = float_bars(job), np.empty(width, np.float64)
+        return lambda: int(float_loop(*bars, *calendar, out))
+    whole = np.empty(width, np.int64)
+    return lambda: int(integer_loop(job.open_, job.high, job.low, job.close, *calendar, whole))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.alone import rate_alone
 from benchmarks.measure import Goal, NotBuiltError, Row, in_turn, percentile, whole_process
 from benchmarks.run import ROWS, main
 from benchmarks.table import figure, text_of, write_json
@@ -91,3 +93,14 @@ def test_peak_of_a_process_is_its_own_and_not_that_of_who_started_it() -> None:
     held[::4096] = b"x" * len(held[::4096])
 
     assert len(held) > whole_process([sys.executable, "-c", "pass"]).peak_bytes
+
+
+def test_what_is_measured_alone_runs_in_a_process_of_its_own_each_time() -> None:
+    rate = rate_alone("bare loop", 2_000)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+
+    assert rate() > 0
+    once = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    assert rate() > 0
+
+    assert before < once < resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
