@@ -17,7 +17,7 @@ from benchmarks import bound, compare, exact, product
 from benchmarks.alone import rate_alone
 from benchmarks.bench import Bench
 from benchmarks.job import RUN_ID, job_of, plan_of, record_of, replay_of
-from benchmarks.measure import Goal, Measure, NotBuiltError, Row, best_rate, in_turn, seconds
+from benchmarks.measure import LONG_ENOUGH_S, Goal, Measure, NotBuiltError, Row, best_rate, in_turn, seconds
 from benchmarks.peers import Peer, feed
 
 SPARSE_MOTHER_RANGE_ATR: Final = 1.85
@@ -241,7 +241,7 @@ def _warm_rate(peer: Peer, count: int) -> Measure:
     def measure() -> float:
         peer.run()
         taken, rounds = 0.0, 0
-        while taken < 0.2:
+        while taken < LONG_ENOUGH_S:
             taken += peer.run()
             rounds += 1
         return count * rounds / taken

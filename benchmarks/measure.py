@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+LONG_ENOUGH_S: Final = 0.2
+"""Work is repeated for so long, to be read."""
 PAIRS: Final = 5
 """Medians are over so many pairs at least."""
 
@@ -90,7 +92,7 @@ def seconds(work: Callable[[], object]) -> Measure:
     return measure
 
 
-def best_rate(work: Callable[[], object], count: int, *, at_least_s: float = 0.2) -> Measure:
+def best_rate(work: Callable[[], object], count: int, *, at_least_s: float = LONG_ENOUGH_S) -> Measure:
     """Measure how many of `count` units a second: the work is repeated until the time is long enough to be read."""
 
     def measure() -> float:

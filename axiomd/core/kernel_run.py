@@ -129,7 +129,8 @@ class Start:
             return self._fixed
         rows = np.repeat(self._fixed, len(days), axis=0)
         for index, daily in self._daily.items():
-            rows[:, index] = [columns_of(daily.on(day)) for day in days.tolist()]
+            columns = [columns_of(daily.on(day)) for day in days.tolist()]
+            rows[:, index] = np.array(columns, np.int64).reshape(-1, 3)
         return rows
 
     def _price(self, rates: Sequence[Rate], currencies: Sequence[str]) -> None:

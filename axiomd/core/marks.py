@@ -138,9 +138,8 @@ def fall(a: Row, lowest: int) -> None:
 def sink(equity: int, peak: int, deepest: int, of_peak: int) -> tuple[int, int, int]:
     """Follow the equity: its peak, the deepest fall below it (as a change) and the peak that fall was from."""
     peak = max(peak, equity)
-    # without a branch: whether a fall is the deepest cannot be foretold
     is_deeper = equity - peak < deepest
-    return peak, min(equity - peak, deepest), of_peak + (peak - of_peak) * is_deeper
+    return peak, min(equity - peak, deepest), peak if is_deeper else of_peak
 
 
 @njit

@@ -5,7 +5,7 @@ Everything here is integer arithmetic on 1/10,000 units, compiled. `side` is +1 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from axiomd.core.compiled import cgutils, intrinsic, ir, njit, types
 
@@ -38,10 +38,10 @@ def whole_steps(number: int, step: int) -> int:
 
 
 @intrinsic
-def _fused(_typing_context, factor, other, added):  # type: ignore[no-untyped-def]  # noqa: ARG001 as numba has it
-    """Give factor * other + added, rounded once (compiled code only)."""
+def _fused(_typing_context: Any, _factor: Any, _other: Any, _added: Any) -> Any:
+    """Give a product and what is added to it, rounded once (compiled code only)."""
 
-    def generate(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()] * 3)
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.f64"), args)
 

@@ -57,7 +57,8 @@ def test_a_rule_says_what_it_is_and_runs_as_python_too() -> None:
 
 @njit
 def third(number: int) -> int:
-    return not_negative(number) // 3  # type: ignore[no-any-return]
+    result: int = not_negative(number) // 3
+    return result
 
 
 def test_a_number_that_is_not_negative_is_the_same_compiled_and_not() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from axiomd.contracts.instruments import Instrument
 from axiomd.contracts.outcome import RunRecord
 from axiomd.core.kernel_record import backtest, record_of
 from axiomd.core.kernel_run import Room, Start, run_from
+from axiomd.core.market.rates import DailyRates
 from axiomd.core.market.tape import Tape
 from axiomd.core.plan import Plan
 from benchmarks.job import plan_of
@@ -61,3 +63,12 @@ def test_a_first_session_holds_for_its_run_alone() -> None:
     start.again(plan.instruments[0], plan.rates[0])
 
     assert record_from(start, tape, plan, room) == backtest(plan, tape, None)
+
+
+def test_rates_by_day_are_those_of_no_session_too() -> None:
+    plan = plan_of(dense_tape(200))
+    currency = plan.instruments[0].currency
+    start = Start(replace(plan, daily_rates={currency: DailyRates((0, 1), ((1, 2), (3, 4)))}))
+
+    assert (0, 1, 3) == start.rates_on(np.zeros(0, np.int64)).shape
+    assert [[[1, 2, 0]], [[3, 4, 0]], [[1, 1, 1]]] == start.rates_on(np.array([1, 2, 30])).tolist()
